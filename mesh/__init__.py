@@ -1,0 +1,1 @@
+"""The runtime every service stands on; knows no service and no business word."""

@@ -1,0 +1,31 @@
+"""The verified caller of a request."""
+
+from dataclasses import dataclass
+
+ADMIN = "ADMIN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """A user, however it proved itself; `user_id` is empty for nobody."""
+
+    user_id: str = ""
+    username: str = ""
+    roles: frozenset[str] = frozenset()
+    # The API key's id when one was used, for rate limits and revocation.
+    api_key_id: str = ""
+    # The verified JWT, handed on to the next service.
+    token: str = ""
+
+    @property
+    def anonymous(self) -> bool:
+        """Nobody has been verified."""
+        return not self.user_id
+
+    @property
+    def admin(self) -> bool:
+        """Holds the role ADMIN."""
+        return ADMIN in self.roles
+
+
+NOBODY = Principal()

@@ -1,0 +1,1 @@
+"""Calls between processes: methods, channels, servers and what stands between."""

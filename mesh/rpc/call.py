@@ -1,0 +1,34 @@
+"""What surrounds one request while it is being served."""
+
+import math
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from mesh.identity.principal import NOBODY, Principal
+from mesh.rpc.method import Method
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """One call: filled in by the interceptors, read by servicers and channels.
+
+    `deadline` is on the event loop's clock, in seconds; infinite for watches.
+    Metadata keys are lower case.
+    """
+
+    method: Method[Any, Any]
+    metadata: Mapping[str, str]
+    deadline: float = math.inf
+    principal: Principal = NOBODY
+    # The verified service that sent the call, such as "token"; empty for none.
+    caller: str = ""
+    correlation_id: str = ""
+    # W3C trace context: the trace's id and the header to hand on.
+    trace_id: str = ""
+    traceparent: str = ""
+    response_metadata: dict[str, str] = field(default_factory=dict)
+
+
+CURRENT: ContextVar[Call | None] = ContextVar("leaky_call", default=None)

@@ -1,0 +1,40 @@
+"""The one interface to another service; nothing above it knows the transport."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
+
+from mesh.rpc.method import Method, Req, Res
+
+
+class Channel(Protocol):
+    """A way to call methods of one service.
+
+    Every failure is an AppError. `timeout` is in seconds; without one, the
+    method's class of deadline counts, and never more than what the call being
+    served has left. Metadata keys are lower case.
+    """
+
+    async def unary(
+        self,
+        method: Method[Req, Res],
+        request: Req,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 a deadline that is sent, not only waited for
+        metadata: Mapping[str, str] | None = None,
+    ) -> Res:
+        """The response, or an AppError."""
+        ...
+
+    def stream(
+        self,
+        method: Method[Req, Res],
+        request: Req,
+        *,
+        metadata: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Res]:
+        """The responses as they come; an AppError ends them."""
+        ...
+
+    async def close(self) -> None:
+        """Ends the connection; calls in flight fail as UNAVAILABLE."""
+        ...

@@ -1,0 +1,74 @@
+"""The way of a call through the interceptors to its handler, whatever brought it."""
+
+import inspect
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar, Protocol
+
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import Message
+
+from leaky.edge.v1.options_pb2 import ACCESS_UNSPECIFIED
+from mesh.rpc.call import CURRENT, Call
+from mesh.rpc.method import Method, methods_of
+
+Answer = Message | AsyncIterator[Message]
+Handler = Callable[[Any, Call], Awaitable[Any]]
+Interceptor = Callable[[Any, Call, Handler], Awaitable[Any]]
+
+
+class Servicer(Protocol):
+    """A class with one coroutine per rpc: `async def get_quota(self, request, call)`.
+
+    A server-streaming rpc's coroutine returns an async iterator.
+    """
+
+    SERVICE: ClassVar[ServiceDescriptor]
+
+
+class Dispatcher:
+    """All methods that a process serves, each behind the same chain."""
+
+    def __init__(self, interceptors: Sequence[Interceptor]) -> None:
+        self._interceptors = interceptors
+        self._handlers: dict[str, Handler] = {}
+        self.methods: dict[str, Method[Any, Any]] = {}
+
+    def add(self, servicer: Servicer) -> None:
+        """Serves every rpc of the servicer's service.
+
+        Raises TypeError for an rpc without an access rule or without a handler.
+        """
+        for method in methods_of(servicer.SERVICE):
+            self._add(method, _handler(servicer, method))
+
+    def _add(self, method: Method[Any, Any], handler: Handler) -> None:
+        if method.rule.access == ACCESS_UNSPECIFIED:
+            message = f"{method.path} has no access rule"
+            raise TypeError(message)
+        for interceptor in reversed(self._interceptors):
+            handler = partial(_intercepted, interceptor, handler)
+        self._handlers[method.path] = handler
+        self.methods[method.path] = method
+
+    async def call(self, request: Message, call: Call) -> Any:  # noqa: ANN401 as the method says
+        """The response message, or the iterator of a streaming method."""
+        token = CURRENT.set(call)
+        try:
+            return await self._handlers[call.method.path](request, call)
+        finally:
+            CURRENT.reset(token)
+
+
+async def _intercepted(interceptor: Interceptor, proceed: Handler, request: Any, call: Call) -> Any:  # noqa: ANN401
+    return await interceptor(request, call, proceed)
+
+
+def _handler(servicer: Servicer, method: Method[Any, Any]) -> Handler:
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower()
+    handler = getattr(servicer, name, None)
+    if handler is None or not inspect.iscoroutinefunction(handler):
+        message = f"{type(servicer).__name__} has no coroutine {name} for {method.path}"
+        raise TypeError(message)
+    return handler

@@ -1,0 +1,6 @@
+"""Settings: typed, named as CONTRACT has them, from environment and file, live where marked."""
+
+from mesh.settings.live import Live
+from mesh.settings.model import Deadlines, MeshSettings, Ports, Section, live
+
+__all__ = ["Deadlines", "Live", "MeshSettings", "Ports", "Section", "live"]

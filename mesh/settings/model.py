@@ -1,0 +1,154 @@
+"""The settings that every service shares, and the pieces to write one's own with.
+
+A field `leak_rate_per_second` of a section at `token.bucket` is the setting
+`token.bucket.leak-rate-per-second`, in the environment
+LEAKY_TOKEN_BUCKET_LEAK_RATE_PER_SECOND. Durations are texts such as "250ms".
+"""
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from mesh.identity.profile import Profile
+
+_UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def parse_duration(value: object) -> object:
+    """Seconds, from a number of seconds or a text such as "250ms", "10m", "24h"."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d)?", value.strip())
+    if match is None:
+        message = f"{value!r} is no duration; write for example 250ms, 10s, 5m or 24h"
+        raise ValueError(message)
+    return float(match[1]) * _UNITS[match[2] or "s"]
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]
+
+
+def live(default: Any, **constraints: Any) -> Any:  # noqa: ANN401 as pydantic's Field
+    """A field that may change while the service runs."""
+    return Field(default, json_schema_extra={"live": True}, **constraints)
+
+
+def _kebab(name: str) -> str:
+    return name.replace("_", "-")
+
+
+class Section(BaseModel):
+    """A group of settings under a dotted prefix."""
+
+    model_config = ConfigDict(
+        alias_generator=_kebab, populate_by_name=True, extra="ignore", frozen=True
+    )
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Ports(Section):
+    """Where a service listens; the health port is the gRPC port + 100 unless set."""
+
+    http_port: Port = 8080
+    grpc_port: Port = 9080
+    health_port: Port | None = None
+
+
+class StubPort(Section):
+    """Where one provider's double listens for HTTP."""
+
+    http_port: Port
+
+
+class StubPorts(Section):
+    """Where the doubles listen."""
+
+    qwen: StubPort = StubPort(http_port=8091)
+    gemini: StubPort = StubPort(http_port=8092)
+    openai: StubPort = StubPort(http_port=8093)
+    grpc_port: Port = 9091
+    health_port: Port | None = None
+
+
+class Deadlines(Section):
+    """How long a call may take, by class."""
+
+    edge: Duration = live(5.0)
+    mesh: Duration = live(2.0)
+    consume: Duration = live(4.0)
+    purchase: Duration = live(3.0)
+
+
+class Cors(Section):
+    """Which browser origins may call; comma-separated."""
+
+    allowed_origins: str = ""
+
+
+class Actuator(Section):
+    """The bearer that opens the actuator in `secure` beyond loopback."""
+
+    token: str = Field("", json_schema_extra={"secret": True})
+
+
+class Mesh(Section):
+    """What proves a service to another: a secret that all of one system share."""
+
+    secret: str = Field("", json_schema_extra={"secret": True})
+    max_in_flight: int = live(512, ge=1)
+    drain_grace: Duration = 5.0
+
+
+class Log(Section):
+    """Logging."""
+
+    level: Literal["debug", "info", "warning", "error"] = live("info")
+
+
+class MeshSettings(Section):
+    """What every service reads. A service's own settings extend this."""
+
+    profile: Profile | None = None
+    data: Path = Path(".leaky")
+    bind_address: str = "127.0.0.1"
+    allow_insecure_bind: bool = False
+    registry: str = "static://"
+    gateway: Ports = Ports(http_port=8080, grpc_port=9080)
+    auth: Ports = Ports(http_port=8081, grpc_port=9081)
+    token: Ports = Ports(http_port=8082, grpc_port=9082)
+    analytics: Ports = Ports(http_port=8083, grpc_port=9083)
+    stubs: StubPorts = StubPorts()
+    deadlines: Deadlines = Deadlines()
+    cors: Cors = Cors()
+    actuator: Actuator = Actuator()
+    mesh: Mesh = Mesh()
+    log: Log = Log()
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        if self.bind_address == "localhost":
+            return True
+        return ipaddress.ip_address(self.bind_address).is_loopback
+
+    @property
+    def effective_profile(self) -> Profile:
+        """The profile, `local` on loopback and `secure` elsewhere unless set."""
+        return self.profile or (Profile.LOCAL if self.loopback else Profile.SECURE)
+
+    @model_validator(mode="after")
+    def _no_playground_on_a_network(self) -> "MeshSettings":
+        if self.effective_profile is Profile.LOCAL and not (
+            self.loopback or self.allow_insecure_bind
+        ):
+            message = (
+                f"profile local on {self.bind_address} would let anyone on the network in;"
+                " use profile secure, or set LEAKY_ALLOW_INSECURE_BIND=1"
+            )
+            raise ValueError(message)
+        return self
