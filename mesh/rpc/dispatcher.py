@@ -52,7 +52,7 @@ class Dispatcher:
         self._handlers[method.path] = handler
         self.methods[method.path] = method
 
-    async def call(self, request: Message, call: Call) -> Any:  # noqa: ANN401 as the method says
+    async def call(self, request: Message, call: Call) -> Any:
         """The response message, or the iterator of a streaming method."""
         token = CURRENT.set(call)
         try:
@@ -61,13 +61,13 @@ class Dispatcher:
             CURRENT.reset(token)
 
 
-async def _intercepted(interceptor: Interceptor, proceed: Handler, request: Any, call: Call) -> Any:  # noqa: ANN401
+async def _intercepted(interceptor: Interceptor, proceed: Handler, request: Any, call: Call) -> Any:
     return await interceptor(request, call, proceed)
 
 
 def _handler(servicer: Servicer, method: Method[Any, Any]) -> Handler:
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower()
-    handler = getattr(servicer, name, None)
+    handler: Handler | None = getattr(servicer, name, None)
     if handler is None or not inspect.iscoroutinefunction(handler):
         message = f"{type(servicer).__name__} has no coroutine {name} for {method.path}"
         raise TypeError(message)

@@ -1,7 +1,7 @@
 """Methods as their descriptors tell them."""
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
@@ -50,7 +50,7 @@ def methods_of(service: ServiceDescriptor) -> list[Method[Message, Message]]:
     return [_method(descriptor) for descriptor in service.methods]
 
 
-def _method(descriptor: MethodDescriptor) -> Method[Message, Message]:
+def _method(descriptor: Any) -> Method[Message, Message]:
     options = descriptor.GetOptions()
     service = descriptor.containing_service.full_name
     return Method(

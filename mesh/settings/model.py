@@ -31,7 +31,7 @@ def parse_duration(value: object) -> object:
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]
 
 
-def live(default: Any, **constraints: Any) -> Any:  # noqa: ANN401 as pydantic's Field
+def live(default: Any, **constraints: Any) -> Any:
     """A field that may change while the service runs."""
     return Field(default, json_schema_extra={"live": True}, **constraints)
 
@@ -93,13 +93,13 @@ class Cors(Section):
 class Actuator(Section):
     """The bearer that opens the actuator in `secure` beyond loopback."""
 
-    token: str = Field("", json_schema_extra={"secret": True})
+    token: str = Field(default="", json_schema_extra={"secret": True})
 
 
 class Mesh(Section):
     """What proves a service to another: a secret that all of one system share."""
 
-    secret: str = Field("", json_schema_extra={"secret": True})
+    secret: str = Field(default="", json_schema_extra={"secret": True})
     max_in_flight: int = live(512, ge=1)
     drain_grace: Duration = 5.0
 

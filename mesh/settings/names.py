@@ -59,12 +59,14 @@ def _fields(
     model: type[BaseModel], prefix: tuple[str | None, ...], defaults: BaseModel | None
 ) -> Iterator[Name]:
     for key, info in model.model_fields.items():
-        default = getattr(defaults, key) if defaults else info.get_default(call_default_factory=True)
+        default = (
+            getattr(defaults, key) if defaults else info.get_default(call_default_factory=True)
+        )
         path = (*prefix, info.alias or key)
         yield from _field(info, path, default)
 
 
-def _field(info: FieldInfo, path: tuple[str | None, ...], default: Any) -> Iterator[Name]:  # noqa: ANN401
+def _field(info: FieldInfo, path: tuple[str | None, ...], default: Any) -> Iterator[Name]:
     section = _section(info.annotation)
     if section is not None:
         yield from _fields(section, path, default if isinstance(default, BaseModel) else None)
@@ -85,7 +87,7 @@ def _field(info: FieldInfo, path: tuple[str | None, ...], default: Any) -> Itera
     )
 
 
-def _section(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
+def _section(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return None

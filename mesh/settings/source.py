@@ -75,7 +75,7 @@ def _from_env(names: Iterable[Name], variable: str, tree: Mapping[str, Any]) -> 
     return None
 
 
-def _free_parts(name: Name, free: Any, tree: Any) -> list[str]:  # noqa: ANN401
+def _free_parts(name: Name, free: Any, tree: Any) -> list[str]:
     path: list[str] = []
     for part in name.path:
         key = part or _existing_key(next(free), tree)

@@ -26,7 +26,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from leaky.edge.v1 import options_pb2 as leaky_dot_edge_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(leaky/auth/v1/organization_service.proto\x12\rleaky.auth.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1bleaky/edge/v1/options.proto\"G\n\x10PutMemberRequest\x12\x18\n\x06org_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\"\x13\n\x11PutMemberResponse\"J\n\x13\x44\x65leteMemberRequest\x12\x18\n\x06org_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\"\x16\n\x14\x44\x65leteMemberResponse\"K\n\x14GetMembershipRequest\x12\x18\n\x06org_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\"6\n\x15GetMembershipResponse\x12\x0e\n\x06member\x18\x01 \x01(\x08\x12\r\n\x05owner\x18\x02 \x01(\x08\x32\xce\x03\n\x13OrganizationService\x12\x95\x01\n\tPutMember\x12\x1f.leaky.auth.v1.PutMemberRequest\x1a .leaky.auth.v1.PutMemberResponse\"E\x90\x02\x02\xaa\xd4\x18\x0f\x08\x02*\x06org_id0\xcc\x01P\x01\x82\xd3\xe4\x93\x02)\x1a\'/api/v1/orgs/{org_id}/members/{user_id}\x12\x9b\x01\n\x0c\x44\x65leteMember\x12\".leaky.auth.v1.DeleteMemberRequest\x1a#.leaky.auth.v1.DeleteMemberResponse\"B\xaa\xd4\x18\x0f\x08\x02*\x06org_id0\xcc\x01P\x01\x82\xd3\xe4\x93\x02)*\'/api/v1/orgs/{org_id}/members/{user_id}\x12\x80\x01\n\rGetMembership\x12#.leaky.auth.v1.GetMembershipRequest\x1a$.leaky.auth.v1.GetMembershipResponse\"$\x90\x02\x01\xaa\xd4\x18\x1d\x08\x04\x1a\x07gateway\x1a\x05token\x1a\tanalyticsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(leaky/auth/v1/organization_service.proto\x12\rleaky.auth.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1bleaky/edge/v1/options.proto\"G\n\x10PutMemberRequest\x12\x18\n\x06org_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\"\x13\n\x11PutMemberResponse\"J\n\x13\x44\x65leteMemberRequest\x12\x18\n\x06org_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\"\x16\n\x14\x44\x65leteMemberResponse\"K\n\x14GetMembershipRequest\x12\x18\n\x06org_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\"6\n\x15GetMembershipResponse\x12\x0e\n\x06member\x18\x01 \x01(\x08\x12\r\n\x05owner\x18\x02 \x01(\x08\x32\xd4\x03\n\x13OrganizationService\x12\x95\x01\n\tPutMember\x12\x1f.leaky.auth.v1.PutMemberRequest\x1a .leaky.auth.v1.PutMemberResponse\"E\x90\x02\x02\xaa\xd4\x18\x0f\x08\x02*\x06org_id0\xcc\x01P\x01\x82\xd3\xe4\x93\x02)\x1a\'/api/v1/orgs/{org_id}/members/{user_id}\x12\x9b\x01\n\x0c\x44\x65leteMember\x12\".leaky.auth.v1.DeleteMemberRequest\x1a#.leaky.auth.v1.DeleteMemberResponse\"B\xaa\xd4\x18\x0f\x08\x02*\x06org_id0\xcc\x01P\x01\x82\xd3\xe4\x93\x02)*\'/api/v1/orgs/{org_id}/members/{user_id}\x12\x86\x01\n\rGetMembership\x12#.leaky.auth.v1.GetMembershipRequest\x1a$.leaky.auth.v1.GetMembershipResponse\"*\x90\x02\x01\xaa\xd4\x18#\x08\x04\x1a\x07gateway\x1a\x04\x61uth\x1a\x05token\x1a\tanalyticsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,7 +50,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORGANIZATIONSERVICE'].methods_by_name['DeleteMember']._loaded_options = None
   _globals['_ORGANIZATIONSERVICE'].methods_by_name['DeleteMember']._serialized_options = b'\252\324\030\017\010\002*\006org_id0\314\001P\001\202\323\344\223\002)*\'/api/v1/orgs/{org_id}/members/{user_id}'
   _globals['_ORGANIZATIONSERVICE'].methods_by_name['GetMembership']._loaded_options = None
-  _globals['_ORGANIZATIONSERVICE'].methods_by_name['GetMembership']._serialized_options = b'\220\002\001\252\324\030\035\010\004\032\007gateway\032\005token\032\tanalytics'
+  _globals['_ORGANIZATIONSERVICE'].methods_by_name['GetMembership']._serialized_options = b'\220\002\001\252\324\030#\010\004\032\007gateway\032\004auth\032\005token\032\tanalytics'
   _globals['_PUTMEMBERREQUEST']._serialized_start=118
   _globals['_PUTMEMBERREQUEST']._serialized_end=189
   _globals['_PUTMEMBERRESPONSE']._serialized_start=191
@@ -64,5 +64,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETMEMBERSHIPRESPONSE']._serialized_start=389
   _globals['_GETMEMBERSHIPRESPONSE']._serialized_end=443
   _globals['_ORGANIZATIONSERVICE']._serialized_start=446
-  _globals['_ORGANIZATIONSERVICE']._serialized_end=908
+  _globals['_ORGANIZATIONSERVICE']._serialized_end=914
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,1 @@
+"""Stores by URL, SQL databases and their migrations."""

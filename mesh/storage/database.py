@@ -1,0 +1,107 @@
+"""An SQL database behind SQLAlchemy Core: short write transactions and read snapshots."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
+from mesh.errors import AppError
+
+# WAL lets readers go on beside the writer; FULL makes each commit durable.
+PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA busy_timeout=5000",
+    "PRAGMA foreign_keys=ON",
+)
+
+
+class Database:
+    """Transactions on one database; a database that is away is an AppError UNAVAILABLE."""
+
+    def __init__(self, engine: AsyncEngine, writers: AbstractAsyncContextManager[Any]) -> None:
+        self.engine = engine
+        self._writers = writers
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that commits at the end and rolls back on an exception."""
+        async with self._writers:
+            with _unavailable():
+                async with self.engine.begin() as connection:
+                    yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A snapshot; nothing in it may write."""
+        with _unavailable():
+            async with self.engine.connect() as connection:
+                await connection.execution_options(leaky_read_only=True)
+                yield connection
+
+    async def ping(self) -> None:
+        """Raises AppError when the database does not answer."""
+        async with self.read() as connection:
+            await connection.exec_driver_sql("SELECT 1")
+
+
+class _unavailable:  # noqa: N801 reads as a with-statement
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        lost = isinstance(error, PoolTimeout) or (
+            isinstance(error, DBAPIError) and _connection_lost(error)
+        )
+        if lost:
+            raise AppError(REASON_UNAVAILABLE, "the database is away", retry_after=1) from error
+
+
+def _connection_lost(error: DBAPIError) -> bool:
+    return error.connection_invalidated or type(error).__name__ in {
+        "OperationalError",
+        "InterfaceError",
+    }
+
+
+@asynccontextmanager
+async def open_sqlite(url: str) -> AsyncIterator[Database]:
+    """A database in one file, `sqlite:///path`; its folder is made when missing."""
+    parsed = make_url(url).set(drivername="sqlite+aiosqlite")
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(parsed)
+    event.listen(engine.sync_engine, "connect", _configure)
+    event.listen(engine.sync_engine, "begin", _begin)
+    try:
+        # SQLite has one writer; queueing here beats its busy polling.
+        yield Database(engine, asyncio.Lock())
+    finally:
+        await engine.dispose()
+
+
+def database_writers() -> AbstractAsyncContextManager[Any]:
+    """For databases that order their writers themselves."""
+    return nullcontext()
+
+
+def _configure(connection: Any, _record: object) -> None:
+    # SQLAlchemy, not the driver, says BEGIN: a write transaction takes the lock at once.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get("leaky_read_only")
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
