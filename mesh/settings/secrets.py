@@ -1,0 +1,77 @@
+"""Secrets that a system makes for itself when none are given."""
+
+import contextlib
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from mesh.settings.source import SettingsError
+
+_BYTES = 32
+
+
+def secret(path: Path, given: str = "") -> str:
+    """The secret given in the settings, else the one in the file, made when absent.
+
+    The file has mode 0600. Processes that start at once agree on one secret:
+    the first complete file wins. Raises SettingsError for a file that is empty
+    or cannot be read or made; the message never holds the secret.
+    """
+    if given:
+        return given
+    try:
+        return _read(path) or _create(path)
+    except OSError as error:
+        message = f"the secret in {path} cannot be read or made: {error.strerror}"
+        raise SettingsError(message) from error
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open() as file:
+            _tighten(file.fileno())
+            text = file.read().strip()
+    except FileNotFoundError:
+        return ""
+    if not text:
+        message = f"the secret in {path} is empty; remove the file to have a new one made"
+        raise SettingsError(message)
+    return text
+
+
+def _tighten(descriptor: int) -> None:
+    if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
+        # A mounted secret may belong to somebody else, who answers for its mode.
+        with contextlib.suppress(OSError):
+            os.fchmod(descriptor, 0o600)
+
+
+def _create(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        _write(draft, secrets.token_urlsafe(_BYTES))
+        # Linking fails when another process was first, and never shows half a file.
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+    return _read(path)
+
+
+def _write(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
