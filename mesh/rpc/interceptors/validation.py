@@ -1,0 +1,43 @@
+"""The field rules of `leaky.edge.v1.field`, run on every request."""
+
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor
+
+from leaky.common.v1.reason_pb2 import REASON_INVALID_ARGUMENT
+from mesh.errors import AppError, FieldViolation
+from mesh.rpc.call import Call
+from mesh.rpc.dispatcher import Handler
+from mesh.rpc.rules import Check, compile_checks
+
+
+class ValidationInterceptor:
+    """Checks, and normalises, each request by its message type's compiled rules."""
+
+    def __init__(self) -> None:
+        self._checks: dict[Descriptor, Callable[[Any], list[FieldViolation]]] = {}
+
+    async def __call__(self, request: Any, call: Call, proceed: Handler) -> Any:
+        """Raises INVALID_ARGUMENT that names every field at fault."""
+        check = self._checks.get(request.DESCRIPTOR)
+        if check is None:
+            check = self._checks[request.DESCRIPTOR] = compile_message(request.DESCRIPTOR)
+        violations = check(request)
+        if violations:
+            message = "; ".join(f"{fault.field}: {fault.message}" for fault in violations)
+            raise AppError(REASON_INVALID_ARGUMENT, message, violations=tuple(violations))
+        return await proceed(request, call)
+
+
+def compile_message(descriptor: Descriptor) -> Callable[[Any], list[FieldViolation]]:
+    """The checker of a message type: all violations, none for a good message."""
+    checks: tuple[Check, ...] = compile_checks(descriptor)
+
+    def check(message: Any) -> list[FieldViolation]:
+        violations: list[FieldViolation] = []
+        for one in checks:
+            one(message, "", violations)
+        return violations
+
+    return check

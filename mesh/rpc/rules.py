@@ -1,0 +1,169 @@
+"""Compiles the field rules of a message type into plain functions.
+
+A check is called with the message, the path before it and the list that
+violations are added to. Field paths are proto names, dotted, with [i] for
+elements of lists.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, cast
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from leaky.edge.v1 import options_pb2
+from leaky.edge.v1.options_pb2 import FORMAT_EMAIL, FORMAT_UUID, Field
+from mesh.errors import FieldViolation
+
+Check = Callable[[Any, str, list[FieldViolation]], None]
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_NUMBERS = {
+    FieldDescriptor.CPPTYPE_INT32,
+    FieldDescriptor.CPPTYPE_INT64,
+    FieldDescriptor.CPPTYPE_UINT32,
+    FieldDescriptor.CPPTYPE_UINT64,
+    FieldDescriptor.CPPTYPE_DOUBLE,
+    FieldDescriptor.CPPTYPE_FLOAT,
+}
+
+
+def compile_checks(descriptor: Descriptor) -> tuple[Check, ...]:
+    """The checks of all fields that have any."""
+    checks: list[Check] = []
+    for field in descriptor.fields:
+        rule = field.GetOptions().Extensions[options_pb2.field]
+        if rule.required:
+            checks.append(_required(field))
+        if field.cpp_type == FieldDescriptor.CPPTYPE_STRING and not field.is_repeated:
+            if field.type == FieldDescriptor.TYPE_STRING:
+                checks.append(_text(field, rule))
+        elif field.cpp_type in _NUMBERS and _has_number_rule(rule):
+            checks.append(_number(field, rule))
+        elif field.message_type and not field.message_type.GetOptions().map_entry:
+            checks.extend(_nested(field))
+    return tuple(checks)
+
+
+def _fault(violations: list[FieldViolation], path: str, name: str, message: str) -> None:
+    violations.append(FieldViolation(field=path + name, message=message))
+
+
+def _required(field: FieldDescriptor) -> Check:
+    name = field.name
+    present = field.has_presence
+
+    def check(message: Any, path: str, violations: list[FieldViolation]) -> None:
+        value = getattr(message, name)
+        missing = not message.HasField(name) if present else not value
+        if missing or (isinstance(value, str) and not value.strip()):
+            _fault(violations, path, name, "is required")
+
+    return check
+
+
+def _text(field: FieldDescriptor, rule: Field) -> Check:
+    name = field.name
+    problem = _text_problem(rule)
+    lower = rule.format == FORMAT_UUID
+    presence = field.has_presence
+
+    def check(message: Any, path: str, violations: list[FieldViolation]) -> None:
+        value = getattr(message, name)
+        if not value and not (presence and rule.min_length and message.HasField(name)):
+            return
+        fault = problem(value)
+        if fault:
+            _fault(violations, path, name, fault)
+        elif lower and not value.islower():
+            # One id, one spelling: else a user could hold two pools.
+            setattr(message, name, value.lower())
+
+    return check
+
+
+def _text_problem(rule: Field) -> Callable[[str], str | None]:
+    bad: list[tuple[Callable[[str], object], str]] = [
+        (lambda value: "\0" in value, "must not contain NUL")
+    ]
+    if rule.format == FORMAT_UUID:
+        bad.append((lambda value: not _UUID.fullmatch(value), "must be a UUID"))
+    if rule.format == FORMAT_EMAIL:
+        bad.append((lambda value: not _EMAIL.fullmatch(value), "must be an email address"))
+    shortest, longest = rule.min_length, rule.max_length
+    if shortest:
+        text = f"must have at least {shortest} characters"
+        bad.append((lambda value: len(value) < shortest, text))
+    if longest:
+        text = f"must have at most {longest} characters"
+        bad.append((lambda value: len(value) > longest, text))
+    if rule.one_of:
+        allowed = frozenset(rule.one_of)
+        bad.append((lambda value: value not in allowed, "must be one of " + ", ".join(rule.one_of)))
+    return lambda value: next((text for wrong, text in bad if wrong(value)), None)
+
+
+def _has_number_rule(rule: Field) -> bool:
+    return rule.HasField("min") or rule.HasField("max") or rule.HasField("default_number")
+
+
+def _number(field: FieldDescriptor, rule: Field) -> Check:
+    name, presence = field.name, field.has_presence
+    kind: type[int | float] = (
+        float if field.cpp_type in {field.CPPTYPE_DOUBLE, field.CPPTYPE_FLOAT} else int
+    )
+    low = kind(rule.min) if rule.HasField("min") else None
+    high = kind(rule.max) if rule.HasField("max") else None
+
+    def check(message: Any, path: str, violations: list[FieldViolation]) -> None:
+        if presence and not message.HasField(name):
+            if rule.HasField("default_number"):
+                setattr(message, name, kind(rule.default_number))
+            return
+        value = getattr(message, name)
+        bound = _nearest(value, low, high)
+        if bound == value:
+            return
+        if rule.clamp and bound is not None:
+            setattr(message, name, bound)
+        else:
+            _fault(violations, path, name, _range_text(low, high))
+
+    return check
+
+
+def _nearest(value: float, low: float | None, high: float | None) -> float | None:
+    if value != value:  # noqa: PLR0124 NaN is in no range
+        return None
+    if low is not None and value < low:
+        return low
+    if high is not None and value > high:
+        return high
+    return value
+
+
+def _range_text(low: float | None, high: float | None) -> str:
+    if high is None:
+        return f"must be at least {low}"
+    if low is None:
+        return f"must be at most {high}"
+    return f"must be between {low} and {high}"
+
+
+def _nested(field: FieldDescriptor) -> list[Check]:
+    name = field.name
+    inner = compile_checks(cast("Descriptor", field.message_type))
+    if not inner:
+        return []
+
+    def check_one(message: Any, path: str, violations: list[FieldViolation]) -> None:
+        if message.HasField(name):
+            for one in inner:
+                one(getattr(message, name), f"{path}{name}.", violations)
+
+    def check_all(message: Any, path: str, violations: list[FieldViolation]) -> None:
+        for index, item in enumerate(getattr(message, name)):
+            for one in inner:
+                one(item, f"{path}{name}[{index}].", violations)
+
+    return [check_all if field.is_repeated else check_one]

@@ -1,0 +1,137 @@
+"""The gRPC face of a dispatcher, with health and reflection beside it."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from grpc_status import rpc_status
+
+from leaky.common.v1.reason_pb2 import REASON_INVALID_ARGUMENT
+from mesh.errors import AppError
+from mesh.rpc.call import Call
+from mesh.rpc.dispatcher import Dispatcher
+from mesh.rpc.local_channel import new_call
+from mesh.rpc.method import Method
+from mesh.rpc.status import to_status
+
+log = structlog.get_logger("rpc")
+
+# A second process on our port must fail, not share it silently.
+OPTIONS = (("grpc.so_reuseport", 0), ("grpc.keepalive_permit_without_calls", 1))
+
+
+class PortTakenError(OSError):
+    """Another process listens on the address."""
+
+
+class Server:
+    """Serves a dispatcher's methods, gRPC health (v1) and reflection (v1alpha)."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._health = health.aio.HealthServicer()
+        self._servers: list[grpc.aio.Server] = []
+
+    async def start(self, address: str, *, health_address: str | None = None) -> None:
+        """Listens; NOT_SERVING until `serving`. Raises PortTakenError."""
+        await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+        server = grpc.aio.server(options=OPTIONS)
+        server.add_generic_rpc_handlers((_Handlers(self._dispatcher),))
+        await self._listen(server, address)
+        if health_address is not None:
+            await self._listen(grpc.aio.server(options=OPTIONS), health_address)
+
+    async def _listen(self, server: grpc.aio.Server, address: str) -> None:
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection(self._service_names(), server)
+        try:
+            server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise PortTakenError(f"cannot listen on {address}: is it taken?") from error
+        await server.start()
+        self._servers.append(server)
+
+    def _service_names(self) -> tuple[str, ...]:
+        ours = sorted({method.service for method in self._dispatcher.methods.values()})
+        return (*ours, health.SERVICE_NAME, reflection.SERVICE_NAME)
+
+    async def serving(self, *, ready: bool) -> None:
+        """Tells health checks, for the whole process and for each of its services."""
+        states = health_pb2.HealthCheckResponse
+        for name in ("", *self._service_names()):
+            await self._health.set(name, states.SERVING if ready else states.NOT_SERVING)
+
+    async def stop(self, grace: float) -> None:
+        """Takes no new calls and gives those in flight `grace` seconds."""
+        await asyncio.gather(*(server.stop(grace) for server in self._servers))
+
+
+class _Handlers(grpc.GenericRpcHandler):
+    """Every method as bytes in and out; parsing happens here, once."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]] = {
+            path: _rpc_handler(dispatcher, method) for path, method in dispatcher.methods.items()
+        }
+
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        return self._handlers.get(handler_call_details.method)
+
+
+def _rpc_handler(
+    dispatcher: Dispatcher, method: Method[Any, Any]
+) -> grpc.RpcMethodHandler[Any, Any]:
+    if method.streams:
+        return grpc.unary_stream_rpc_method_handler(_stream(dispatcher, method))
+    return grpc.unary_unary_rpc_method_handler(_unary(dispatcher, method))
+
+
+def _unary(dispatcher: Dispatcher, method: Method[Any, Any]) -> Callable[[bytes, Any], Any]:
+    async def handle(body: bytes, context: Any) -> bytes:
+        try:
+            response = await dispatcher.call(_parse(method, body), _call(method, context))
+        except AppError as error:
+            await context.abort_with_status(rpc_status.to_status(to_status(error)))
+        serialized: bytes = response.SerializeToString()
+        return serialized
+
+    return handle
+
+
+def _stream(dispatcher: Dispatcher, method: Method[Any, Any]) -> Callable[[bytes, Any], Any]:
+    async def handle(body: bytes, context: Any) -> AsyncIterator[bytes]:
+        try:
+            responses = await dispatcher.call(_parse(method, body), _call(method, context))
+            async for response in responses:
+                yield response.SerializeToString()
+        except AppError as error:
+            await context.abort_with_status(rpc_status.to_status(to_status(error)))
+        except Exception:
+            # The interceptors have returned by now, so this is the stream's own last line.
+            log.exception("unexpected error in a stream", method=method.path)
+            raise
+
+    return handle
+
+
+def _parse(method: Method[Any, Any], body: bytes) -> Any:
+    try:
+        return method.request.FromString(body)
+    except DecodeError as error:
+        raise AppError(REASON_INVALID_ARGUMENT, f"not a {method.request.__name__}") from error
+
+
+def _call(method: Method[Any, Any], context: Any) -> Call:
+    metadata = {key: value for key, value in context.invocation_metadata() if type(value) is str}
+    call = new_call(method, metadata)
+    left = context.time_remaining()
+    call.deadline = math.inf if left is None else asyncio.get_running_loop().time() + left
+    return call
