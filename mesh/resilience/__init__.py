@@ -1,0 +1,1 @@
+"""What stands between a caller and a target in trouble: breaker, bulkhead, retry budget."""
