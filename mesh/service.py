@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from starlette.types import ASGIApp
 
 from mesh.clock import Clock, Ids
+from mesh.identity.identity import Identity
 from mesh.rpc.channel import Channel
 from mesh.rpc.dispatcher import Dispatcher, Servicer
 from mesh.settings import Live, MeshSettings
@@ -21,6 +22,7 @@ class Context(Generic[S]):
 
     `channel("auth")` is a resilient channel to that service, made once;
     `local` reaches this service's own methods through its own interceptors.
+    `identity` verifies credentials, for what is not behind an interceptor.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Context(Generic[S]):
     channel: Callable[[str], Channel]
     local: Channel
     dispatcher: Dispatcher
+    identity: Identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,39 @@
+"""One resilient channel to each service, made when first asked for."""
+
+from collections.abc import Callable, Mapping
+
+from mesh.discovery.static import StaticDiscovery
+from mesh.rpc.channel import Channel
+from mesh.rpc.grpc_channel import GrpcChannel
+from mesh.rpc.resilient import ResilientChannel
+from mesh.settings import Live, MeshSettings
+
+
+class Channels:
+    """Channels by service name."""
+
+    def __init__(self, settings: Live[MeshSettings]) -> None:
+        self._settings = settings
+        self._discovery = StaticDiscovery(settings)
+        self._channels: dict[str, Channel] = {}
+        self._identify: Callable[[], Mapping[str, str]] = dict
+
+    def identify(self, metadata: Callable[[], Mapping[str, str]]) -> None:
+        """Sets what proves this service to others on internal methods."""
+        self._identify = metadata
+
+    def to(self, service: str) -> Channel:
+        """The channel to a service, such as "auth"."""
+        if service not in self._channels:
+            self._channels[service] = ResilientChannel(
+                inner=GrpcChannel(self._discovery.target(service)),
+                target=service,
+                settings=self._settings,
+                identify=lambda: self._identify(),
+            )
+        return self._channels[service]
+
+    async def close(self) -> None:
+        """Ends them all."""
+        for channel in self._channels.values():
+            await channel.close()

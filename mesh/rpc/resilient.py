@@ -1,0 +1,150 @@
+"""A channel with a deadline on every call, one layer of retries, and breakers.
+
+Retries are for UNAVAILABLE only, for methods marked idempotent, within a retry
+budget (gRFC A6); never after a first streamed message. There is one breaker
+for each service of the target's proto, so that one broken part does not close
+the others.
+"""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import grpc
+
+from leaky.common.v1.reason_pb2 import REASON_DEADLINE_EXCEEDED, REASON_UNAVAILABLE
+from leaky.edge.v1.options_pb2 import ACCESS_INTERNAL
+from mesh.errors import AppError
+from mesh.resilience.backoff import Backoff
+from mesh.resilience.breaker import Breaker, BreakerPolicy
+from mesh.resilience.retry_budget import RetryBudget
+from mesh.rpc.call import CURRENT
+from mesh.rpc.channel import Channel
+from mesh.rpc.deadlines import limit
+from mesh.rpc.method import Method, Req, Res
+from mesh.settings import Live, MeshSettings
+
+MAX_ATTEMPTS = 3
+BACKOFF = Backoff(first=0.02, cap=0.2)
+# A service inside the mesh is back within seconds, and a probe costs little.
+POLICY = BreakerPolicy(window=20, min_calls=10, failure_percent=50, open_seconds=1.0, half_open=3)
+# What says that the target is in trouble; a client's own error does not.
+_FAILURES = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNKNOWN,
+}
+
+
+class ResilientChannel:
+    """Wraps the channel to `target`; `identify` proves this service on internal methods."""
+
+    def __init__(
+        self,
+        *,
+        inner: Channel,
+        target: str,
+        settings: Live[MeshSettings],
+        identify: Callable[[], Mapping[str, str]],
+        backoff: Backoff = BACKOFF,
+    ) -> None:
+        self._inner = inner
+        self._target = target
+        self._settings = settings
+        self._identify = identify
+        self._backoff = backoff
+        self._budget = RetryBudget()
+        self._breakers: dict[str, Breaker] = {}
+
+    async def unary(
+        self,
+        method: Method[Req, Res],
+        request: Req,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109
+        metadata: Mapping[str, str] | None = None,
+    ) -> Res:
+        """The response, or the last attempt's AppError."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._limit(method, timeout)
+        sent = self._metadata(method, metadata)
+        attempt = 1
+        while True:
+            try:
+                return await self._attempt(method, request, deadline - loop.time(), sent)
+            except AppError as error:
+                wait = self._backoff.delay(attempt)
+                late = loop.time() + wait >= deadline
+                if late or attempt >= MAX_ATTEMPTS or not self._may_retry(method, error):
+                    raise
+            await asyncio.sleep(wait)
+            attempt += 1
+
+    async def _attempt(
+        self, method: Method[Req, Res], request: Req, left: float, metadata: Mapping[str, str]
+    ) -> Res:
+        if left <= 0:
+            raise AppError(REASON_DEADLINE_EXCEEDED, "deadline exceeded")
+        with self._breaker(method).before() as permit:
+            try:
+                response = await self._inner.unary(method, request, timeout=left, metadata=metadata)
+            except AppError as error:
+                self._failed(error)
+                permit.record(success=error.code not in _FAILURES)
+                raise
+            permit.record(success=True)
+            self._budget.record_success()
+            return response
+
+    def _failed(self, error: AppError) -> None:
+        if error.reason == REASON_UNAVAILABLE:
+            self._budget.record_failure()
+
+    def _may_retry(self, method: Method[Any, Any], error: AppError) -> bool:
+        worth = error.reason == REASON_UNAVAILABLE and method.idempotent
+        return worth and self._budget.allows_retry()
+
+    def _limit(self, method: Method[Any, Any], timeout: float | None) -> float:
+        own = limit(method, self._settings.current.deadlines, at_edge=False)
+        call = CURRENT.get()
+        left = math.inf if call is None else call.deadline - asyncio.get_running_loop().time()
+        return min(own if timeout is None else timeout, left)
+
+    def _metadata(
+        self, method: Method[Any, Any], given: Mapping[str, str] | None
+    ) -> Mapping[str, str]:
+        sent = dict(given or {})
+        call = CURRENT.get()
+        if call is not None and call.traceparent:
+            sent.setdefault("traceparent", call.traceparent)
+        if call is not None and call.correlation_id:
+            sent.setdefault("x-correlation-id", call.correlation_id)
+        if method.rule.access == ACCESS_INTERNAL:
+            sent.update(self._identify())
+        return sent
+
+    def _breaker(self, method: Method[Any, Any]) -> Breaker:
+        breaker = self._breakers.get(method.service)
+        if breaker is None:
+            clock = asyncio.get_running_loop().time
+            name = f"{self._target}:{method.service}"
+            breaker = self._breakers[method.service] = Breaker(name, lambda: POLICY, clock)
+        return breaker
+
+    async def stream(
+        self,
+        method: Method[Req, Res],
+        request: Req,
+        *,
+        metadata: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Res]:
+        """The responses; whoever follows a stream reconnects by its own rule."""
+        sent = self._metadata(method, metadata)
+        async for response in self._inner.stream(method, request, metadata=sent):
+            yield response
+
+    async def close(self) -> None:
+        """Ends the connection."""
+        await self._inner.close()
