@@ -1,0 +1,105 @@
+"""What calls did and how long they took; labels come from descriptors and codes alone.
+
+The names follow go-grpc-middleware's, which common dashboards know.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+from prometheus_client import Counter, Gauge, Histogram
+
+from mesh.errors import AppError
+from mesh.rpc.call import Call
+from mesh.rpc.dispatcher import Handler
+from mesh.rpc.method import Method
+
+_LABELS = ("grpc_service", "grpc_method", "grpc_code")
+_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+LOOP_LAG = Gauge("event_loop_lag_seconds", "How late the event loop ran a timer, last time.")
+
+
+class CallMetrics:
+    """One side's counter and histogram; their children are looked up once a method and code."""
+
+    def __init__(self, side: str) -> None:
+        self._handled = Counter(
+            f"grpc_{side}_handled_total", f"Calls that ended at the {side}, by code.", _LABELS
+        )
+        self._seconds = Histogram(
+            f"grpc_{side}_handling_seconds",
+            f"Seconds from a call's start to its end at the {side}.",
+            _LABELS,
+            buckets=_BUCKETS,
+        )
+        self._known: dict[tuple[str, grpc.StatusCode], tuple[Counter, Histogram]] = {}
+
+    def observe(self, method: Method[Any, Any], code: grpc.StatusCode, seconds: float) -> None:
+        """Counts one call that has ended."""
+        known = self._known.get((method.path, code))
+        if known is None:
+            labels = (method.service, method.name, code.name)
+            known = (self._handled.labels(*labels), self._seconds.labels(*labels))
+            self._known[method.path, code] = known
+        known[0].inc()
+        known[1].observe(seconds)
+
+
+SERVER = CallMetrics("server")
+CLIENT = CallMetrics("client")
+
+
+async def measure(request: Any, call: Call, proceed: Handler) -> Any:
+    """An interceptor that counts every call; put it outside all others.
+
+    A stream is counted when it ends, not when its handler has returned it.
+    """
+    start = time.perf_counter()
+    try:
+        answer = await proceed(request, call)
+    except BaseException as error:
+        SERVER.observe(call.method, code_of(error), time.perf_counter() - start)
+        raise
+    if call.method.streams:
+        return _measured(answer, call.method, start)
+    SERVER.observe(call.method, grpc.StatusCode.OK, time.perf_counter() - start)
+    return answer
+
+
+async def _measured(
+    answers: AsyncIterator[Any], method: Method[Any, Any], start: float
+) -> AsyncIterator[Any]:
+    code = grpc.StatusCode.OK
+    try:
+        async for answer in answers:
+            yield answer
+    except GeneratorExit:
+        code = grpc.StatusCode.CANCELLED
+        raise
+    except BaseException as error:
+        code = code_of(error)
+        raise
+    finally:
+        SERVER.observe(method, code, time.perf_counter() - start)
+
+
+def code_of(error: BaseException) -> grpc.StatusCode:
+    """The code that an error ends a call with."""
+    if isinstance(error, AppError):
+        return error.code
+    if isinstance(error, asyncio.CancelledError):
+        return grpc.StatusCode.CANCELLED
+    if isinstance(error, TimeoutError):
+        return grpc.StatusCode.DEADLINE_EXCEEDED
+    return grpc.StatusCode.INTERNAL
+
+
+async def watch_loop(interval: float = 1.0) -> None:
+    """Measures the event loop's lag every `interval` seconds until cancelled."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + interval
+        await asyncio.sleep(interval)
+        LOOP_LAG.set(max(0.0, loop.time() - due))

@@ -1,0 +1,68 @@
+import pytest
+
+from mesh.telemetry.redact import HIDDEN, hide, redact, scrub, secret_key
+
+KEY = "leaky_6a1f0c1e-0000-4000-8000-000000000001_s3cr3tS3cr3t"
+JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "authorization",
+        "Authorization",
+        "password",
+        "new_password",
+        "token",
+        "access-token",
+        "api_key",
+        "apiKey",
+        "X-Api-Key",
+        "raw_key",
+        "rawKey",
+        "prompt",
+        "mesh.secret",
+        "auth.api-key.pepper",
+        "actuator.token",
+        "x-leaky-service",
+        "key_hash_secret",
+    ],
+)
+def test_a_secret_key_is_known_in_every_spelling(key: str) -> None:
+    assert secret_key(key)
+    assert hide(key, "hunter2-hunter2") == HIDDEN
+
+
+@pytest.mark.parametrize(
+    "key", ["tokens", "token_id", "api_key_id", "total_tokens", "event", "prompted"]
+)
+def test_numbers_of_tokens_and_ids_stay(key: str) -> None:
+    assert hide(key, 12) == 12
+
+
+def test_secrets_are_found_at_any_depth() -> None:
+    event = {"request": {"headers": [{"authorization": "abc"}], "tokens": 3}}
+    assert redact(None, "info", event) == {
+        "request": {"headers": [{"authorization": HIDDEN}], "tokens": 3}
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        (f"key {KEY} refused", "s3cr3t"),
+        (f'{{"rawKey":"{KEY}"}}', "s3cr3t"),
+        (f"GET /x?key={KEY}&a=1", "s3cr3t"),
+        (f"token {JWT} expired", "eyJ"),
+        ("Authorization: Bearer abcdef123456", "abcdef"),
+        ("cannot reach postgresql://leaky:pass1234@db/leaky", "pass1234"),
+    ],
+)
+def test_a_secret_within_a_text_is_cut_out(text: str, secret: str) -> None:
+    assert secret in text
+    assert secret not in scrub(text)
+
+
+def test_a_text_without_a_secret_stays_as_it_is() -> None:
+    text = "bucket token: 5 of 10 tokens at http://127.0.0.1:8080/api, bearer of news"
+    assert scrub(text) == text
