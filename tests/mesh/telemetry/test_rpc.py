@@ -12,7 +12,7 @@ from leaky.token.v1 import quota_service_pb2
 from mesh.errors import AppError
 from mesh.rpc.call import Call
 from mesh.rpc.method import methods_of
-from mesh.telemetry.metrics import measure
+from mesh.telemetry.rpc import observe
 
 UNARY = methods_of(quota_service_pb2.DESCRIPTOR.services_by_name["QuotaService"])[0]
 STREAM = replace(UNARY, streams=True, path="/leaky.test.v1.Test/Watch", name="Watch")
@@ -46,7 +46,7 @@ def test_a_call_that_succeeds_counts_as_ok() -> None:
 
     before = counted("OK")
     call = Call(method=UNARY, metadata={})
-    assert asyncio.run(measure(None, call, answering(answer))) == "done"
+    assert asyncio.run(observe(None, call, answering(answer))) == "done"
     assert counted("OK") == before + 1
 
 
@@ -64,7 +64,7 @@ def test_a_call_that_fails_counts_under_its_code_and_fails_on(
 ) -> None:
     async def run() -> None:
         with pytest.raises(type(error)):
-            await measure(None, Call(method=UNARY, metadata={}), answering(raising(error)))
+            await observe(None, Call(method=UNARY, metadata={}), answering(raising(error)))
 
     before = counted(code)
     asyncio.run(run())
@@ -81,7 +81,7 @@ def test_a_stream_counts_when_it_has_ended() -> None:
         async def answer() -> AsyncIterator[int]:
             return numbers()
 
-        answers = await measure(None, Call(method=STREAM, metadata={}), answering(answer))
+        answers = await observe(None, Call(method=STREAM, metadata={}), answering(answer))
         assert counted("OK", "Watch") == 0
         assert [number async for number in answers] == [1, 2]
 
@@ -94,7 +94,7 @@ def test_a_stream_left_early_counts_as_cancelled() -> None:
         async def answer() -> AsyncIterator[int]:
             return numbers()
 
-        answers = await measure(None, Call(method=STREAM, metadata={}), answering(answer))
+        answers = await observe(None, Call(method=STREAM, metadata={}), answering(answer))
         async with aclosing(answers):
             assert await anext(answers) == 1
 

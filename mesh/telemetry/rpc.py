@@ -1,0 +1,59 @@
+"""Counts and times every call that this process serves."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from mesh.errors import AppError
+from mesh.rpc.call import Call
+from mesh.rpc.dispatcher import Handler
+from mesh.rpc.method import Method
+from mesh.telemetry.metrics import SERVER
+
+
+async def observe(request: Any, call: Call, proceed: Handler) -> Any:
+    """An interceptor that counts every call; put it outside all others.
+
+    A stream is counted when it ends, not when its handler has returned it.
+    """
+    start = time.perf_counter()
+    try:
+        answer = await proceed(request, call)
+    except BaseException as error:
+        SERVER.observe(call.method, code_of(error), time.perf_counter() - start)
+        raise
+    if call.method.streams:
+        return _measured(answer, call.method, start)
+    SERVER.observe(call.method, grpc.StatusCode.OK, time.perf_counter() - start)
+    return answer
+
+
+async def _measured(
+    answers: AsyncIterator[Any], method: Method[Any, Any], start: float
+) -> AsyncIterator[Any]:
+    code = grpc.StatusCode.OK
+    try:
+        async for answer in answers:
+            yield answer
+    except GeneratorExit:
+        code = grpc.StatusCode.CANCELLED
+        raise
+    except BaseException as error:
+        code = code_of(error)
+        raise
+    finally:
+        SERVER.observe(method, code, time.perf_counter() - start)
+
+
+def code_of(error: BaseException) -> grpc.StatusCode:
+    """The code that an error ends a call with."""
+    if isinstance(error, AppError):
+        return error.code
+    if isinstance(error, asyncio.CancelledError):
+        return grpc.StatusCode.CANCELLED
+    if isinstance(error, TimeoutError):
+        return grpc.StatusCode.DEADLINE_EXCEEDED
+    return grpc.StatusCode.INTERNAL
