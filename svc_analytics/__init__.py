@@ -1,0 +1,1 @@
+"""The analytics service: usage events, reports and anomalies."""

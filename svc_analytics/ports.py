@@ -1,0 +1,57 @@
+"""What the service needs of the world."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from svc_analytics.domain.totals import ProviderUsage, Summary, Totals
+from svc_analytics.domain.usage import UsageEvent
+from svc_analytics.domain.window import Buckets, Window
+
+
+class UsageStore(Protocol):
+    """Usage events, each kept once.
+
+    Every read answers from one state of the store, for one provider or one user, so
+    that partitions by (provider, day) and (user, provider, day) can serve it.
+    With `user` only that user's events exist. A store that is away is an
+    AppError UNAVAILABLE.
+    """
+
+    async def append(self, events: Sequence[UsageEvent]) -> int:
+        """Keeps the events, all or none, and durably; how many were new by their id."""
+        ...
+
+    async def newest(
+        self, provider: str, *, user: str | None = None, limit: int
+    ) -> Sequence[UsageEvent]:
+        """The latest events, newest first; those of one microsecond by descending id."""
+        ...
+
+    async def summary(
+        self, provider: str, window: Window, *, user: str | None = None, top: int
+    ) -> Summary:
+        """The window's exact totals with at most `top` users."""
+        ...
+
+    async def by_bucket(
+        self, provider: str, buckets: Buckets, *, user: str | None = None
+    ) -> Mapping[int, Totals]:
+        """The totals of each bucket that holds an event, by its index."""
+        ...
+
+    async def by_provider(
+        self, window: Window, *, user: str | None = None
+    ) -> Sequence[ProviderUsage]:
+        """The totals of each provider that has an event in the window, in no order."""
+        ...
+
+    async def delete_before(self, cutoff_us: int, *, limit: int) -> int:
+        """Deletes at most `limit` events older than the cutoff, oldest first; how many.
+
+        A store that expires events by itself answers 0.
+        """
+        ...
+
+    async def ping(self) -> None:
+        """Raises AppError when the store does not answer."""
+        ...

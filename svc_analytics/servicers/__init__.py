@@ -1,0 +1,1 @@
+"""The service's rpcs: proto to use case and back."""

@@ -1,0 +1,71 @@
+"""Puts the analytics service together: the only file that names concrete classes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from mesh.edge.app import service_app
+from mesh.rpc.method import methods_of
+from mesh.service import Context, Parts, Service
+from mesh.storage.registry import Registry
+from svc_analytics.ports import UsageStore
+from svc_analytics.servicers.analytics import AnalyticsServicer
+from svc_analytics.servicers.ingest import IngestServicer
+from svc_analytics.settings import AnalyticsSettings
+from svc_analytics.usecases.expire import Expire
+from svc_analytics.usecases.get_anomalies import GetAnomalies
+from svc_analytics.usecases.get_report import GetReport
+from svc_analytics.usecases.get_trends import GetTrends
+from svc_analytics.usecases.get_user_usage import GetUserUsage
+from svc_analytics.usecases.ingest import Ingest
+from svc_analytics.usecases.list_provider_shares import ListProviderShares
+from svc_analytics.usecases.list_usage import ListUsage
+from svc_analytics.workers.retention import Retention
+
+STORES: Registry[UsageStore] = Registry(
+    "analytics.store", {"sqlite": "svc_analytics.stores.sql:open_sqlite_store"}
+)
+
+
+@asynccontextmanager
+async def build(ctx: Context[AnalyticsSettings]) -> AsyncIterator[Parts]:
+    """The service on its store, which is open for as long as the service is."""
+    settings = ctx.settings.current
+    async with STORES.open(settings.store_url) as store:
+        ready = {"store": store.ping}
+        yield Parts(
+            servicers=(_analytics(ctx, store), IngestServicer(ingest=Ingest(store=store))),
+            workers=(
+                Retention(
+                    expire=Expire(store=store, clock=ctx.clock),
+                    retention_seconds=settings.analytics.retention,
+                ),
+            ),
+            http={
+                settings.analytics.http_port: service_app(
+                    title="Leaky Tokens analytics",
+                    version=version("leaky-tokens"),
+                    methods=methods_of(AnalyticsServicer.SERVICE),
+                    channel_for=lambda _method: ctx.local,
+                    settings=ctx.settings,
+                    ready=ready,
+                )
+            },
+            ready=ready,
+        )
+
+
+def _analytics(ctx: Context[AnalyticsSettings], store: UsageStore) -> AnalyticsServicer:
+    return AnalyticsServicer(
+        profile=ctx.settings.current.effective_profile,
+        clock=ctx.clock,
+        usage=ListUsage(store=store),
+        report=GetReport(store=store, clock=ctx.clock),
+        anomalies=GetAnomalies(store=store, clock=ctx.clock),
+        shares=ListProviderShares(store=store, clock=ctx.clock),
+        user_usage=GetUserUsage(store=store, clock=ctx.clock),
+        trends=GetTrends(store=store, clock=ctx.clock),
+    )
+
+
+SERVICE = Service(name="analytics", settings=AnalyticsSettings, build=build)
