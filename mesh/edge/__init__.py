@@ -1,0 +1,1 @@
+"""REST at the door, gRPC behind it: transcoding compiled from descriptors."""
