@@ -29,9 +29,12 @@ class Channels:
                 inner=GrpcChannel(self._discovery.target(service)),
                 target=service,
                 settings=self._settings,
-                identify=lambda: self._identify(),
+                identify=self._proof,
             )
         return self._channels[service]
+
+    def _proof(self) -> Mapping[str, str]:
+        return self._identify()
 
     async def close(self) -> None:
         """Ends them all."""

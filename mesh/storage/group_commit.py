@@ -1,0 +1,72 @@
+"""Many small writes in one transaction: what waits while one commits goes together next.
+
+Nothing waits when the store is idle: a lone operation is a batch of one. The
+idea is as old as Gawlick and Kinkade, "Varieties of Concurrency Control in
+IMS/VS Fast Path" (1985).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from leaky.common.v1.reason_pb2 import REASON_OVERLOADED
+from mesh.errors import AppError
+
+Op = TypeVar("Op")
+Res = TypeVar("Res")
+Commit = Callable[[Sequence[Op]], Awaitable[Sequence[Res | Exception]]]
+
+
+class GroupCommit(Generic[Op, Res]):
+    """One writer a process.
+
+    `commit` makes a batch durable and returns a result or an exception for
+    each operation; when it raises, all of them fail with that. At most
+    `queue` operations wait, the next is refused as OVERLOADED.
+    """
+
+    def __init__(self, commit: Commit[Op, Res], *, batch: int = 256, queue: int = 4096) -> None:
+        self._commit = commit
+        self._batch = batch
+        self._queue_limit = queue
+        self._waiting: list[tuple[Op, asyncio.Future[Res]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def submit(self, operation: Op) -> Res:
+        """The operation's result, once it is durable.
+
+        A caller that is cancelled meanwhile does not undo it.
+        """
+        if len(self._waiting) >= self._queue_limit:
+            raise AppError(REASON_OVERLOADED, "too many writes are waiting", retry_after=1)
+        result: asyncio.Future[Res] = asyncio.get_running_loop().create_future()
+        self._waiting.append((operation, result))
+        if self._writer is None:
+            self._writer = asyncio.ensure_future(self._write())
+        return await result
+
+    async def close(self) -> None:
+        """Returns when nothing waits any more."""
+        while self._writer is not None:
+            await asyncio.shield(self._writer)
+
+    async def _write(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[: self._batch], self._waiting[self._batch :]
+                await self._write_batch(batch)
+        finally:
+            self._writer = None
+
+    async def _write_batch(self, batch: list[tuple[Op, asyncio.Future[Res]]]) -> None:
+        try:
+            answers = await self._commit([operation for operation, _ in batch])
+        except Exception as error:  # noqa: BLE001 every waiter is told, none is left hanging
+            answers = [error] * len(batch)
+        for (_, result), answer in zip(batch, answers, strict=True):
+            if result.done():
+                continue
+            if isinstance(answer, Exception):
+                result.set_exception(answer)
+            else:
+                result.set_result(answer)

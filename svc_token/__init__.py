@@ -1,0 +1,1 @@
+"""Token pools, reservations, purchases and rate buckets."""

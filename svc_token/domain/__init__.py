@@ -1,0 +1,1 @@
+"""The arithmetic of tokens: pure, no I/O, no clock, no framework."""

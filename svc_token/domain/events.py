@@ -1,0 +1,82 @@
+"""What other systems are told, as JSON messages on topics."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+SCHEMA_VERSION = 1
+
+
+def rfc3339(at_us: int) -> str:
+    """A moment in microseconds since the epoch as RFC 3339 in UTC, with Z."""
+    seconds, micros = divmod(at_us, 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{micros:06d}Z"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageEvent:
+    """One use, or refused use, of tokens; `reason` is empty for an ordinary use."""
+
+    event_id: str
+    user_id: str
+    org_id: str | None
+    provider: str
+    tokens: int
+    allowed: bool
+    reason: str
+    at_us: int
+
+    def message(self) -> dict[str, object]:
+        """The JSON message on token-usage."""
+        return {
+            "eventId": self.event_id,
+            "userId": self.user_id,
+            "orgId": self.org_id,
+            "provider": self.provider,
+            "tokens": self.tokens,
+            "allowed": self.allowed,
+            "reason": self.reason,
+            "timestamp": rfc3339(self.at_us),
+            "schemaVersion": SCHEMA_VERSION,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurchaseEvent:
+    """A step of a purchase."""
+
+    event_id: str
+    type: str
+    saga_id: str
+    user_id: str
+    org_id: str | None
+    provider: str
+    tokens: int
+    at_us: int
+
+    def message(self) -> dict[str, object]:
+        """The JSON message on token-purchase-events."""
+        return {
+            "eventId": self.event_id,
+            "type": self.type,
+            "sagaId": self.saga_id,
+            "userId": self.user_id,
+            "orgId": self.org_id,
+            "provider": self.provider,
+            "tokens": self.tokens,
+            "timestamp": rfc3339(self.at_us),
+            "schemaVersion": SCHEMA_VERSION,
+        }
+
+
+Event = UsageEvent | PurchaseEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRow:
+    """A message on its way; `seq` is the order it was committed in."""
+
+    seq: int
+    event_id: str
+    topic: str
+    key: str
+    payload: bytes

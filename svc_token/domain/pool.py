@@ -1,0 +1,122 @@
+"""A pool of tokens: an allowance that renews by window, and purchased tokens that stay.
+
+Both are kept as what there is and what is used of it; tokens on hold count as
+used. So a changed allowance never loses count of what was spent.
+"""
+
+from dataclasses import dataclass, replace
+
+from svc_token.domain.owner import PoolKey
+from svc_token.domain.window import Window
+
+
+class InsufficientTokensError(Exception):
+    """The pool holds less than was asked for, or is in debt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Tokens taken from a pool, by where they came from; of the window's allowance, and bought."""
+
+    window: int
+    allowance: int
+    purchased: int
+
+    @property
+    def tokens(self) -> int:
+        """All of them."""
+        return self.allowance + self.purchased
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """The balances of one owner at one provider, all in tokens.
+
+    `debt` is what was used beyond what was there; it blocks new holds until a
+    renewal or a purchase covers it.
+    """
+
+    key: PoolKey
+    window: int
+    allowance: int
+    allowance_used: int = 0
+    purchased: int = 0
+    purchased_used: int = 0
+    debt: int = 0
+    updated_us: int = 0
+
+    @property
+    def total(self) -> int:
+        """The allowance and the tokens bought so far."""
+        return self.allowance + self.purchased
+
+    @property
+    def allowance_left(self) -> int:
+        """Of this window; none when the allowance was cut below what is used."""
+        return max(0, self.allowance - self.allowance_used)
+
+    @property
+    def purchased_left(self) -> int:
+        """Bought and not used."""
+        return self.purchased - self.purchased_used
+
+    @property
+    def remaining(self) -> int:
+        """What a hold could take now."""
+        return 0 if self.debt else self.allowance_left + self.purchased_left
+
+    def renewed(self, window: Window) -> "Pool":
+        """The pool in this window: in a new one the allowance is whole, less what is owed."""
+        if window.id <= self.window:
+            return self
+        covered = min(self.debt, self.allowance)
+        return replace(self, window=window.id, allowance_used=covered, debt=self.debt - covered)
+
+    def allowing(self, allowance: int) -> "Pool":
+        """The pool with another allowance; what was used stays used."""
+        return replace(self, allowance=allowance)
+
+    def hold(self, tokens: int) -> tuple["Pool", Hold]:
+        """Takes tokens, from the allowance first. Raises InsufficientTokensError."""
+        if tokens > self.remaining:
+            raise InsufficientTokensError
+        return self._take(tokens)
+
+    def charge(self, tokens: int) -> tuple["Pool", Hold]:
+        """Takes tokens that have been used already: what is not there becomes debt."""
+        there = min(tokens, self.allowance_left + self.purchased_left)
+        pool, taken = self._take(there)
+        return replace(pool, debt=pool.debt + tokens - there), taken
+
+    def _take(self, tokens: int) -> tuple["Pool", Hold]:
+        allowance = min(tokens, self.allowance_left)
+        taken = Hold(self.window, allowance, tokens - allowance)
+        pool = replace(
+            self,
+            allowance_used=self.allowance_used + taken.allowance,
+            purchased_used=self.purchased_used + taken.purchased,
+        )
+        return pool, taken
+
+    def give_back(self, hold: Hold, tokens: int) -> "Pool":
+        """Returns the last-drawn `tokens` of a hold to where they came from.
+
+        Allowance of a window that has passed vanishes.
+        """
+        purchased = min(tokens, hold.purchased)
+        allowance = tokens - purchased if hold.window == self.window else 0
+        return replace(
+            self,
+            purchased_used=self.purchased_used - purchased,
+            allowance_used=max(0, self.allowance_used - allowance),
+        )
+
+    def bought(self, tokens: int) -> "Pool":
+        """More purchased tokens, of which a debt takes its part at once."""
+        covered = min(self.debt, tokens)
+        return replace(
+            self,
+            purchased=self.purchased + tokens,
+            purchased_used=self.purchased_used + covered,
+            debt=self.debt - covered,
+        )

@@ -1,0 +1,171 @@
+"""What the use cases need of the world, as atomic verbs."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from svc_token.domain.book import Operation
+from svc_token.domain.bucket import BucketRule, Decision
+from svc_token.domain.events import OutboxRow, UsageEvent
+from svc_token.domain.owner import PoolKey
+from svc_token.domain.pool import Pool
+from svc_token.domain.reservation import Reservation
+from svc_token.domain.saga import Move, Saga
+from svc_token.domain.window import Window
+
+
+class Ledger(Protocol):
+    """Operations on balances; each is durable, exactly once, when it returns."""
+
+    async def submit(self, operation: Operation) -> Reservation | None:
+        """The reservation after the operation.
+
+        Raises InsufficientTokensError, ReservationNotFoundError or
+        ReservationConflictError, and then nothing has changed; AppError
+        UNAVAILABLE when the store is away, OVERLOADED when its queue is full.
+        """
+        ...
+
+
+class Pools(Protocol):
+    """Pools as they are read and set up."""
+
+    async def find(self, key: PoolKey) -> Pool | None:
+        """The pool as last written, which may be in an earlier window."""
+        ...
+
+    async def create(self, pool: Pool) -> bool:
+        """Makes a pool; False when the owner has one at this provider."""
+        ...
+
+    async def set_allowance(
+        self, key: PoolKey, allowance: int, *, window: Window, now_us: int
+    ) -> Pool | None:
+        """The pool with another allowance; None when there is none."""
+        ...
+
+    async def orphans(self, before_us: int, limit: int) -> Sequence[Reservation]:
+        """Reservations whose time was up before a moment, oldest first."""
+        ...
+
+
+class Sagas(Protocol):
+    """Purchases; each verb is one transaction with the events that tell of it."""
+
+    async def start(self, saga: Saga, event_id: str) -> Saga:
+        """The saga, or the one that this scope's idempotency key began earlier."""
+        ...
+
+    async def find(self, saga_id: str) -> Saga | None:
+        """A saga by its id."""
+        ...
+
+    async def unfinished(self, limit: int) -> Sequence[Saga]:
+        """Sagas that have a next step, longest untouched first."""
+        ...
+
+    async def move(self, saga: Saga, move: Move, event_ids: Sequence[str], now_us: int) -> bool:
+        """Ends a step; False when the saga has moved since it was read."""
+        ...
+
+    async def allocate(
+        self,
+        saga: Saga,
+        move: Move,
+        event_ids: Sequence[str],
+        *,
+        allowance: int,
+        window: Window,
+        now_us: int,
+    ) -> bool:
+        """As `move`, and the tokens are in the pool, which is made when missing."""
+        ...
+
+
+class Outbox(Protocol):
+    """Committed events on their way out."""
+
+    async def pending(self, limit: int) -> Sequence[OutboxRow]:
+        """The oldest rows that are neither delivered nor parked."""
+        ...
+
+    async def delivered(self, seqs: Sequence[int]) -> None:
+        """These need not be sent again."""
+        ...
+
+    async def park(self, seq: int) -> None:
+        """Sets a row aside that no receiver takes."""
+        ...
+
+    async def depth(self) -> int:
+        """How many rows wait."""
+        ...
+
+
+class Buckets(Protocol):
+    """Rate buckets; each verb decides in one step."""
+
+    async def take(self, key: str, cost: int, rule: BucketRule) -> Decision:
+        """Takes `cost` tokens when they fit; the cost is at most the capacity."""
+        ...
+
+    async def refund(self, key: str, cost: int, rule: BucketRule) -> None:
+        """Puts back what was taken."""
+        ...
+
+    async def peek(self, key: str, rule: BucketRule) -> Decision:
+        """How the bucket stands; nothing is written."""
+        ...
+
+
+class RejectedBatchError(Exception):
+    """The receiver will never take these messages as they are."""
+
+
+class EventSink(Protocol):
+    """Where committed events go."""
+
+    async def publish(self, rows: Sequence[OutboxRow]) -> None:
+        """Returns when all are durable there. Raises RejectedBatchError, or AppError to try later."""
+        ...
+
+
+class DeniedEvents(Protocol):
+    """The best-effort way of events that say no."""
+
+    def offer(self, event: UsageEvent) -> None:
+        """Queues an event, or drops it when too many wait."""
+        ...
+
+
+class Payments(Protocol):
+    """Money. Every call may be repeated; a lost answer is an AppError, to be asked again."""
+
+    async def authorize(self, payment_id: str, tokens: int) -> bool:
+        """Holds the money; False when it was declined."""
+        ...
+
+    async def capture(self, payment_id: str) -> None:
+        """Takes the money held."""
+        ...
+
+    async def void(self, payment_id: str) -> None:
+        """Lets go of the money, also of a payment never seen."""
+        ...
+
+
+class Roles(Protocol):
+    """What a user is."""
+
+    async def of(self, user_id: str) -> frozenset[str]:
+        """Role names; none for a user that is not known. AppError UNAVAILABLE when unsure."""
+        ...
+
+
+class Providers(Protocol):
+    """Paid AI providers."""
+
+    async def complete(
+        self, provider: str, *, prompt: str | None, tokens: int, request_id: str
+    ) -> bytes:
+        """The provider's JSON. Raises AppError PROVIDER_CALL_FAILED."""
+        ...
