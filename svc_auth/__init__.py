@@ -1,0 +1,1 @@
+"""Users, organisations, API keys, signing keys and what revokes them."""

@@ -1,0 +1,1 @@
+"""Passwords, keys and tokens: the ports that are mathematics."""

@@ -1,0 +1,1 @@
+"""What auth knows without asking anybody: no I/O, no clock, no framework."""

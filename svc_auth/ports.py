@@ -1,0 +1,164 @@
+"""What the use cases need from outside. Each method is one atomic step.
+
+Times are microseconds since the epoch. A store that is away raises AppError UNAVAILABLE.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from svc_auth.domain.api_key import ApiKey, KeyHolder
+from svc_auth.domain.claims import Subject, Token
+from svc_auth.domain.membership import Removal, Standing
+from svc_auth.domain.revocation import Kind
+from svc_auth.domain.user import User
+
+
+class Taken(StrEnum):
+    """What of a new user belongs to somebody else already."""
+
+    USERNAME = "USERNAME"
+    EMAIL = "EMAIL"
+
+
+class Users(Protocol):
+    """Users; names and addresses are unique in their comparable form."""
+
+    async def add_user(self, user: User, password_hash: str) -> Taken | None:
+        """Stores the user, or says what is taken (the name before the address)."""
+        ...
+
+    async def find_user(self, user_id: str) -> User | None:
+        """The user."""
+        ...
+
+    async def find_login(self, username: str) -> tuple[User, str] | None:
+        """The user of that name, in any case, and its password's hash."""
+        ...
+
+
+class ApiKeys(Protocol):
+    """API keys, found by the keyed hash of their text. Revoked ones stay as rows."""
+
+    async def add_key(self, key: ApiKey, key_hash: str) -> None:
+        """Stores a key."""
+        ...
+
+    async def keys_of(self, user_id: str) -> Sequence[ApiKey]:
+        """The user's keys that are not revoked, oldest first."""
+        ...
+
+    async def revoke_key(self, user_id: str, key_id: str, *, at: int) -> bool:
+        """Revokes the key; False when the user has no such key, or no longer."""
+        ...
+
+    async def find_key(self, key_hash: str) -> KeyHolder | None:
+        """The key, unless it is unknown or revoked; an expired one is returned."""
+        ...
+
+    async def touch_keys(self, used_at: Mapping[str, int]) -> None:
+        """Notes when keys were last used; an earlier time than the one noted changes nothing."""
+        ...
+
+
+class Organizations(Protocol):
+    """Organisations and their members."""
+
+    async def put_member(self, org_id: str, user_id: str, *, at: int) -> bool:
+        """Makes the user a member, beginning the organisation when it is unknown.
+
+        Who is put into an organisation without an owner becomes its owner.
+        False when nothing changed.
+        """
+        ...
+
+    async def remove_member(self, org_id: str, user_id: str) -> Removal:
+        """Ends the membership."""
+        ...
+
+    async def find_standing(self, org_id: str, user_id: str) -> Standing | None:
+        """What the user is in the organisation; None for no member, or no organisation."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedKey:
+    """A private signing key as it is stored: encrypted."""
+
+    kid: str
+    alg: str
+    sealed: bytes = field(repr=False)
+    created_at: int
+
+
+class SigningKeys(Protocol):
+    """The signing keys, one an algorithm."""
+
+    async def find_signing_key(self, alg: str) -> SealedKey | None:
+        """The key of the algorithm."""
+        ...
+
+    async def adopt_signing_key(self, key: SealedKey) -> SealedKey:
+        """Stores the key unless its algorithm has one; returns the one that counts."""
+        ...
+
+
+class AuthStore(Users, ApiKeys, Organizations, SigningKeys, Protocol):
+    """Everything that auth keeps."""
+
+    async def ping(self) -> None:
+        """Raises AppError when the store does not answer."""
+        ...
+
+
+class Passwords(Protocol):
+    """Slow hashes of passwords, off the event loop."""
+
+    async def hash(self, password: str) -> str:
+        """A salted hash that carries its parameters."""
+        ...
+
+    async def verify(self, password_hash: str | None, password: str) -> bool:
+        """Whether they belong together; without a hash False, after as long a time."""
+        ...
+
+
+class Tokens(Protocol):
+    """Signed tokens."""
+
+    def session(self, subject: Subject) -> Token:
+        """A token for clients, living auth.jwt.expiry."""
+        ...
+
+    def mesh(self, subject: Subject, *, not_after: int | None) -> Token:
+        """A short-lived token for the services, ending at `not_after` at the latest."""
+        ...
+
+
+class KeyMaker(Protocol):
+    """Secrets of API keys and their hashes."""
+
+    def new_secret(self) -> str:
+        """Random text of at least 256 bits, URL-safe."""
+        ...
+
+    def hash(self, text: str) -> str:
+        """The keyed hash by which a key is found."""
+        ...
+
+
+class KeyUse(Protocol):
+    """Notes the use of keys without a write a request."""
+
+    def used(self, key_id: str, at: int) -> None:
+        """Never waits, never fails."""
+        ...
+
+
+class Revocations(Protocol):
+    """Tells every watcher what to drop."""
+
+    def publish(self, kind: Kind, subject: str) -> None:
+        """Never waits; call it after the change is stored."""
+        ...

@@ -1,0 +1,1 @@
+"""proto <-> use case, nothing else."""

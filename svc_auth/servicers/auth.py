@@ -1,0 +1,67 @@
+"""leaky.auth.v1.AuthService."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from google.protobuf.descriptor import ServiceDescriptor
+
+from leaky.auth.v1 import auth_service_pb2
+from leaky.auth.v1.auth_service_pb2 import (
+    GetHealthRequest,
+    GetHealthResponse,
+    LoginRequest,
+    LoginResponse,
+    RegisterRequest,
+    RegisterResponse,
+)
+from leaky.common.v1.health_pb2 import ServiceHealth
+from mesh.clock import Clock
+from mesh.rpc.call import Call
+from svc_auth.servicers.wire import timestamp_of
+from svc_auth.usecases.login import Login
+from svc_auth.usecases.sign_up import SignUp
+
+PUBLIC_NAME = "auth-server"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthServicer:
+    """Users and their sessions."""
+
+    SERVICE: ClassVar[ServiceDescriptor] = auth_service_pb2.DESCRIPTOR.services_by_name[
+        "AuthService"
+    ]
+    sign_up: SignUp
+    sign_in: Login
+    clock: Clock
+
+    async def register(self, request: RegisterRequest, _call: Call) -> RegisterResponse:
+        """Makes a user and signs it in."""
+        user, token = await self.sign_up(
+            username=request.username, email=request.email, password=request.password
+        )
+        return RegisterResponse(
+            user_id=user.id,
+            username=user.username,
+            email=user.email,
+            token=token.text,
+            roles=user.roles,
+            created_at=timestamp_of(user.created_at),
+        )
+
+    async def login(self, request: LoginRequest, _call: Call) -> LoginResponse:
+        """Exchanges a password for a token."""
+        user, token = await self.sign_in(username=request.username, password=request.password)
+        return LoginResponse(
+            user_id=user.id,
+            username=user.username,
+            token=token.text,
+            roles=user.roles,
+            expires_at=timestamp_of(token.expires_at),
+        )
+
+    async def get_health(self, _request: GetHealthRequest, _call: Call) -> GetHealthResponse:
+        """Says that the service answers."""
+        now = timestamp_of(self.clock.now_us())
+        health = ServiceHealth(service=PUBLIC_NAME, status="ok", timestamp=now)
+        return GetHealthResponse(health=health)

@@ -1,0 +1,89 @@
+"""leaky.auth.v1.CredentialService."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from google.protobuf.descriptor import ServiceDescriptor
+
+from leaky.auth.v1 import credential_service_pb2
+from leaky.auth.v1.credential_service_pb2 import (
+    REVOCATION_KIND_API_KEY,
+    REVOCATION_KIND_MEMBERSHIP,
+    REVOCATION_KIND_UNSPECIFIED,
+    REVOCATION_KIND_USER,
+    ExchangeApiKeyRequest,
+    ExchangeApiKeyResponse,
+    GetJwksRequest,
+    GetJwksResponse,
+    GetUserRolesRequest,
+    GetUserRolesResponse,
+    WatchRevocationsRequest,
+    WatchRevocationsResponse,
+)
+from mesh.rpc.call import Call
+from svc_auth.domain.revocation import Kind
+from svc_auth.revocations import Broadcaster, Watcher
+from svc_auth.servicers.wire import timestamp_of, uuid_of
+from svc_auth.usecases.exchange_api_key import ExchangeApiKey
+from svc_auth.usecases.get_user_roles import GetUserRoles
+
+KINDS = {
+    Kind.HEARTBEAT: REVOCATION_KIND_UNSPECIFIED,
+    Kind.API_KEY: REVOCATION_KIND_API_KEY,
+    Kind.USER: REVOCATION_KIND_USER,
+    Kind.MEMBERSHIP: REVOCATION_KIND_MEMBERSHIP,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialServicer:
+    """What the other services need to know of credentials."""
+
+    SERVICE: ClassVar[ServiceDescriptor] = credential_service_pb2.DESCRIPTOR.services_by_name[
+        "CredentialService"
+    ]
+    exchange: ExchangeApiKey
+    roles_of: GetUserRoles
+    revocations: Broadcaster
+    jwks: bytes
+
+    async def exchange_api_key(
+        self, request: ExchangeApiKeyRequest, _call: Call
+    ) -> ExchangeApiKeyResponse:
+        """Exchanges an API key for a short-lived token."""
+        key, token = await self.exchange(request.api_key)
+        return ExchangeApiKeyResponse(
+            token=token.text,
+            expires_at=timestamp_of(token.expires_at),
+            api_key_id=key.id,
+            user_id=key.user_id,
+        )
+
+    async def get_jwks(self, _request: GetJwksRequest, _call: Call) -> GetJwksResponse:
+        """The public keys."""
+        return GetJwksResponse(jwks=self.jwks)
+
+    async def get_user_roles(
+        self, request: GetUserRolesRequest, _call: Call
+    ) -> GetUserRolesResponse:
+        """The roles of a user."""
+        roles = await self.roles_of(user_id=uuid_of("user_id", request.user_id))
+        return GetUserRolesResponse(roles=roles)
+
+    async def watch_revocations(
+        self, _request: WatchRevocationsRequest, _call: Call
+    ) -> AsyncIterator[WatchRevocationsResponse]:
+        """Everything to drop from here on, until the caller leaves or falls behind."""
+        return self._told(self.revocations.watch())
+
+    async def _told(self, watcher: Watcher) -> AsyncIterator[WatchRevocationsResponse]:
+        try:
+            async for revocation in watcher:
+                yield WatchRevocationsResponse(
+                    kind=KINDS[revocation.kind],
+                    subject=revocation.subject,
+                    at=timestamp_of(revocation.at),
+                )
+        finally:
+            self.revocations.leave(watcher)

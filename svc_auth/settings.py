@@ -1,0 +1,92 @@
+"""The settings of auth."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from mesh.identity.profile import Profile
+from mesh.settings import MeshSettings, Ports, Section
+from mesh.settings.model import Duration, Port
+from svc_auth.domain.password import PasswordRules
+from svc_auth.domain.policy import AuthPolicy
+
+SECRET_SHORTEST = 16
+YEAR = 365 * 86_400.0
+
+
+def _long_enough(secret: str) -> str:
+    if secret and len(secret) < SECRET_SHORTEST:
+        message = f"must have at least {SECRET_SHORTEST} characters"
+        raise ValueError(message)
+    return secret
+
+
+# Empty: generated under the data folder at the first start.
+Secret = Annotated[
+    str, AfterValidator(_long_enough), Field(json_schema_extra={"secret": True}, repr=False)
+]
+
+
+class Jwt(Section):
+    """Tokens for clients."""
+
+    issuer: str = "leaky-tokens-auth"
+    expiry: Annotated[Duration, Field(ge=1, le=YEAR)] = 3600.0
+
+
+class Oidc(Section):
+    """OpenID Connect's own issuer is a URL."""
+
+    issuer: str = "http://127.0.0.1:8081"
+
+
+class Password(Section):
+    """What a password must be; the blocklist is on in `secure` unless set."""
+
+    min_length: Annotated[int, Field(ge=1, le=256)] = 8
+    blocklist: bool | None = None
+
+
+class ApiKeys(Section):
+    """API keys are stored as HMACs under the pepper."""
+
+    pepper: Secret = ""
+
+
+class Keys(Section):
+    """Signing keys are stored encrypted under this key."""
+
+    encryption_key: Secret = ""
+
+
+class AuthSection(Ports):
+    """The settings below `auth`; an empty store is SQLite under the data folder."""
+
+    http_port: Port = 8081
+    grpc_port: Port = 9081
+    store: str = ""
+    jwt: Jwt = Jwt()
+    oidc: Oidc = Oidc()
+    password: Password = Password()
+    api_key: ApiKeys = ApiKeys()
+    keys: Keys = Keys()
+
+
+class AuthSettings(MeshSettings):
+    """What auth reads."""
+
+    auth: AuthSection = AuthSection()
+
+    @property
+    def store_url(self) -> str:
+        """Where auth keeps what it owns."""
+        return self.auth.store or f"sqlite:///{self.data / 'auth.db'}"
+
+    @property
+    def policy(self) -> AuthPolicy:
+        """What the profile and the settings make of auth's decisions."""
+        secure = self.effective_profile is Profile.SECURE
+        asked = self.auth.password.blocklist
+        blocklist = secure if asked is None else asked
+        rules = PasswordRules(min_length=self.auth.password.min_length, blocklist=blocklist)
+        return AuthPolicy(known_users_only=secure, password=rules)

@@ -1,0 +1,200 @@
+"""Puts auth together; the only file that names concrete classes."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from google.api import annotations_pb2
+from starlette.types import ASGIApp
+
+from mesh.edge.app import service_app
+from mesh.rpc.dispatcher import Servicer
+from mesh.rpc.method import Method, methods_of
+from mesh.service import Context, Parts, Service
+from mesh.settings.secrets import secret
+from mesh.storage.registry import Registry
+from svc_auth.crypto.api_keys import PepperedKeys
+from svc_auth.crypto.keyring import Keyring, open_keyring
+from svc_auth.crypto.passwords import open_passwords
+from svc_auth.crypto.tokens import Minter
+from svc_auth.crypto.vault import Vault
+from svc_auth.domain.policy import AuthPolicy
+from svc_auth.domain.user import USER
+from svc_auth.oauth2 import jwks_router
+from svc_auth.ports import AuthStore, Passwords
+from svc_auth.revocations import Broadcaster
+from svc_auth.servicers.api_key import ApiKeyServicer
+from svc_auth.servicers.auth import AuthServicer
+from svc_auth.servicers.credential import CredentialServicer
+from svc_auth.servicers.organization import OrganizationServicer
+from svc_auth.settings import AuthSettings
+from svc_auth.usecases.create_api_key import CreateApiKey
+from svc_auth.usecases.delete_api_key import DeleteApiKey
+from svc_auth.usecases.delete_member import DeleteMember
+from svc_auth.usecases.exchange_api_key import ExchangeApiKey
+from svc_auth.usecases.get_membership import GetMembership
+from svc_auth.usecases.get_user_roles import GetUserRoles
+from svc_auth.usecases.list_api_keys import ListApiKeys
+from svc_auth.usecases.login import Login
+from svc_auth.usecases.put_member import PutMember
+from svc_auth.usecases.register import Register
+from svc_auth.usecases.sign_up import SignUp
+from svc_auth.usecases.validate_api_key import ValidateApiKey
+from svc_auth.workers.last_used import LastUsed
+
+__all__ = ["SERVICE", "build", "open_passwords", "open_store"]
+
+STORES: Registry[AuthStore] = Registry(
+    "auth.store", {"sqlite": "svc_auth.stores.sql:open_sqlite_store"}
+)
+
+
+def open_store(settings: AuthSettings) -> AbstractAsyncContextManager[AuthStore]:
+    """The store that the settings name, brought up to date."""
+    return STORES.open(settings.store_url)
+
+
+@asynccontextmanager
+async def build(context: Context[AuthSettings]) -> AsyncIterator[Parts]:
+    """The service's parts; secrets that are not given are made under the data folder."""
+    settings = context.settings.current
+    pepper = secret(settings.data / "auth.pepper", settings.auth.api_key.pepper)
+    sealing = secret(settings.data / "auth.keys.key", settings.auth.keys.encryption_key)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(settings))
+        house = _House(
+            context=context,
+            store=store,
+            passwords=await stack.enter_async_context(open_passwords()),
+            maker=PepperedKeys(pepper),
+            keyring=await open_keyring(store, Vault(sealing), context.clock),
+            revocations=Broadcaster(context.clock),
+            last_used=LastUsed(store),
+        )
+        yield house.parts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _House:
+    """The pieces that use cases are made of."""
+
+    context: Context[AuthSettings]
+    store: AuthStore
+    passwords: Passwords
+    maker: PepperedKeys
+    keyring: Keyring
+    revocations: Broadcaster
+    last_used: LastUsed
+
+    def policy(self) -> AuthPolicy:
+        return self.context.settings.current.policy
+
+    @property
+    def minter(self) -> Minter:
+        return Minter(
+            keyring=self.keyring,
+            jwt=lambda: self.context.settings.current.auth.jwt,
+            clock=self.context.clock,
+            ids=self.context.ids,
+        )
+
+    @property
+    def validate(self) -> ValidateApiKey:
+        return ValidateApiKey(
+            keys=self.store,
+            maker=self.maker,
+            use=self.last_used,
+            policy=self.policy,
+            clock=self.context.clock,
+        )
+
+    def parts(self) -> Parts:
+        servicers = (self._auth(), self._api_keys(), self._organizations(), self._credentials())
+        return Parts(
+            servicers=servicers,
+            workers=(self.last_used.run, self.revocations.run),
+            http={self.context.settings.current.auth.http_port: self._app(servicers)},
+            ready={"database": self.store.ping},
+        )
+
+    def _app(self, servicers: Sequence[Servicer]) -> ASGIApp:
+        return service_app(
+            title="Leaky Tokens: auth",
+            version=version("leaky-tokens"),
+            methods=[method for servicer in servicers for method in _rest(servicer)],
+            channel_for=lambda _method: self.context.local,
+            settings=self.context.settings,
+            ready={"database": self.store.ping},
+            routers=[jwks_router(self.keyring.jwks)],
+        )
+
+    def _auth(self) -> AuthServicer:
+        clock, minter = self.context.clock, self.minter
+        register = Register(
+            users=self.store,
+            passwords=self.passwords,
+            policy=self.policy,
+            clock=clock,
+            ids=self.context.ids,
+            roles=(USER,),
+        )
+        return AuthServicer(
+            sign_up=SignUp(register=register, tokens=minter),
+            sign_in=Login(users=self.store, passwords=self.passwords, tokens=minter),
+            clock=clock,
+        )
+
+    def _api_keys(self) -> ApiKeyServicer:
+        create = CreateApiKey(
+            users=self.store,
+            keys=self.store,
+            maker=self.maker,
+            policy=self.policy,
+            clock=self.context.clock,
+            ids=self.context.ids,
+        )
+        delete = DeleteApiKey(
+            keys=self.store, revocations=self.revocations, clock=self.context.clock
+        )
+        return ApiKeyServicer(
+            create=create,
+            keys_of=ListApiKeys(keys=self.store),
+            delete=delete,
+            validate=self.validate,
+        )
+
+    def _organizations(self) -> OrganizationServicer:
+        put = PutMember(
+            users=self.store,
+            organizations=self.store,
+            revocations=self.revocations,
+            policy=self.policy,
+            clock=self.context.clock,
+        )
+        return OrganizationServicer(
+            put=put,
+            delete=DeleteMember(organizations=self.store, revocations=self.revocations),
+            standing_of=GetMembership(organizations=self.store),
+        )
+
+    def _credentials(self) -> CredentialServicer:
+        return CredentialServicer(
+            exchange=ExchangeApiKey(validate=self.validate, tokens=self.minter),
+            roles_of=GetUserRoles(users=self.store),
+            revocations=self.revocations,
+            jwks=self.keyring.jwks,
+        )
+
+
+def _rest(servicer: Servicer) -> list[Method[Any, Any]]:
+    """The methods that have a place in REST."""
+    return [
+        method
+        for method in methods_of(servicer.SERVICE)
+        if method.descriptor.GetOptions().HasExtension(annotations_pb2.http)
+    ]
+
+
+SERVICE = Service(name="auth", settings=AuthSettings, build=build)
