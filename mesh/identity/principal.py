@@ -1,6 +1,6 @@
 """The verified caller of a request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 ADMIN = "ADMIN"
 
@@ -14,8 +14,8 @@ class Principal:
     roles: frozenset[str] = frozenset()
     # The API key's id when one was used, for rate limits and revocation.
     api_key_id: str = ""
-    # The verified JWT, handed on to the next service.
-    token: str = ""
+    # The verified JWT, handed on to the next service; a secret, so not shown.
+    token: str = field(default="", repr=False)
 
     @property
     def anonymous(self) -> bool:

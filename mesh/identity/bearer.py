@@ -1,0 +1,106 @@
+"""JWTs: verified once, then remembered until they end."""
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from leaky.auth.v1.credential_service_pb2 import (
+    REVOCATION_KIND_API_KEY,
+    REVOCATION_KIND_USER,
+    RevocationKind,
+)
+from mesh.clock import Clock
+from mesh.identity import jose
+from mesh.identity.jwks import KeySet
+from mesh.identity.lru import Lru
+from mesh.identity.principal import Principal
+
+API_AUDIENCE = "leaky-api"
+MESH_AUDIENCE = "leaky-mesh"
+_CAPACITY = 10_000
+# Longer than a token made from an API key lives (120 s).
+_REMEMBER_REVOKED_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """Whom a token stands for, and until when, in microseconds since the epoch."""
+
+    principal: Principal
+    until_us: int
+
+
+class Bearer:
+    """Reads the tokens that svc_auth signs; needs it only for keys not seen yet."""
+
+    def __init__(self, *, keys: KeySet, issuer: str, clock: Clock) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._clock = clock
+        self._proven: Lru[bytes, Principal] = Lru(_CAPACITY)
+        self._revoked_keys: Lru[str, bool] = Lru(_CAPACITY)
+        self._version = keys.version
+
+    async def principal(self, token: str) -> Principal:
+        """Whom the token stands for. Raises InvalidToken, or UNAVAILABLE for want of keys."""
+        if self._version != self._keys.version:
+            self._version = self._keys.version
+            self._proven.clear()
+        digest = hashlib.sha256(token.encode()).digest()
+        held = self._proven.get(digest, now=self._clock.now_us())
+        if held is not None:
+            return held
+        proof = await self.verify(token)
+        self._proven.put(digest, proof.principal, until=proof.until_us)
+        return proof.principal
+
+    async def verify(
+        self, token: str, audiences: Collection[str] = (API_AUDIENCE, MESH_AUDIENCE)
+    ) -> Proof:
+        """The same without memory."""
+        jwk = await self._keys.find(jose.key_id(token))
+        claims = jose.verify(
+            token,
+            jwk=jwk,
+            issuer=self._issuer,
+            audiences=audiences,
+            now_us=self._clock.now_us(),
+        )
+        principal = _principal(claims, token)
+        if self._revoked_keys.get(principal.api_key_id, now=self._clock.monotonic()):
+            raise jose.InvalidToken("made from a revoked API key")
+        return Proof(principal=principal, until_us=int(claims["exp"] * 1_000_000))
+
+    def drop(self, kind: RevocationKind.ValueType, subject: str) -> None:
+        """Forgets what this revocation ends."""
+        if kind == REVOCATION_KIND_API_KEY:
+            until = self._clock.monotonic() + _REMEMBER_REVOKED_SECONDS
+            self._revoked_keys.put(subject, value=True, until=until)
+            self._proven.discard(lambda _, held: held.api_key_id == subject)
+        elif kind == REVOCATION_KIND_USER:
+            self._proven.discard(lambda _, held: held.user_id == subject)
+
+    def clear(self) -> None:
+        """Forgets whom tokens stood for; they are verified again."""
+        self._proven.clear()
+
+
+def _principal(claims: dict[str, Any], token: str) -> Principal:
+    roles = claims.get("roles", [])
+    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
+        raise jose.InvalidToken("roles are no list of names")
+    return Principal(
+        user_id=claims["sub"],
+        username=_text(claims, "username"),
+        roles=frozenset(roles),
+        api_key_id=_text(claims, "key_id"),
+        token=token,
+    )
+
+
+def _text(claims: dict[str, Any], name: str) -> str:
+    value = claims.get(name, "")
+    if not isinstance(value, str):
+        raise jose.InvalidToken(f"{name} is no text")
+    return value

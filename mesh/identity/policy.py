@@ -1,0 +1,155 @@
+"""Who may do what: the whole difference between the profiles `local` and `secure`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from leaky.edge.v1.options_pb2 import (
+    ACCESS_AUTHENTICATED,
+    ACCESS_INTERNAL,
+    ACCESS_PUBLIC,
+    ACCESS_ROLES,
+)
+from mesh.identity.memberships import Memberships
+from mesh.identity.refusals import denied, unauthenticated
+from mesh.rpc.call import Call
+from mesh.rpc.method import Method
+
+Admit = Callable[[Call], None]
+
+
+class Policy(Protocol):
+    """Decides over a call whose credentials are verified and whose fields are valid."""
+
+    async def check(self, request: Message, call: Call) -> None:
+        """Returns when the call may go on; else AppError UNAUTHENTICATED or PERMISSION_DENIED."""
+        ...
+
+
+class LocalPolicy:
+    """A playground: everything goes."""
+
+    async def check(self, request: Message, call: Call) -> None:
+        """Always returns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gate:
+    """A method's rule, compiled. `own` and `member` are request fields, empty for none."""
+
+    admit: Admit
+    own: str
+    member: str
+    org_owner: bool
+
+    @property
+    def open(self) -> bool:
+        return not self.own and not self.member
+
+
+class SecurePolicy:
+    """Enforces each method's rule; what no rule allows is denied."""
+
+    def __init__(self, memberships: Memberships) -> None:
+        self._memberships = memberships
+        self._gates: dict[str, _Gate] = {}
+
+    async def check(self, request: Message, call: Call) -> None:
+        """Returns when the rule is met."""
+        gate = self._gates.get(call.method.path) or self._compile(call.method)
+        gate.admit(call)
+        if gate.open:
+            return
+        if call.principal.anonymous:
+            raise unauthenticated("a credential is needed")
+        if not call.principal.admin:
+            await self._check_owner(gate, request, call)
+
+    async def _check_owner(self, gate: _Gate, request: Message, call: Call) -> None:
+        if gate.own and getattr(request, gate.own) != call.principal.user_id:
+            raise denied(f"{gate.own} is not the caller")
+        if gate.member:
+            org_id = getattr(request, gate.member)
+            # Beside an owner the organisation is optional, alone it is not.
+            if org_id or not gate.own:
+                await self._check_member(gate, org_id, call.principal.user_id)
+
+    async def _check_member(self, gate: _Gate, org_id: str, user_id: str) -> None:
+        if not org_id:
+            raise denied(f"{gate.member} is missing")
+        membership = await self._memberships.of(org_id=org_id, user_id=user_id)
+        if not membership.member:
+            raise denied("the caller is no member of the organisation")
+        if gate.org_owner and not membership.owner:
+            raise denied("the caller does not own the organisation")
+
+    def _compile(self, method: Method[Any, Any]) -> _Gate:
+        rule = method.rule
+        gate = _Gate(
+            admit=_admission(method),
+            own=_text_field(method, rule.own),
+            member=_text_field(method, rule.member),
+            org_owner=rule.org_owner,
+        )
+        self._gates[method.path] = gate
+        return gate
+
+
+def _admission(method: Method[Any, Any]) -> Admit:
+    rule = method.rule
+    if rule.access == ACCESS_PUBLIC:
+        return _anyone
+    if rule.access == ACCESS_AUTHENTICATED:
+        return _any_user
+    if rule.access == ACCESS_ROLES:
+        return _holder_of(frozenset(rule.roles))
+    if rule.access == ACCESS_INTERNAL:
+        return _service_of(frozenset(rule.callers))
+    return _no_one
+
+
+def _anyone(_: Call) -> None:
+    return
+
+
+def _no_one(_: Call) -> None:
+    raise denied("no rule allows this")
+
+
+def _any_user(call: Call) -> None:
+    # Also for a service that calls for nobody: only users own what users do.
+    if call.principal.anonymous:
+        raise unauthenticated("a credential is needed")
+
+
+def _holder_of(roles: frozenset[str]) -> Admit:
+    def admit(call: Call) -> None:
+        _any_user(call)
+        if roles.isdisjoint(call.principal.roles):
+            raise denied("the caller's roles do not allow this")
+
+    return admit
+
+
+def _service_of(callers: frozenset[str]) -> Admit:
+    def admit(call: Call) -> None:
+        if call.caller in callers:
+            return
+        if not call.caller:
+            _any_user(call)
+        raise denied("only services of the mesh may call this")
+
+    return admit
+
+
+def _text_field(method: Method[Any, Any], name: str) -> str:
+    if not name:
+        return ""
+    field = method.request.DESCRIPTOR.fields_by_name.get(name)
+    if field is None or field.type != FieldDescriptor.TYPE_STRING or field.is_repeated:
+        message = f"the rule of {method.path} names {name}, which is no text field of its request"
+        raise TypeError(message)
+    return name
