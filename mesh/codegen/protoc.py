@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -21,19 +22,21 @@ def third_party(folder: Path) -> None:
         shutil.copytree(google / package, target, ignore=shutil.ignore_patterns("*.py*", "__*"))
 
 
-def generate(proto: Path, vendored: Path, out: Path) -> None:
-    """Writes the message modules, gRPC stubs and their typing."""
-    files = sorted(str(path.relative_to(proto)) for path in proto.rglob("*.proto"))
+def sources(proto: Path) -> list[str]:
+    """The proto files below a folder, as protoc names them, sorted."""
+    return sorted(str(path.relative_to(proto)) for path in proto.rglob("*.proto"))
+
+
+def generate(proto: Path, vendored: Path, out: Path, with_services: Iterable[str]) -> None:
+    """Writes the message modules of all files and the gRPC stubs of those given, with typing.
+
+    The plugins would write empty stub modules for files without a service.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    protoc(
-        f"-I{proto}",
-        f"-I{vendored}",
-        f"--python_out={out}",
-        f"--mypy_out=quiet:{out}",
-        f"--grpc_python_out={out}",
-        f"--mypy_grpc_out=quiet,only_async:{out}",
-        *files,
-    )
+    include = (f"-I{proto}", f"-I{vendored}")
+    protoc(*include, f"--python_out={out}", f"--mypy_out=quiet:{out}", *sources(proto))
+    stubs = (f"--grpc_python_out={out}", f"--mypy_grpc_out=quiet,only_async:{out}")
+    protoc(*include, *stubs, *sorted(with_services))
 
 
 def protoc(*arguments: str) -> None:

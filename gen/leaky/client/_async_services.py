@@ -1,0 +1,899 @@
+"""The server's methods.
+
+Generated from proto/ by `make gen`; not to be edited.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from . import _decode, models
+from ._runtime import decode
+from ._runtime.async_connection import AsyncConnection
+from ._runtime.headers import Trace
+from ._runtime.request import Request, fields, segment
+
+__all__ = [
+    "AsyncAnalyticsService",
+    "AsyncApiKeyService",
+    "AsyncAuthService",
+    "AsyncChatService",
+    "AsyncConsumeService",
+    "AsyncOrganizationService",
+    "AsyncPurchaseService",
+    "AsyncQuotaService",
+]
+
+
+class AsyncAnalyticsService:
+    """What was used. In `secure` a USER sees its own events only, an ADMIN all."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def get_health(
+        self,
+        *,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.ServiceHealth:
+        """Says that the service answers.
+
+        GET /api/v1/analytics/health
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="AnalyticsService.GetHealth",
+                verb="GET",
+                path="/api/v1/analytics/health",
+                repeatable=True,
+                decode=_decode.to_service_health,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def list_usage(
+        self,
+        *,
+        provider: str,
+        limit: int | None = None,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.ListUsageResponse:
+        """The newest events of a provider.
+
+        GET /api/v1/analytics/usage
+
+        Args:
+            limit: How many at the most.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="AnalyticsService.ListUsage",
+                verb="GET",
+                path="/api/v1/analytics/usage",
+                repeatable=True,
+                decode=_decode.to_list_usage_response,
+                query={"provider": provider, "limit": limit},
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def get_report(
+        self,
+        *,
+        provider: str,
+        window_minutes: int | None = None,
+        limit: int | None = None,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.GetReportResponse:
+        """Exact totals of a provider over a window.
+
+        GET /api/v1/analytics/report
+
+        Args:
+            window_minutes: The window's length, ending now.
+            limit: Echoed as sample_limit.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="AnalyticsService.GetReport",
+                verb="GET",
+                path="/api/v1/analytics/report",
+                repeatable=True,
+                decode=_decode.to_get_report_response,
+                query={"provider": provider, "windowMinutes": window_minutes, "limit": limit},
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def get_anomalies(
+        self,
+        *,
+        provider: str,
+        window_minutes: int | None = None,
+        baseline_windows: int | None = None,
+        threshold_multiplier: float | None = None,
+        limit: int | None = None,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.GetAnomaliesResponse:
+        """The current window against the average of those before it.
+
+        GET /api/v1/analytics/anomalies
+
+        Args:
+            window_minutes: The window's length, ending now.
+            baseline_windows: How many windows before the current one.
+            threshold_multiplier: At or above this ratio it is an anomaly.
+            limit: Echoed as sample_limit.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="AnalyticsService.GetAnomalies",
+                verb="GET",
+                path="/api/v1/analytics/anomalies",
+                repeatable=True,
+                decode=_decode.to_get_anomalies_response,
+                query={
+                    "provider": provider,
+                    "windowMinutes": window_minutes,
+                    "baselineWindows": baseline_windows,
+                    "thresholdMultiplier": threshold_multiplier,
+                    "limit": limit,
+                },
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def list_provider_shares(
+        self,
+        *,
+        window_minutes: int | None = None,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.ListProviderSharesResponse:
+        """Every provider's share of a window.
+
+        GET /api/v1/analytics/providers
+
+        Args:
+            window_minutes: The window's length, ending now.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="AnalyticsService.ListProviderShares",
+                verb="GET",
+                path="/api/v1/analytics/providers",
+                repeatable=True,
+                decode=_decode.to_list_provider_shares_response,
+                query={"windowMinutes": window_minutes},
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def get_user_usage(
+        self,
+        *,
+        user_id: str,
+        window_minutes: int | None = None,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.GetUserUsageResponse:
+        """A user's use over a window.
+
+        GET /api/v1/analytics/users/{user_id}
+
+        Args:
+            window_minutes: The window's length, ending now.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="AnalyticsService.GetUserUsage",
+                verb="GET",
+                path=f"/api/v1/analytics/users/{segment('user_id', user_id)}",
+                repeatable=True,
+                decode=_decode.to_get_user_usage_response,
+                query={"windowMinutes": window_minutes},
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def get_trends(
+        self,
+        *,
+        provider: str,
+        window_minutes: int | None = None,
+        buckets: int | None = None,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.GetTrendsResponse:
+        """A window of a provider, cut into buckets.
+
+        GET /api/v1/analytics/trends
+
+        Args:
+            window_minutes: The window's length, ending now.
+            buckets: How many points.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="AnalyticsService.GetTrends",
+                verb="GET",
+                path="/api/v1/analytics/trends",
+                repeatable=True,
+                decode=_decode.to_get_trends_response,
+                query={"provider": provider, "windowMinutes": window_minutes, "buckets": buckets},
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+
+class AsyncApiKeyService:
+    """API keys of users."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def create_api_key(
+        self,
+        *,
+        user_id: str,
+        name: str,
+        expires_at: datetime | None = None,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.NewApiKey:
+        """Makes a key and shows it, once.
+
+        POST /api/v1/auth/api-keys
+
+        Args:
+            name: 1 to 100 characters, free text.
+            expires_at: In the future; unset: never.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="ApiKeyService.CreateApiKey",
+                verb="POST",
+                path="/api/v1/auth/api-keys",
+                repeatable=False,
+                decode=_decode.to_new_api_key,
+                body=fields(userId=user_id, name=name, expiresAt=expires_at),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def list_api_keys(
+        self,
+        *,
+        user_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> tuple[models.ApiKey, ...]:
+        """A user's keys that are not revoked, oldest first.
+
+        GET /api/v1/auth/api-keys
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="ApiKeyService.ListApiKeys",
+                verb="GET",
+                path="/api/v1/auth/api-keys",
+                repeatable=True,
+                decode=lambda value: decode.listed(value, _decode.to_api_key),
+                query={"userId": user_id},
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def delete_api_key(
+        self,
+        *,
+        user_id: str,
+        api_key_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Revokes a key; every cache drops it at once.
+
+        DELETE /api/v1/auth/api-keys
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        await self._connection.call(
+            Request(
+                name="ApiKeyService.DeleteApiKey",
+                verb="DELETE",
+                path="/api/v1/auth/api-keys",
+                repeatable=False,
+                decode=decode.nothing,
+                query={"userId": user_id, "apiKeyId": api_key_id},
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def validate_api_key(
+        self,
+        *,
+        api_key: str | None = None,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.ValidateApiKeyResponse:
+        """Says whose key it is, or that it is none.
+
+        GET /api/v1/auth/api-keys/validate
+
+        Args:
+            api_key: From the header X-Api-Key; empty is an invalid key (401), not a 400.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="ApiKeyService.ValidateApiKey",
+                verb="GET",
+                path="/api/v1/auth/api-keys/validate",
+                repeatable=True,
+                decode=_decode.to_validate_api_key_response,
+                headers={"X-Api-Key": api_key},
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+
+class AsyncAuthService:
+    """Users and their sessions."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def register(
+        self,
+        *,
+        username: str,
+        email: str,
+        password: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.RegisterResponse:
+        """Makes a user with the role USER and signs it in.
+
+        POST /api/v1/auth/register
+
+        Args:
+            username: 3 to 64 characters.
+            email: The user's address.
+            password: At least auth.password.min-length characters.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="AuthService.Register",
+                verb="POST",
+                path="/api/v1/auth/register",
+                repeatable=False,
+                decode=_decode.to_register_response,
+                body=fields(username=username, email=email, password=password),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def login(
+        self,
+        *,
+        username: str,
+        password: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.LoginResponse:
+        """Exchanges a password for a token.
+
+        POST /api/v1/auth/login
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="AuthService.Login",
+                verb="POST",
+                path="/api/v1/auth/login",
+                repeatable=False,
+                decode=_decode.to_login_response,
+                body=fields(username=username, password=password),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def get_health(
+        self,
+        *,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.ServiceHealth:
+        """Says that the service answers.
+
+        GET /api/v1/auth/health
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="AuthService.GetHealth",
+                verb="GET",
+                path="/api/v1/auth/health",
+                repeatable=True,
+                decode=_decode.to_service_health,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+
+class AsyncOrganizationService:
+    """Who belongs to which organisation."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def put_member(
+        self,
+        *,
+        org_id: str,
+        user_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Makes a user a member; an ADMIN's first call for an unknown organisation begins it.
+        Repeating it changes nothing.
+
+        PUT /api/v1/orgs/{org_id}/members/{user_id}
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        await self._connection.call(
+            Request(
+                name="OrganizationService.PutMember",
+                verb="PUT",
+                path=f"/api/v1/orgs/{segment('org_id', org_id)}/members/{segment('user_id', user_id)}",
+                repeatable=True,
+                decode=decode.nothing,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def delete_member(
+        self,
+        *,
+        org_id: str,
+        user_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Ends a membership.
+
+        DELETE /api/v1/orgs/{org_id}/members/{user_id}
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        await self._connection.call(
+            Request(
+                name="OrganizationService.DeleteMember",
+                verb="DELETE",
+                path=f"/api/v1/orgs/{segment('org_id', org_id)}/members/{segment('user_id', user_id)}",
+                repeatable=False,
+                decode=decode.nothing,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+
+class AsyncChatService:
+    """The stubs' chat, free of charge; a paid provider is never behind it."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def chat(
+        self,
+        *,
+        provider: str,
+        body: Mapping[str, Any],
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> dict[str, Any]:
+        """Answers as the named provider's stub would.
+
+        POST /api/v1/{provider}/chat
+
+        Args:
+            body: {"prompt": ...} or the provider's own request, an object.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="ChatService.Chat",
+                verb="POST",
+                path=f"/api/v1/{segment('provider', provider)}/chat",
+                repeatable=False,
+                decode=decode.document,
+                body=body,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+
+class AsyncConsumeService:
+    """Spending tokens at a provider, and how fast it may be done."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def consume(
+        self,
+        *,
+        user_id: str,
+        provider: str,
+        tokens: int,
+        org_id: str | None = None,
+        prompt: str | None = None,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.ConsumeResponse:
+        """Takes tokens from the bucket and the pool, calls the provider and charges exactly
+        `tokens`; a refusal or a provider's failure charges nothing.
+
+        POST /api/v1/tokens/consume
+
+        Args:
+            tokens: 1 to 10,000.
+            org_id: Set: the organisation's pool is spent, not the user's.
+            prompt: Handed to the provider.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="ConsumeService.Consume",
+                verb="POST",
+                path="/api/v1/tokens/consume",
+                repeatable=False,
+                decode=_decode.to_consume_response,
+                body=fields(
+                    userId=user_id, orgId=org_id, provider=provider, tokens=tokens, prompt=prompt
+                ),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def get_rate_limit(
+        self,
+        *,
+        user_id: str,
+        provider: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.GetRateLimitResponse:
+        """A user's rate bucket as it stands.
+
+        GET /api/v1/rate-limits/{user_id}
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="ConsumeService.GetRateLimit",
+                verb="GET",
+                path=f"/api/v1/rate-limits/{segment('user_id', user_id)}",
+                repeatable=True,
+                decode=_decode.to_get_rate_limit_response,
+                query={"provider": provider},
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def get_provider_quota(
+        self,
+        *,
+        provider: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.GetProviderQuotaResponse:
+        """What a provider gives by default, informational.
+
+        GET /api/v1/providers/{provider}/quota
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="ConsumeService.GetProviderQuota",
+                verb="GET",
+                path=f"/api/v1/providers/{segment('provider', provider)}/quota",
+                repeatable=True,
+                decode=_decode.to_get_provider_quota_response,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+
+class AsyncPurchaseService:
+    """Buying tokens."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def create_purchase(
+        self,
+        *,
+        user_id: str,
+        provider: str,
+        tokens: int,
+        org_id: str | None = None,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.CreatePurchaseResponse:
+        """Starts a purchase; what becomes of it is asked with GetPurchase.
+
+        POST /api/v1/tokens/purchase
+
+        Args:
+            tokens: 1 to 1,000,000.
+            org_id: Set: for the organisation's pool.
+            idempotency_key: From the header Idempotency-Key.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="PurchaseService.CreatePurchase",
+                verb="POST",
+                path="/api/v1/tokens/purchase",
+                repeatable=idempotency_key is not None,
+                decode=_decode.to_create_purchase_response,
+                headers={"Idempotency-Key": idempotency_key},
+                body=fields(userId=user_id, orgId=org_id, provider=provider, tokens=tokens),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def get_purchase(
+        self,
+        *,
+        saga_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.Purchase:
+        """One purchase; somebody else's is not found.
+
+        GET /api/v1/tokens/purchase/{saga_id}
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="PurchaseService.GetPurchase",
+                verb="GET",
+                path=f"/api/v1/tokens/purchase/{segment('saga_id', saga_id)}",
+                repeatable=True,
+                decode=_decode.to_purchase,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+
+class AsyncQuotaService:
+    """Token pools."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def get_status(
+        self,
+        *,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.GetStatusResponse:
+        """Says that the service answers.
+
+        GET /api/v1/tokens/status
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="QuotaService.GetStatus",
+                verb="GET",
+                path="/api/v1/tokens/status",
+                repeatable=True,
+                decode=_decode.to_get_status_response,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def get_quota(
+        self,
+        *,
+        user_id: str,
+        provider: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.Quota:
+        """A user's pool; never makes one.
+
+        GET /api/v1/tokens/quota
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="QuotaService.GetQuota",
+                verb="GET",
+                path="/api/v1/tokens/quota",
+                repeatable=True,
+                decode=_decode.to_quota,
+                query={"userId": user_id, "provider": provider},
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def get_org_quota(
+        self,
+        *,
+        org_id: str,
+        provider: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.OrgQuota:
+        """An organisation's pool; never makes one.
+
+        GET /api/v1/tokens/quota/org
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="QuotaService.GetOrgQuota",
+                verb="GET",
+                path="/api/v1/tokens/quota/org",
+                repeatable=True,
+                decode=_decode.to_org_quota,
+                query={"orgId": org_id, "provider": provider},
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def create_org_quota(
+        self,
+        *,
+        org_id: str,
+        provider: str,
+        total_tokens: int,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.OrgQuota:
+        """Makes an organisation's pool.
+
+        POST /api/v1/tokens/quota/org
+
+        Args:
+            total_tokens: The allowance of each window.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="QuotaService.CreateOrgQuota",
+                verb="POST",
+                path="/api/v1/tokens/quota/org",
+                repeatable=False,
+                decode=_decode.to_org_quota,
+                body=fields(orgId=org_id, provider=provider, totalTokens=total_tokens),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def update_org_quota(
+        self,
+        *,
+        org_id: str,
+        provider: str,
+        total_tokens: int,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.OrgQuota:
+        """Sets the allowance of an organisation's pool; what was used of the current window stays
+        used.
+
+        PUT /api/v1/tokens/quota/org
+
+        Args:
+            total_tokens: The allowance of each window.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="QuotaService.UpdateOrgQuota",
+                verb="PUT",
+                path="/api/v1/tokens/quota/org",
+                repeatable=True,
+                decode=_decode.to_org_quota,
+                body=fields(orgId=org_id, provider=provider, totalTokens=total_tokens),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )

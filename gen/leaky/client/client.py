@@ -1,0 +1,141 @@
+"""The clients.
+
+Generated from proto/ by `make gen`; not to be edited.
+"""
+
+from typing import ClassVar
+
+from ._async_services import (
+    AsyncAnalyticsService,
+    AsyncApiKeyService,
+    AsyncAuthService,
+    AsyncChatService,
+    AsyncConsumeService,
+    AsyncOrganizationService,
+    AsyncPurchaseService,
+    AsyncQuotaService,
+)
+from ._runtime.async_connection import AsyncConnection
+from ._runtime.errors import LeakyError
+from ._runtime.sync_connection import Connection
+from ._sync_services import (
+    AnalyticsService,
+    ApiKeyService,
+    AuthService,
+    ChatService,
+    ConsumeService,
+    OrganizationService,
+    PurchaseService,
+    QuotaService,
+)
+from ._version import __version__
+from .errors import BY_REASON
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+]
+
+
+class AsyncClient(AsyncConnection):
+    """A client of the edge, or of any one service's REST port.
+
+    Example:
+        async with AsyncClient(base_url=..., api_key=...) as client:
+            quota = await client.quota.get_quota(user_id=..., provider=...)
+    """
+
+    ERRORS: ClassVar[dict[str, type[LeakyError]]] = BY_REASON
+    USER_AGENT: ClassVar[str] = f"leaky-client/{__version__}"
+
+    @property
+    def analytics(self) -> AsyncAnalyticsService:
+        """What was used. In `secure` a USER sees its own events only, an ADMIN all."""
+        return AsyncAnalyticsService(self)
+
+    @property
+    def api_key(self) -> AsyncApiKeyService:
+        """API keys of users."""
+        return AsyncApiKeyService(self)
+
+    @property
+    def auth(self) -> AsyncAuthService:
+        """Users and their sessions."""
+        return AsyncAuthService(self)
+
+    @property
+    def organization(self) -> AsyncOrganizationService:
+        """Who belongs to which organisation."""
+        return AsyncOrganizationService(self)
+
+    @property
+    def chat(self) -> AsyncChatService:
+        """The stubs' chat, free of charge; a paid provider is never behind it."""
+        return AsyncChatService(self)
+
+    @property
+    def consume(self) -> AsyncConsumeService:
+        """Spending tokens at a provider, and how fast it may be done."""
+        return AsyncConsumeService(self)
+
+    @property
+    def purchase(self) -> AsyncPurchaseService:
+        """Buying tokens."""
+        return AsyncPurchaseService(self)
+
+    @property
+    def quota(self) -> AsyncQuotaService:
+        """Token pools."""
+        return AsyncQuotaService(self)
+
+
+class Client(Connection):
+    """A client of the edge, or of any one service's REST port.
+
+    Example:
+        with Client(base_url=..., api_key=...) as client:
+            quota = client.quota.get_quota(user_id=..., provider=...)
+    """
+
+    ERRORS: ClassVar[dict[str, type[LeakyError]]] = BY_REASON
+    USER_AGENT: ClassVar[str] = f"leaky-client/{__version__}"
+
+    @property
+    def analytics(self) -> AnalyticsService:
+        """What was used. In `secure` a USER sees its own events only, an ADMIN all."""
+        return AnalyticsService(self)
+
+    @property
+    def api_key(self) -> ApiKeyService:
+        """API keys of users."""
+        return ApiKeyService(self)
+
+    @property
+    def auth(self) -> AuthService:
+        """Users and their sessions."""
+        return AuthService(self)
+
+    @property
+    def organization(self) -> OrganizationService:
+        """Who belongs to which organisation."""
+        return OrganizationService(self)
+
+    @property
+    def chat(self) -> ChatService:
+        """The stubs' chat, free of charge; a paid provider is never behind it."""
+        return ChatService(self)
+
+    @property
+    def consume(self) -> ConsumeService:
+        """Spending tokens at a provider, and how fast it may be done."""
+        return ConsumeService(self)
+
+    @property
+    def purchase(self) -> PurchaseService:
+        """Buying tokens."""
+        return PurchaseService(self)
+
+    @property
+    def quota(self) -> QuotaService:
+        """Token pools."""
+        return QuotaService(self)

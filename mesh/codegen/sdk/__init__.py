@@ -1,0 +1,1 @@
+"""Writes the typed client: descriptors -> plan -> source text -> package."""
