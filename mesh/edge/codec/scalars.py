@@ -17,8 +17,8 @@ Read = Callable[[Any], Any]
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,400})(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,4})?")
 _WHOLE = re.compile(r"-?[0-9]{1,20}")
 _WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-# The largest finite binary32 (IEEE 754).
-_SINGLE_MAX = (2 - 2**-23) * 2.0**127
+# From here on a binary32 rounds to infinity (IEEE 754).
+_SINGLE_END = (2 - 2**-24) * 2.0**127
 
 
 def _integer(low: int, high: int) -> Read:
@@ -36,7 +36,8 @@ def _whole(value: Any) -> int:
         if _WHOLE.fullmatch(value):
             return int(value)
         value = float(value) if _NUMBER.fullmatch(value) else None
-    if type(value) is float and value.is_integer():
+    # The parser turns whole numbers below -(2**63) into the float that -(2**63) is.
+    if type(value) is float and value.is_integer() and value > -(2.0**63):
         return int(value)
     raise Wrong("must be a whole number")
 
@@ -53,7 +54,7 @@ def _double(value: Any) -> float:
 
 def _single(value: Any) -> float:
     number = _double(value)
-    if math.isfinite(number) and abs(number) > _SINGLE_MAX:
+    if math.isfinite(number) and abs(number) >= _SINGLE_END:
         raise Wrong("is too large a number")
     return number
 
@@ -97,11 +98,11 @@ def _enum(kind: Any) -> Read:
     numbers = {name: value.number for name, value in kind.values_by_name.items()}
     integer = _integer(-(2**31), 2**31 - 1)
 
-    def read(value: Any) -> int:
+    def read(value: Any) -> Any:
         if type(value) is str and value in numbers:
             return numbers[value]
         try:
-            return int(integer(value))
+            return integer(value)
         except Wrong:
             raise Wrong(f"must be one of {', '.join(numbers)}") from None
 
