@@ -7,11 +7,11 @@ from importlib.metadata import version
 from mesh.edge.app import service_app
 from mesh.rpc.method import methods_of
 from mesh.service import Context, Parts, Service
-from mesh.storage.registry import Registry
 from svc_analytics.ports import UsageStore
 from svc_analytics.servicers.analytics import AnalyticsServicer
 from svc_analytics.servicers.ingest import IngestServicer
 from svc_analytics.settings import AnalyticsSettings
+from svc_analytics.stores import STORES
 from svc_analytics.usecases.expire import Expire
 from svc_analytics.usecases.get_anomalies import GetAnomalies
 from svc_analytics.usecases.get_report import GetReport
@@ -21,10 +21,6 @@ from svc_analytics.usecases.ingest import Ingest
 from svc_analytics.usecases.list_provider_shares import ListProviderShares
 from svc_analytics.usecases.list_usage import ListUsage
 from svc_analytics.workers.retention import Retention
-
-STORES: Registry[UsageStore] = Registry(
-    "analytics.store", {"sqlite": "svc_analytics.stores.sql:open_sqlite_store"}
-)
 
 
 @asynccontextmanager
