@@ -123,6 +123,4 @@ def everything() -> Any:
     """The class of leaky.test.Everything."""
     pool = descriptor_pool.Default()
     pool.AddSerializedFile(_file().SerializeToString())
-        _file().SerializeToString()
-    )
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("leaky.test.Everything"))
