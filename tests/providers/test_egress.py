@@ -1,0 +1,474 @@
+import asyncio
+import gzip
+import json
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import pytest
+import structlog
+import uvicorn
+from prometheus_client import REGISTRY
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from leaky.common.v1.reason_pb2 import REASON_PROVIDER_CALL_FAILED
+from leaky.token.v1 import consume_service_pb2
+from mesh.errors import AppError
+from mesh.rpc.call import CURRENT, Call
+from mesh.rpc.method import methods_of
+from mesh.settings import MeshSettings
+from mesh.settings.source import load
+from providers.attempt import MAX_BYTES, retry_after
+from providers.egress import ProviderCallFailed, Providers
+from providers.settings import EgressSettings, ProviderSettings, default_providers
+
+pytestmark = pytest.mark.anyio
+PROMPT = "my darkest secret"
+BODY = b'{"choices": [ 1.50 ],\n "b":"\xc3\xa9"}\n'
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+class Settings(MeshSettings):
+    providers: dict[str, ProviderSettings] = Field(default_factory=default_providers)
+    provider: EgressSettings = EgressSettings()
+
+
+class Double:
+    """A provider that does as the test says, one answer after the other, the last for ever."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = answers
+        self.requests: list[Request] = []
+        self.times: list[float] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        await request.body()
+        self.requests.append(request)
+        self.times.append(time.monotonic())
+        answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
+        await (await answer(request))(scope, receive, send)
+
+
+def says(status: int, body: bytes = BODY, **headers: str) -> Answer:
+    async def answer(_request: Request) -> Response:
+        return Response(body, status, {name.replace("_", "-"): of for name, of in headers.items()})
+
+    return answer
+
+
+async def hangs(request: Request) -> Response:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    return Response()
+
+
+class Cut(Response):
+    """Promises a hundred bytes, sends one and hangs up."""
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"content-length", b"100")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"{"})
+
+
+async def cut_short(_request: Request) -> Response:
+    return Cut()
+
+
+class Slow:
+    """Answers when the test opens the door; counts who waits inside."""
+
+    def __init__(self) -> None:
+        self.door = asyncio.Event()
+        self.inside = 0
+        self.most = 0
+
+    async def __call__(self, _request: Request) -> Response:
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        await self.door.wait()
+        self.inside -= 1
+        return Response(BODY)
+
+
+@asynccontextmanager
+async def serving(app: Any) -> AsyncIterator[str]:
+    sock = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        app, lifespan="off", log_config=None, log_level="critical", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup([sock])
+    try:
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+    finally:
+        await server.shutdown([sock])
+
+
+class Clock:
+    """Monotonic time that the breaker sees; the test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def now_us(self) -> int:
+        return 1_700_000_000_000_000
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@asynccontextmanager
+async def calling(
+    double: Any, provider: str = "openai", clock: Clock | None = None, **values: str
+) -> AsyncIterator[Callable[[], Awaitable[bytes]]]:
+    """Calls to the double as `provider`, quick ones unless the values say otherwise."""
+    async with serving(double) as url:
+        told = {
+            "provider.timeout": "5s",
+            "provider.retry-wait": "1ms",
+            f"providers.{provider}.base-url": url,
+            **{name.replace("__", ".").replace("_", "-"): value for name, value in values.items()},
+        }
+        settings = load(Settings, {}, told)
+        providers = Providers(lambda: settings, clock=clock)
+        try:
+            yield lambda: providers.complete(provider, prompt=PROMPT, tokens=30, request_id="r-1")
+        finally:
+            await providers.close()
+
+
+async def fails(call: Callable[[], Awaitable[bytes]]) -> str:
+    """The cause, as logged."""
+    with structlog.testing.capture_logs() as logs, pytest.raises(ProviderCallFailed) as failed:
+        await call()
+    assert isinstance(failed.value, AppError)
+    assert failed.value.reason == REASON_PROVIDER_CALL_FAILED
+    assert str(failed.value) == "provider call failed"
+    assert failed.value.details == ()
+    assert PROMPT not in repr(logs)
+    return str([entry["cause"] for entry in logs if "cause" in entry][-1])
+
+
+async def test_the_answer_comes_back_byte_for_byte() -> None:
+    async with calling(Double(says(200))) as call:
+        assert await call() == BODY
+
+
+@pytest.mark.parametrize(
+    ("provider", "path", "header", "body"),
+    [
+        (
+            "openai",
+            "/v1/chat/completions",
+            ("authorization", "Bearer key-1"),
+            {
+                "model": "m-1",
+                "messages": [{"role": "user", "content": PROMPT}],
+                "max_completion_tokens": 30,
+            },
+        ),
+        (
+            "gemini",
+            "/v1beta/models/m-1:generateContent",
+            ("x-goog-api-key", "key-1"),
+            {
+                "contents": [{"role": "user", "parts": [{"text": PROMPT}]}],
+                "generationConfig": {"maxOutputTokens": 30},
+            },
+        ),
+        (
+            "qwen",
+            "/api/v1/services/aigc/text-generation/generation",
+            ("authorization", "Bearer key-1"),
+            {
+                "model": "m-1",
+                "input": {"messages": [{"role": "user", "content": PROMPT}]},
+                "parameters": {"max_tokens": 30, "result_format": "message"},
+            },
+        ),
+    ],
+)
+async def test_each_provider_is_spoken_to_in_its_own_format(
+    provider: str, path: str, header: tuple[str, str], body: dict[str, Any]
+) -> None:
+    double = Double(says(200))
+    own = {f"providers.{provider}.model": "m-1", f"providers.{provider}.api-key": "key-1"}
+    async with calling(double, provider, None, **own) as call:
+        await call()
+    (request,) = double.requests
+    assert request.method == "POST"
+    assert request.url.path == path
+    assert request.headers[header[0]] == header[1]
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["x-client-request-id"] == "r-1"
+    assert json.loads(await request.body()) == body
+
+
+async def test_without_a_key_none_is_sent() -> None:
+    double = Double(says(200))
+    async with calling(double) as call:
+        await call()
+    assert "authorization" not in double.requests[0].headers
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+async def test_passing_trouble_is_tried_again(status: int) -> None:
+    double = Double(says(status), says(status), says(200))
+    async with calling(double) as call:
+        assert await call() == BODY
+    assert len(double.requests) == 3
+
+
+@pytest.mark.parametrize("status", [201, 301, 400, 401, 404, 500, 501])
+async def test_any_other_status_is_not(status: int) -> None:
+    double = Double(says(status))
+    async with calling(double) as call:
+        assert await fails(call) == f"HTTP status {status}"
+    assert len(double.requests) == 1
+
+
+async def test_three_tries_are_all() -> None:
+    double = Double(says(503))
+    async with calling(double) as call:
+        assert await fails(call) == "HTTP status 503"
+    assert len(double.requests) == 3
+
+
+async def test_between_tries_it_waits() -> None:
+    double = Double(says(503), says(200))
+    async with calling(double, provider__retry_wait="120ms") as call:
+        await call()
+    assert double.times[1] - double.times[0] >= 0.12
+
+
+async def test_retry_after_is_honoured_when_it_fits() -> None:
+    double = Double(says(429, retry_after="1"), says(200))
+    async with calling(double) as call:
+        await call()
+    assert double.times[1] - double.times[0] >= 1
+
+
+async def test_retry_after_that_does_not_fit_ends_the_call_at_once() -> None:
+    double = Double(says(429, retry_after="60"))
+    async with calling(double) as call:
+        started = time.monotonic()
+        assert await fails(call) == "HTTP status 429"
+    assert time.monotonic() - started < 3
+    assert len(double.requests) == 1
+
+
+def test_retry_after_reads_seconds_and_dates_and_nothing_else() -> None:
+    now_us = 1_700_000_000_000_000  # Tue, 14 Nov 2023 22:13:20 GMT
+    assert retry_after("7", now_us) == 7
+    assert retry_after("Tue, 14 Nov 2023 22:13:50 GMT", now_us) == 30
+    assert retry_after("Tue, 14 Nov 2023 22:13:00 GMT", now_us) == 0
+    assert retry_after("soon", now_us) == 0
+    assert retry_after("", now_us) == 0
+    assert retry_after("-5", now_us) == 0
+    assert retry_after("²", now_us) == 0
+
+
+async def test_nobody_listening_is_tried_again_and_then_a_failure() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        closed = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    async with calling(
+        Double(says(200)), "openai", None, **{"providers.openai.base-url": closed}
+    ) as call:
+        assert "ClientConnectorError" in await fails(call)
+
+
+async def test_a_hang_ends_within_the_timeout() -> None:
+    double = Double(hangs)
+    async with calling(double, provider__timeout="150ms") as call:
+        started = time.monotonic()
+        assert "no answer within" in await fails(call)
+        took = time.monotonic() - started
+    assert 0.14 <= took < 1
+    assert len(double.requests) == 1
+
+
+async def test_the_timeout_covers_tries_and_waits_together() -> None:
+    double = Double(says(503), hangs)
+    async with calling(double, provider__timeout="300ms", provider__retry_wait="100ms") as call:
+        started = time.monotonic()
+        assert "no answer within" in await fails(call)
+        took = time.monotonic() - started
+    assert took < 1
+    assert len(double.requests) == 2
+
+
+@contextmanager
+def deadline_in(seconds: float) -> Iterator[None]:
+    """As if a call being served had so much time left."""
+    (service,) = consume_service_pb2.DESCRIPTOR.services_by_name.values()
+    deadline = asyncio.get_running_loop().time() + seconds
+    call = Call(method=methods_of(service)[0], metadata={}, deadline=deadline)
+    token = CURRENT.set(call)
+    try:
+        yield
+    finally:
+        CURRENT.reset(token)
+
+
+async def test_the_callers_deadline_is_shorter_and_leaves_time_to_give_back() -> None:
+    async with calling(Double(hangs), provider__timeout="30s") as call:
+        started = time.monotonic()
+        with deadline_in(0.4):
+            await fails(call)
+        assert time.monotonic() - started < 0.39
+
+
+async def test_no_time_left_is_a_failure_without_a_call() -> None:
+    double = Double(says(200))
+    async with calling(double) as call:
+        with deadline_in(0.05):
+            assert await fails(call) == "no time left"
+    assert not double.requests
+
+
+async def test_an_answer_cut_in_the_middle_is_not_asked_for_again() -> None:
+    double = Double(cut_short)
+    async with calling(double) as call:
+        assert "in the middle of the answer" in await fails(call)
+    assert len(double.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[1]", b'"text"', b"{", b'{"a":NaN}', b'{"a":"\xff"}', b"<html>", b"{}{}"]
+)
+async def test_what_is_no_json_object_is_a_failure(body: bytes) -> None:
+    double = Double(says(200, body))
+    async with calling(double) as call:
+        assert await fails(call) == "the answer is no JSON object"
+    assert len(double.requests) == 1
+
+
+async def test_an_answer_may_be_one_mebibyte_and_not_more() -> None:
+    largest = b'{"a":"' + b"x" * (MAX_BYTES - 8) + b'"}'
+    async with calling(Double(says(200, largest), says(200, largest + b" "))) as call:
+        assert await call() == largest
+        assert "larger than 1 MiB" in await fails(call)
+
+
+async def test_a_small_answer_that_unpacks_to_a_large_one_is_refused() -> None:
+    bomb = gzip.compress(b'{"a":"' + b"x" * (20 * MAX_BYTES) + b'"}')
+    async with calling(Double(says(200, bomb, content_encoding="gzip"))) as call:
+        assert "larger than 1 MiB" in await fails(call)
+
+
+async def test_an_unknown_and_a_disabled_provider_are_not_called() -> None:
+    settings = load(Settings, {}, {"providers.qwen.enabled": "false"})
+    providers = Providers(lambda: settings)
+    assert not providers.known("nobody")
+    assert providers.known("qwen")
+    for name in ("nobody", "qwen"):
+        with pytest.raises(ProviderCallFailed):
+            await providers.complete(name, prompt=None, tokens=1, request_id="")
+    await providers.close()
+    assert not REGISTRY.get_sample_value(
+        "provider_call_seconds_count", {"provider": "nobody", "outcome": "open"}
+    )
+
+
+BREAKER = {
+    "provider.retries": "1",
+    "provider.breaker.window": "4",
+    "provider.breaker.min-calls": "4",
+    "provider.breaker.open": "10s",
+}
+
+
+async def test_failures_open_the_breaker_and_probes_close_it() -> None:
+    clock = Clock()
+    double = Double(*[says(500)] * 4, says(200))
+    async with calling(double, "openai", clock, **BREAKER) as call:
+        for _ in range(4):
+            await fails(call)
+        assert await fails(call) == "the breaker is open"
+        assert len(double.requests) == 4
+        assert REGISTRY.get_sample_value("breaker_state", {"name": "provider:openai"}) == 2
+        clock.now += 10
+        for _ in range(3):
+            assert await call() == BODY
+        assert REGISTRY.get_sample_value("breaker_state", {"name": "provider:openai"}) == 0
+
+
+async def test_client_errors_never_open_the_breaker() -> None:
+    double = Double(*[says(401)] * 8, says(200))
+    async with calling(double, "openai", Clock(), **BREAKER) as call:
+        for _ in range(8):
+            assert await fails(call) == "HTTP status 401"
+        assert await call() == BODY
+
+
+async def test_too_many_requests_do_open_it() -> None:
+    async with calling(Double(says(429)), "openai", Clock(), **BREAKER) as call:
+        for _ in range(4):
+            await fails(call)
+        assert await fails(call) == "the breaker is open"
+
+
+async def test_hangs_open_it() -> None:
+    double = Double(hangs)
+    async with calling(double, "openai", Clock(), **BREAKER, provider__timeout="50ms") as call:
+        for _ in range(4):
+            await fails(call)
+        assert await fails(call) == "the breaker is open"
+
+
+async def test_callers_that_go_away_do_not() -> None:
+    slow = Slow()
+    async with calling(Double(slow), "openai", Clock(), **BREAKER) as call:
+        tasks = [asyncio.ensure_future(call()) for _ in range(8)]
+        await until(lambda: slow.inside == 8)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        slow.door.set()
+        assert await call() == BODY
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not true():  # noqa: ASYNC110 the other side is a real server
+            await asyncio.sleep(0.002)
+
+
+async def test_the_bulkhead_lets_so_many_in_and_the_others_wait() -> None:
+    slow = Slow()
+    async with calling(Double(slow), provider__bulkhead="2") as call:
+        tasks = [asyncio.ensure_future(call()) for _ in range(6)]
+        await until(lambda: slow.inside == 2)
+        slow.door.set()
+        assert await asyncio.gather(*tasks) == [BODY] * 6
+    assert slow.most == 2
+
+
+async def test_who_waits_for_a_slot_longer_than_there_is_time_fails() -> None:
+    slow = Slow()
+    async with calling(Double(slow), provider__bulkhead="1") as call:
+        first = asyncio.ensure_future(call())
+        await until(lambda: slow.inside == 1)
+        with deadline_in(0.2):
+            assert await fails(call) == "bulkhead: no slot came free in time"
+        slow.door.set()
+        assert await first == BODY
+        assert await call() == BODY
+    assert slow.most == 1
+
+
+async def test_connections_are_kept() -> None:
+    double = Double(says(200))
+    async with calling(double) as call:
+        for _ in range(3):
+            await call()
+    assert len({request.client for request in double.requests}) == 1
