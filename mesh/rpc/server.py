@@ -82,13 +82,13 @@ class _Handlers(grpc.GenericRpcHandler):
 
     def service(
         self, handler_call_details: grpc.HandlerCallDetails
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         return self._handlers.get(handler_call_details.method)
 
 
 def _rpc_handler(
     dispatcher: Dispatcher, method: Method[Any, Any]
-) -> grpc.RpcMethodHandler[Any, Any]:
+) -> "grpc.RpcMethodHandler[Any, Any]":
     if method.streams:
         return grpc.unary_stream_rpc_method_handler(_stream(dispatcher, method))
     return grpc.unary_unary_rpc_method_handler(_unary(dispatcher, method))

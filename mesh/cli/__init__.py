@@ -1,0 +1,1 @@
+"""The `leaky` command: one file a verb."""

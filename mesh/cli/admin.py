@@ -1,0 +1,78 @@
+"""`leaky admin`: what no caller over the network may do."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from mesh.cli import options
+from mesh.cli.data import environment, private_folder
+from mesh.cli.refusal import USAGE, RefusedError
+from mesh.cli.services import entry
+from mesh.errors import AppError
+from mesh.settings import Live, MeshSettings
+from mesh.telemetry import logs
+
+app = typer.Typer(help="Make the first administrator.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Make the first administrator."""
+
+
+@app.command()
+def create(
+    username: Annotated[str, typer.Option(help="The name to log in with.")],
+    email: Annotated[str, typer.Option(help="Its address.")],
+    *,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from stdin.")
+    ] = False,
+    data: options.Data = None,
+) -> None:
+    """Make an ADMIN; the password is asked for, and is never an argument."""
+    make = entry("leaky.admin", "create").load()
+    settings: MeshSettings = Live.read(_model(make), environment(data)).current
+    logs.configure("admin", "warning")
+    private_folder(settings.data)
+    password = _password(from_stdin=password_stdin)
+    user_id = asyncio.run(_create(make, settings, username, email, password))
+    typer.echo(f"{username} is an ADMIN, userId {user_id}")
+
+
+async def _create(
+    make: Callable[..., Awaitable[str]],
+    settings: MeshSettings,
+    username: str,
+    email: str,
+    password: str,
+) -> str:
+    from mesh.storage.migrations import NewerDataError  # noqa: PLC0415 much to import
+
+    try:
+        return await make(settings, username=username, email=email, password=password)
+    except (AppError, NewerDataError) as error:
+        raise RefusedError(str(error)) from error
+
+
+def _model(make: Callable[..., Any]) -> type[MeshSettings]:
+    """The settings that it takes, as its annotations say."""
+    model: type[MeshSettings] = get_type_hints(make)["settings"]
+    return model
+
+
+def _password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    elif sys.stdin.isatty():
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        message = "no terminal to ask on; give the password with --password-stdin"
+        raise RefusedError(message, code=USAGE)
+    if not password:
+        message = "the password is empty"
+        raise RefusedError(message, code=USAGE)
+    return password

@@ -1,0 +1,78 @@
+"""Runs one service in this process."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import structlog
+import uvloop
+
+from mesh import runtime
+from mesh.cli.data import held, private_folder, service_lock
+from mesh.cli.endpoints import check_ports, endpoint
+from mesh.cli.parent import end_with_parent, parent_gone
+from mesh.cli.refusal import FAILED, USAGE, RefusedError
+from mesh.errors import AppError
+from mesh.rpc.server import PortTakenError
+from mesh.service import Service
+from mesh.settings import Live
+from mesh.settings.source import SettingsError
+from mesh.storage.migrations import NewerDataError
+from mesh.storage.registry import UnknownSchemeError
+from mesh.telemetry import logs
+
+log = structlog.get_logger("serve")
+# What is ours to explain in a line; anything else is a bug and shows its traceback.
+_WRONG = (SettingsError, NewerDataError, UnknownSchemeError)
+_LOST = (PortTakenError, AppError)
+# Beyond the drain itself, for what closes after it.
+_MARGIN_SECONDS = 3.0
+
+
+def run(found: Service[Any], env: Mapping[str, str]) -> None:
+    """Serves until SIGTERM, SIGINT or the parent's end. Raises RefusedError and SettingsError."""
+    settings = Live.read(found.settings, env)
+    folder = private_folder(settings.current.data)
+    logs.configure(found.name, settings.current.log.level)
+    check_ports(endpoint(settings.current, found.name).ports)
+    with held(service_lock(folder, found.name), found.name):
+        end_with_parent(settings.current.mesh.drain_grace + _MARGIN_SECONDS)
+        _run(found, settings)
+
+
+def _run(found: Service[Any], settings: Live[Any]) -> None:
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(found, settings))
+    except Exception as error:
+        for leaf in _leaves(error):
+            if isinstance(leaf, _WRONG):
+                raise RefusedError(str(leaf), code=USAGE) from error
+            if isinstance(leaf, _LOST):
+                raise RefusedError(str(leaf)) from error
+        log.exception("the service failed")
+        raise SystemExit(FAILED) from error
+
+
+async def _serve(found: Service[Any], settings: Live[Any]) -> None:
+    watching = asyncio.ensure_future(_drain_after_parent())
+    try:
+        await runtime.serve(found, settings)
+    finally:
+        watching.cancel()
+
+
+async def _drain_after_parent() -> None:
+    await parent_gone()
+    log.warning("the process that started this one is gone")
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error

@@ -1,0 +1,58 @@
+"""`leaky`: runs the whole system, and looks after it."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from mesh.cli import admin, config, down, serve, status, up
+from mesh.cli.refusal import USAGE, RefusedError
+from mesh.settings.source import SettingsError
+
+app = typer.Typer(
+    name="leaky",
+    help="Leaky Tokens: a gateway in front of paid AI providers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(up.up)
+app.command()(serve.serve)
+app.command()(status.status)
+app.command()(down.down)
+app.add_typer(config.app, name="config")
+app.add_typer(admin.app, name="admin")
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 typer's own way
+    if asked:
+        typer.echo(f"leaky {version('leaky-tokens')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    _asked: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="The version.")
+    ] = False,
+) -> None:
+    """Leaky Tokens: a gateway in front of paid AI providers."""
+
+
+def main() -> None:
+    """Runs the command; what it refuses is one line on stderr."""
+    try:
+        app(prog_name="leaky")
+    except RefusedError as error:
+        _end(str(error), error.code)
+    except SettingsError as error:
+        _end(str(error), USAGE)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _end(message: str, code: int) -> None:
+    sys.stderr.write(f"leaky: {message}\n")
+    sys.exit(code)

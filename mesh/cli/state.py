@@ -1,0 +1,45 @@
+"""What a running `leaky up` tells the other commands, in a file beside its lock."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mesh.cli.data import write_private
+from mesh.cli.endpoints import Endpoint, Port
+
+FILE = "up.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A service of the running system; `pid` is None between a crash and the next start."""
+
+    endpoint: Endpoint
+    pid: int | None
+
+
+def write_state(data: Path, endpoints: Iterable[Endpoint], pids: Mapping[str, int | None]) -> None:
+    """Tells where the services are, and their pids."""
+    rows = [{**asdict(each), "pid": pids.get(each.service)} for each in endpoints]
+    write_private(data / FILE, json.dumps(rows))
+
+
+def read_state(data: Path) -> list[Running]:
+    """What the running system last told; nothing when it has not."""
+    try:
+        rows = json.loads((data / FILE).read_text())
+    except (FileNotFoundError, ValueError):
+        return []
+    return [Running(endpoint=_endpoint(row), pid=row["pid"]) for row in rows]
+
+
+def _endpoint(row: Mapping[str, Any]) -> Endpoint:
+    return Endpoint(
+        service=row["service"],
+        host=row["host"],
+        http=tuple(Port(**port) for port in row["http"]),
+        grpc=Port(**row["grpc"]),
+        health=Port(**row["health"]) if row["health"] else None,
+    )

@@ -1,0 +1,149 @@
+"""`leaky up`: the whole system, as one."""
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mesh.cli import options
+from mesh.cli.catalogue import Catalogue
+from mesh.cli.child import Program
+from mesh.cli.data import LOCK, environment, held, private_folder, service_lock, wait_until_free
+from mesh.cli.endpoints import Endpoint, check_ports, endpoint
+from mesh.cli.health import healthy
+from mesh.cli.refusal import USAGE, RefusedError
+from mesh.cli.screen import Screen
+from mesh.cli.services import NAMES, settings_models
+from mesh.cli.state import write_state
+from mesh.cli.supervisor import Supervisor
+from mesh.identity.profile import Profile
+from mesh.settings import Live, MeshSettings
+from mesh.settings.names import env_name
+from mesh.settings.source import read_file
+from mesh.telemetry.logs import CONSOLE
+
+LEFTOVER_SECONDS = 20.0
+FIRST_CALL = "/api/v1/tokens/status"
+
+
+def up(
+    data: options.Data = None,
+    profile: Annotated[
+        Profile | None, typer.Option(help="How strictly callers are checked.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting for this run; repeatable."),
+    ] = None,
+) -> None:
+    """Start all services, follow their logs, and drain them on Ctrl-C."""
+    started = time.monotonic()
+    env = _environment(data, profile, settings or [])
+    current = Live.read(MeshSettings, env).current
+    folder = private_folder(current.data)
+    with held(folder / LOCK, "leaky up"):
+        _wait_for_leftovers(folder)
+        endpoints = [endpoint(current, name) for name in NAMES]
+        check_ports(port for each in endpoints for port in each.ports)
+        env["LEAKY_DATA"] = str(folder)
+        asyncio.run(_Up(folder, endpoints, env, started, current.mesh.drain_grace).run())
+
+
+def _environment(
+    data: Path | None, profile: Profile | None, settings: Sequence[str]
+) -> dict[str, str]:
+    env = environment(data)
+    if profile is not None:
+        env["LEAKY_PROFILE"] = profile
+    if settings:
+        catalogue = Catalogue(settings_models())
+        for setting in settings:
+            name, equals, value = setting.partition("=")
+            if not equals:
+                raise RefusedError(f"--set takes NAME=VALUE, not {setting}", code=USAGE)
+            catalogue.find(name)
+            env[env_name(name)] = value
+        folder = Live.read(MeshSettings, env).current.data
+        catalogue.check(env, read_file(folder))
+    return env
+
+
+def _wait_for_leftovers(folder: Path) -> None:
+    """Services of a run that was killed end by themselves; until then they hold ports and data."""
+    left = wait_until_free([service_lock(folder, name) for name in NAMES], LEFTOVER_SECONDS)
+    if left:
+        named = ", ".join(f"{lock.stem} (pid {pid})" for lock, pid in left.items())
+        raise RefusedError(f"still running on {folder}: {named}")
+
+
+class _Up:
+    """One run, from the first process to the last."""
+
+    def __init__(
+        self,
+        folder: Path,
+        endpoints: Sequence[Endpoint],
+        env: Mapping[str, str],
+        started: float,
+        drain_grace: float,
+    ) -> None:
+        self._endpoints = endpoints
+        self._started = started
+        self._screen = Screen(NAMES)
+        self._pids: Mapping[str, int | None] = {}
+        self._folder = folder
+        shown = {CONSOLE: "1"} if self._screen.terminal else {}
+        self._supervisor = Supervisor(
+            [_program(each) for each in endpoints],
+            env={**env, **shown},
+            say=self._screen.say,
+            tell=self._screen.tell,
+            changed=self._changed,
+            drain_seconds=drain_grace + 5.0,
+        )
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._signalled)
+        self._screen.tell(f"starting on {self._folder}")
+        await self._supervisor.run(self._ready)
+        self._screen.tell("all ended")
+
+    def _signalled(self) -> None:
+        if self._supervisor.stopping:
+            self._supervisor.kill()
+            return
+        self._screen.tell("draining; once more ends it at once")
+        self._supervisor.stop()
+
+    def _changed(self, pids: Mapping[str, int | None]) -> None:
+        self._pids = pids
+        write_state(self._folder, self._endpoints, pids)
+
+    def _ready(self) -> None:
+        self._screen.table(
+            ("service", "REST", "gRPC", "pid"),
+            [(*addresses(each), str(self._pids[each.service])) for each in self._endpoints],
+        )
+        edge = f"http://{self._endpoints[0].host}:{self._endpoints[0].http[0].number}"
+        seconds = time.monotonic() - self._started
+        self._screen.tell(f"ready in {seconds:.1f} s; try: curl {edge}{FIRST_CALL}")
+        self._screen.tell(f"all calls: {edge}/swagger-ui.html")
+
+
+def _program(each: Endpoint) -> Program:
+    command = (sys.executable, "-m", "mesh.cli", "serve", each.service)
+    return Program(name=each.service, command=command, healthy=partial(healthy, each))
+
+
+def addresses(each: Endpoint) -> tuple[str, str, str]:
+    """The service's name, its REST addresses and its gRPC address."""
+    http = " ".join(f"http://{each.host}:{port.number}" for port in each.http)
+    return each.service, http, f"{each.host}:{each.grpc.number}"
