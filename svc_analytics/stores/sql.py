@@ -6,7 +6,6 @@ is pre-aggregated, so that any edge is exact and late events count at once.
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,7 @@ EVENTS = sa.Table(
     sa.Index("usage_by_time", "at_us", "provider", "allowed", "tokens"),
 )
 _COLUMNS = EVENTS.c
+_NAMES = tuple(_COLUMNS.keys())
 _EVENTS_COUNT = sa.func.count().label("events")
 _DENIED = sa.func.sum(sa.case((_COLUMNS.allowed, 0), else_=1)).label("denied")
 _TOKENS = sa.func.sum(sa.case((_COLUMNS.allowed, _COLUMNS.tokens), else_=0)).label("tokens")
@@ -55,7 +55,7 @@ class SqlUsageStore:
     async def append(self, events: Sequence[UsageEvent]) -> int:
         """Keeps the events, all or none; how many were new."""
         # In id order, so that two writers of the same events cannot wait for each other.
-        rows = [asdict(event) for event in sorted(events, key=lambda event: event.event_id)]
+        rows = [_row(event) for event in sorted(events, key=lambda event: event.event_id)]
         if not rows:
             return 0
         async with self._database.write() as connection:
@@ -151,6 +151,11 @@ class SqlUsageStore:
         async with self._database.read() as connection:
             rows: Sequence[sa.Row[Any]] = (await connection.execute(query)).all()
             return rows
+
+
+def _row(event: UsageEvent) -> dict[str, Any]:
+    # dataclasses.asdict copies deeply: a fifth of a batch's time.
+    return {name: getattr(event, name) for name in _NAMES}
 
 
 def _of(provider: str | None, user: str | None) -> list[sa.ColumnElement[bool]]:
