@@ -1,8 +1,10 @@
 """What the use cases need of the world, as atomic verbs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+from mesh.identity.principal import Principal
 from svc_token.domain.book import Operation
 from svc_token.domain.bucket import BucketRule, Decision
 from svc_token.domain.events import OutboxRow, UsageEvent
@@ -125,7 +127,10 @@ class EventSink(Protocol):
     """Where committed events go."""
 
     async def publish(self, rows: Sequence[OutboxRow]) -> None:
-        """Returns when all are durable there. Raises RejectedBatchError, or AppError to try later."""
+        """Returns when all are durable there.
+
+        Raises RejectedBatchError, or AppError when it is to be tried later.
+        """
         ...
 
 
@@ -169,3 +174,68 @@ class Providers(Protocol):
     ) -> bytes:
         """The provider's JSON. Raises AppError PROVIDER_CALL_FAILED."""
         ...
+
+
+class Limits(Protocol):
+    """The live settings, as the domain's own values."""
+
+    def provider(self, name: str) -> None:
+        """Raises AppError UNKNOWN_PROVIDER for one that is not configured."""
+        ...
+
+    def usable(self, name: str) -> None:
+        """As `provider`, and AppError PROVIDER_DISABLED for one that is switched off."""
+        ...
+
+    def bucket(self, roles: frozenset[str]) -> BucketRule:
+        """The rate bucket of someone with these roles."""
+        ...
+
+    def allowance(self, roles: frozenset[str]) -> int:
+        """The tokens a window that these roles give."""
+        ...
+
+    def window(self, now_us: int) -> Window:
+        """The window that a moment falls into."""
+        ...
+
+    @property
+    def hold_us(self) -> int:
+        """How long a consume's reservation lives."""
+        ...
+
+    @property
+    def quotas_enforced(self) -> bool:
+        """Whether pools are asked at all."""
+        ...
+
+    @property
+    def purchases_enabled(self) -> bool:
+        """Whether tokens may be bought."""
+        ...
+
+    @property
+    def purchases_fail(self) -> bool:
+        """The switch that makes every purchase fail after its authorisation."""
+        ...
+
+
+class Visibility(Protocol):
+    """Whose data a caller may see where no rule of the method says it."""
+
+    async def may_see(self, principal: Principal, *, user_id: str, org_id: str | None) -> bool:
+        """The user itself, a member of the organisation, an ADMIN; anyone in `local`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderFacts:
+    """What is told of a provider: tokens, requests a second, whether it is on."""
+
+    default_quota: int
+    rate_limit: int
+    enabled: bool
+
+
+# A provider's facts by its name; None for one that is not configured.
+ProviderInfo = Callable[[str], ProviderFacts | None]

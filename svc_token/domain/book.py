@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from svc_token.domain.events import Event
-from svc_token.domain.owner import PoolKey
+from svc_token.domain.owner import Owner, PoolKey
 from svc_token.domain.pool import InsufficientTokensError, Pool
 from svc_token.domain.reservation import (
     Reservation,
@@ -69,6 +69,8 @@ class Emit:
 
 
 Operation = Reserve | Settle | Release | Emit
+# An id is the caller's own choice, so it names a reservation among its owner's only.
+ReservationKey = tuple[Owner, str]
 
 
 @dataclass(slots=True)
@@ -76,9 +78,9 @@ class Book:
     """What is loaded, and what has changed of it since."""
 
     pools: dict[PoolKey, Pool] = field(default_factory=dict)
-    reservations: dict[str, Reservation] = field(default_factory=dict)
+    reservations: dict[ReservationKey, Reservation] = field(default_factory=dict)
     changed_pools: set[PoolKey] = field(default_factory=set)
-    changed_reservations: set[str] = field(default_factory=set)
+    changed_reservations: set[ReservationKey] = field(default_factory=set)
     events: list[tuple[PoolKey | None, Event]] = field(default_factory=list)
 
     def apply(self, operation: Operation) -> Reservation | None:
@@ -95,7 +97,7 @@ class Book:
                 return None
 
     def _reserve(self, op: Reserve) -> Reservation:
-        known = self.reservations.get(op.id)
+        known = self.reservations.get((op.pool.owner, op.id))
         if known is not None:
             if (known.pool, known.user_id, known.hold.tokens) != (op.pool, op.user_id, op.tokens):
                 raise ReservationConflictError
@@ -126,7 +128,7 @@ class Book:
         return pool.renewed(op.window)
 
     def _settle(self, op: Settle) -> Reservation:
-        reservation = self._find(op.id)
+        reservation = self._find(op)
         if reservation.state is State.SETTLED and reservation.settled == op.tokens:
             return reservation
         pool = self.pools[reservation.pool].renewed(op.window)
@@ -147,7 +149,7 @@ class Book:
         return pool.charge(tokens - held)[0]
 
     def _release(self, op: Release) -> Reservation:
-        reservation = self._find(op.id)
+        reservation = self._find(op)
         if reservation.state in {State.RELEASED, State.EXPIRED}:
             return reservation
         if reservation.state is State.SETTLED:
@@ -156,19 +158,20 @@ class Book:
         self._put(pool.give_back(reservation.hold, reservation.hold.tokens), op.now_us)
         return self._keep(reservation.ended(State.EXPIRED if op.expired else State.RELEASED))
 
-    def _find(self, reservation_id: str) -> Reservation:
+    def _find(self, op: Settle | Release) -> Reservation:
         try:
-            return self.reservations[reservation_id]
+            return self.reservations[op.pool.owner, op.id]
         except KeyError:
-            raise ReservationNotFoundError(reservation_id) from None
+            raise ReservationNotFoundError(op.id) from None
 
     def _put(self, pool: Pool, now_us: int) -> None:
         self.pools[pool.key] = replace(pool, updated_us=now_us)
         self.changed_pools.add(pool.key)
 
     def _keep(self, reservation: Reservation) -> Reservation:
-        self.reservations[reservation.id] = reservation
-        self.changed_reservations.add(reservation.id)
+        key = (reservation.pool.owner, reservation.id)
+        self.reservations[key] = reservation
+        self.changed_reservations.add(key)
         return reservation
 
 
@@ -176,3 +179,9 @@ def pools_of(operations: Iterable[Operation]) -> list[PoolKey]:
     """The pools that a batch touches, in the order in which they are to be locked."""
     keys = {operation.pool for operation in operations if not isinstance(operation, Emit)}
     return sorted(keys, key=lambda key: (str(key.owner), key.provider))
+
+
+def reservations_of(operations: Iterable[Operation]) -> list[ReservationKey]:
+    """The reservations that a batch touches."""
+    touched = {(op.pool.owner, op.id) for op in operations if not isinstance(op, Emit)}
+    return sorted(touched, key=lambda key: (str(key[0]), key[1]))

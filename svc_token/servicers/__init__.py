@@ -1,0 +1,1 @@
+"""Proto to use case and back, nothing else."""

@@ -1,0 +1,9 @@
+"""Moments as protobuf has them."""
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+
+def timestamp(at_us: int) -> Timestamp:
+    """A moment in microseconds since the epoch."""
+    seconds, micros = divmod(at_us, 1_000_000)
+    return Timestamp(seconds=seconds, nanos=micros * 1000)

@@ -1,0 +1,119 @@
+"""The settings of svc_token, by the names that CONTRACT gives them."""
+
+from pydantic import Field, model_validator
+
+from mesh.settings import MeshSettings, Ports, Section, live
+from mesh.settings.model import Duration
+from providers.settings import EgressSettings, ProviderSettings, default_providers
+from svc_token.domain.bucket import Strategy
+
+
+class BucketSettings(Section):
+    """token.bucket.*; capacity in tokens, the rate in tokens a second."""
+
+    strategy: Strategy = live(Strategy.LEAKY_BUCKET)
+    capacity: int = live(1000, ge=1, le=1_000_000_000)
+    leak_rate_per_second: float = live(10.0, gt=0, le=1_000_000_000)
+    window_seconds: int = live(60, ge=1, le=31_536_000)
+    store: str = "memory://"
+    entry_ttl: Duration = 6 * 3600.0
+
+
+class TierSettings(Section):
+    """One level of token.tiers.levels."""
+
+    priority: int = live(0)
+    bucket_capacity_multiplier: float = live(1.0, gt=0, le=1_000_000)
+    bucket_leak_rate_multiplier: float = live(1.0, gt=0, le=1_000_000)
+    quota_max_tokens: int = live(100_000, ge=0, le=1_000_000_000_000)
+
+
+def _levels() -> dict[str, TierSettings]:
+    return {
+        "USER": TierSettings(priority=10),
+        "ADMIN": TierSettings(
+            priority=100,
+            bucket_capacity_multiplier=2.0,
+            bucket_leak_rate_multiplier=2.0,
+            quota_max_tokens=500_000,
+        ),
+    }
+
+
+class TiersSettings(Section):
+    """token.tiers.*."""
+
+    default_tier: str = live("USER")
+    levels: dict[str, TierSettings] = Field(default_factory=_levels)
+
+
+class QuotaSettings(Section):
+    """token.quota.*."""
+
+    window: Duration = Field(default=24 * 3600.0, ge=1)
+
+
+class UsageSettings(Section):
+    """token.usage.*."""
+
+    sink: str = "grpc://"
+    topic: str = "token-usage"
+
+
+class SagaSettings(Section):
+    """token.saga.*."""
+
+    topic: str = "token-purchase-events"
+    stale_after: Duration = live(600.0)
+    recovery_interval: Duration = live(60.0)
+    simulate_failure: bool = live(False)
+
+
+class TokenSection(Ports):
+    """token.*."""
+
+    store: str = ""
+    bucket: BucketSettings = BucketSettings()
+    tiers: TiersSettings = TiersSettings()
+    quota: QuotaSettings = QuotaSettings()
+    usage: UsageSettings = UsageSettings()
+    saga: SagaSettings = SagaSettings()
+
+
+class TokenFlags(Section):
+    """feature.flags.token-service.*."""
+
+    quota_enforcement: bool = live(True)
+    saga_purchases: bool = live(True)
+
+
+class Flags(Section):
+    """feature.flags.*."""
+
+    token_service: TokenFlags = TokenFlags()
+
+
+class Feature(Section):
+    """feature.*."""
+
+    flags: Flags = Flags()
+
+
+class TokenSettings(MeshSettings):
+    """Everything that svc_token reads."""
+
+    token: TokenSection = TokenSection(http_port=8082, grpc_port=9082)
+    providers: dict[str, ProviderSettings] = Field(default_factory=default_providers)
+    provider: EgressSettings = EgressSettings()
+    feature: Feature = Feature()
+
+    @property
+    def store_url(self) -> str:
+        """`token.store`, by default a file under the data folder."""
+        return self.token.store or f"sqlite:///{self.data / 'token.db'}"
+
+    @model_validator(mode="after")
+    def _default_tier_exists(self) -> "TokenSettings":
+        if self.token.tiers.default_tier not in self.token.tiers.levels:
+            raise ValueError("token.tiers.default-tier names no level of token.tiers.levels")
+        return self

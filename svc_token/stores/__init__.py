@@ -1,0 +1,15 @@
+"""The ports' stores, each loaded when its URL scheme is asked for."""
+
+from mesh.storage.registry import Registry
+from svc_token.ports import Buckets, EventSink
+from svc_token.stores.stores import TokenStores
+
+TOKEN_STORES: Registry[TokenStores] = Registry(
+    "token.store", {"sqlite": "svc_token.stores.sql:open_sqlite_stores"}
+)
+BUCKETS: Registry[Buckets] = Registry(
+    "token.bucket.store", {"memory": "svc_token.stores.buckets_memory:open_buckets"}
+)
+SINKS: Registry[EventSink] = Registry(
+    "token.usage.sink", {"grpc": "svc_token.stores.sink_grpc:open_sink"}
+)

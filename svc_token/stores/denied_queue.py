@@ -1,0 +1,54 @@
+"""The best-effort way of denied events: bounded, and nothing waits for it."""
+
+from collections import deque
+
+import orjson
+from prometheus_client import Counter
+
+from svc_token.domain.events import OutboxRow, UsageEvent
+from svc_token.domain.owner import Owner
+from svc_token.ports import EventSink, RejectedBatchError
+from svc_token.stores.topics import Topics
+
+DROPPED = Counter("token_denied_events_dropped_total", "Denied events dropped: too many waited.")
+MOST = 10_000
+BATCH = 500
+
+
+class DeniedQueue:
+    """Events of refusals, sent when there is time for them; the oldest go when it is full."""
+
+    def __init__(self, sink: EventSink, topics: Topics) -> None:
+        self._sink = sink
+        self._topics = topics
+        self._events: deque[UsageEvent] = deque()
+
+    def offer(self, event: UsageEvent) -> None:
+        """Queues an event."""
+        if len(self._events) >= MOST:
+            self._events.popleft()
+            DROPPED.inc()
+        self._events.append(event)
+
+    async def flush(self) -> bool:
+        """Sends a batch; whether there is more. Raises AppError when the receiver is away."""
+        batch = [self._events.popleft() for _ in range(min(BATCH, len(self._events)))]
+        if not batch:
+            return False
+        try:
+            await self._sink.publish([self._row(event) for event in batch])
+        except RejectedBatchError:
+            DROPPED.inc(len(batch))
+        except BaseException:
+            self._events.extendleft(reversed(batch))
+            raise
+        return bool(self._events)
+
+    def _row(self, event: UsageEvent) -> OutboxRow:
+        return OutboxRow(
+            seq=0,
+            event_id=event.event_id,
+            topic=self._topics.usage,
+            key=str(Owner.of(event.user_id, event.org_id)),
+            payload=orjson.dumps(event.message()),
+        )

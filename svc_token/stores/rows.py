@@ -1,0 +1,103 @@
+"""Values of the domain as rows, and back."""
+
+from typing import Any
+
+import orjson
+from sqlalchemy import Row
+
+from svc_token.domain.events import Event, OutboxRow, UsageEvent
+from svc_token.domain.owner import Owner, PoolKey
+from svc_token.domain.pool import Hold, Pool
+from svc_token.domain.reservation import Reservation, State
+from svc_token.domain.saga import Saga, Status, Step
+from svc_token.stores.tables import SAGAS
+from svc_token.stores.topics import Topics
+
+
+def pool_row(pool: Pool) -> dict[str, Any]:
+    """A row of POOLS."""
+    return {
+        "owner": str(pool.key.owner),
+        "provider": pool.key.provider,
+        "window": pool.window,
+        "allowance": pool.allowance,
+        "allowance_used": pool.allowance_used,
+        "purchased": pool.purchased,
+        "purchased_used": pool.purchased_used,
+        "debt": pool.debt,
+        "updated_us": pool.updated_us,
+    }
+
+
+def pool_from(row: Row[Any]) -> Pool:
+    """The pool of a row."""
+    return Pool(
+        key=PoolKey(Owner.parse(row.owner), row.provider),
+        window=row.window,
+        allowance=row.allowance,
+        allowance_used=row.allowance_used,
+        purchased=row.purchased,
+        purchased_used=row.purchased_used,
+        debt=row.debt,
+        updated_us=row.updated_us,
+    )
+
+
+def reservation_row(reservation: Reservation) -> dict[str, Any]:
+    """A row of RESERVATIONS."""
+    return {
+        "owner": str(reservation.pool.owner),
+        "id": reservation.id,
+        "provider": reservation.pool.provider,
+        "user_id": reservation.user_id,
+        "window": reservation.hold.window,
+        "held_allowance": reservation.hold.allowance,
+        "held_purchased": reservation.hold.purchased,
+        "state": reservation.state.value,
+        "expires_us": reservation.expires_us,
+        "settled": reservation.settled,
+    }
+
+
+def reservation_from(row: Row[Any]) -> Reservation:
+    """The reservation of a row."""
+    return Reservation(
+        id=row.id,
+        pool=PoolKey(Owner.parse(row.owner), row.provider),
+        user_id=row.user_id,
+        hold=Hold(row.window, row.held_allowance, row.held_purchased),
+        state=State(row.state),
+        expires_us=row.expires_us,
+        settled=row.settled,
+    )
+
+
+def saga_row(saga: Saga) -> dict[str, Any]:
+    """A row of SAGAS."""
+    row = {column.name: getattr(saga, column.name) for column in SAGAS.columns}
+    return {**row, "status": saga.status.value, "step": saga.step.value}
+
+
+def saga_from(row: Row[Any]) -> Saga:
+    """The saga of a row."""
+    values = dict(row._mapping)  # noqa: SLF001 SQLAlchemy's documented way to a dict
+    return Saga(**{**values, "status": Status(row.status), "step": Step(row.step)})
+
+
+def event_row(event: Event, topics: Topics) -> dict[str, Any]:
+    """A row of OUTBOX; the key keeps an owner's events in order."""
+    topic = topics.usage if isinstance(event, UsageEvent) else topics.purchases
+    return {
+        "event_id": event.event_id,
+        "topic": topic,
+        "key": str(Owner.of(event.user_id, event.org_id)),
+        "payload": orjson.dumps(event.message()),
+        "parked": False,
+    }
+
+
+def outbox_from(row: Row[Any]) -> OutboxRow:
+    """The message of a row."""
+    return OutboxRow(
+        seq=row.seq, event_id=row.event_id, topic=row.topic, key=row.key, payload=row.payload
+    )

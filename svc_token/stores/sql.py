@@ -1,0 +1,49 @@
+"""Pools, reservations, sagas and the outbox in one SQL database."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from mesh.storage.database import open_sqlite
+from mesh.storage.group_commit import GroupCommit
+from mesh.storage.migrations import migrate
+from svc_token.domain.book import Operation
+from svc_token.domain.reservation import Reservation
+from svc_token.stores.sql_batch import SqlBatch
+from svc_token.stores.sql_outbox import SqlOutbox
+from svc_token.stores.sql_pools import SqlPools
+from svc_token.stores.sql_sagas import SqlSagas
+from svc_token.stores.stores import TokenStores
+from svc_token.stores.topics import Topics
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+
+class SqlLedger:
+    """Operations on balances, gathered into group commits."""
+
+    def __init__(self, writes: GroupCommit[Operation, Reservation | None]) -> None:
+        self._writes = writes
+
+    async def submit(self, operation: Operation) -> Reservation | None:
+        """The reservation after the operation."""
+        return await self._writes.submit(operation)
+
+
+@asynccontextmanager
+async def open_sqlite_stores(url: str, *, topics: Topics) -> AsyncIterator[TokenStores]:
+    """The stores over `sqlite:///path`, migrated."""
+    async with open_sqlite(url) as database:
+        await migrate(database, service="token", folder=MIGRATIONS)
+        batch = SqlBatch(database, topics)
+        writes: GroupCommit[Operation, Reservation | None] = GroupCommit(batch.commit)
+        try:
+            yield TokenStores(
+                ledger=SqlLedger(writes),
+                pools=SqlPools(database),
+                sagas=SqlSagas(database, topics),
+                outbox=SqlOutbox(database),
+                ping=database.ping,
+            )
+        finally:
+            await writes.close()

@@ -1,0 +1,39 @@
+"""Committed events on their way out, in SQL."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, func, select, update
+
+from mesh.storage.database import Database
+from svc_token.domain.events import OutboxRow
+from svc_token.stores.rows import outbox_from
+from svc_token.stores.tables import OUTBOX
+
+
+class SqlOutbox:
+    """Rows in the order of their commits; a delivered one is deleted."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def pending(self, limit: int) -> Sequence[OutboxRow]:
+        """The oldest rows that are not parked."""
+        query = select(OUTBOX).where(OUTBOX.c.parked.is_(False)).order_by(OUTBOX.c.seq).limit(limit)
+        async with self._database.read() as connection:
+            return [outbox_from(row) for row in await connection.execute(query)]
+
+    async def delivered(self, seqs: Sequence[int]) -> None:
+        """These need not be sent again."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(OUTBOX).where(OUTBOX.c.seq.in_(seqs)))
+
+    async def park(self, seq: int) -> None:
+        """Sets a row aside that no receiver takes."""
+        async with self._database.write() as connection:
+            await connection.execute(update(OUTBOX).where(OUTBOX.c.seq == seq).values(parked=True))
+
+    async def depth(self) -> int:
+        """How many rows wait."""
+        query = select(func.count()).select_from(OUTBOX).where(OUTBOX.c.parked.is_(False))
+        async with self._database.read() as connection:
+            return int((await connection.execute(query)).scalar_one())

@@ -1,0 +1,1 @@
+"""One verb a file: a frozen dataclass whose fields are its ports."""

@@ -1,0 +1,26 @@
+"""How a user's rate bucket stands."""
+
+from dataclasses import dataclass
+
+from mesh.identity.principal import Principal
+from svc_token.domain.bucket import Decision, Strategy
+from svc_token.ports import Buckets, Limits
+from svc_token.usecases.consume import bucket_key
+from svc_token.usecases.owner_roles import OwnerRoles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetRateLimit:
+    """Reads a bucket and takes nothing from it."""
+
+    buckets: Buckets
+    limits: Limits
+    owner_roles: OwnerRoles
+
+    async def __call__(
+        self, user_id: str, provider: str, principal: Principal
+    ) -> tuple[Strategy, Decision]:
+        """The bucket. Raises AppError UNKNOWN_PROVIDER."""
+        self.limits.provider(provider)
+        rule = self.limits.bucket(await self.owner_roles(user_id, principal))
+        return rule.strategy, await self.buckets.peek(bucket_key(user_id, provider), rule)

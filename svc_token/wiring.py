@@ -1,0 +1,212 @@
+"""Puts svc_token together; the only file that names concrete classes."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from prometheus_client import Gauge
+from starlette.types import ASGIApp
+
+from mesh.edge.app import service_app
+from mesh.finisher import Finisher
+from mesh.rpc.dispatcher import Servicer
+from mesh.rpc.method import Method, methods_of
+from mesh.service import Context, Parts, Service
+from providers.egress import Providers
+from svc_token.limits import LiveLimits
+from svc_token.ports import Buckets, EventSink
+from svc_token.servicers.consume import ConsumeServicer
+from svc_token.servicers.purchase import PurchaseServicer
+from svc_token.servicers.quota import QuotaServicer
+from svc_token.settings import TokenSettings
+from svc_token.stores import BUCKETS, SINKS, TOKEN_STORES
+from svc_token.stores.denied_queue import DeniedQueue
+from svc_token.stores.grpc_payments import GrpcPayments
+from svc_token.stores.grpc_roles import GrpcRoles
+from svc_token.stores.stores import TokenStores
+from svc_token.stores.topics import Topics
+from svc_token.usecases.advance_purchase import AdvancePurchase
+from svc_token.usecases.consume import Consume
+from svc_token.usecases.expire_orphans import BATCH as ORPHANS
+from svc_token.usecases.expire_orphans import ExpireOrphans
+from svc_token.usecases.owner_roles import OwnerRoles
+from svc_token.usecases.purchases import CreatePurchase, GetPurchase
+from svc_token.usecases.quotas import CreateOrgQuota, GetOrgQuota, GetQuota, UpdateOrgQuota
+from svc_token.usecases.rate_limits import GetRateLimit
+from svc_token.usecases.relay_outbox import BATCH as RELAYED
+from svc_token.usecases.relay_outbox import RelayOutbox
+from svc_token.workers.loops import Loop
+from svc_token.workers.saga_runner import SagaRunner
+
+RELAY_PAUSE_SECONDS = 0.25
+SWEEP_PAUSE_SECONDS = 5.0
+SAGA_PAUSE_SECONDS = 1.0
+LAG = Gauge("outbox_depth", "Committed events that are not delivered yet.")
+
+
+@asynccontextmanager
+async def build(context: Context[TokenSettings]) -> AsyncIterator[Parts]:
+    """The service's parts over the stores that the settings name."""
+    settings = context.settings.current
+    topics = Topics(usage=settings.token.usage.topic, purchases=settings.token.saga.topic)
+    async with AsyncExitStack() as stack:
+        stores = await stack.enter_async_context(
+            TOKEN_STORES.open(settings.store_url, topics=topics)
+        )
+        buckets = await stack.enter_async_context(
+            BUCKETS.open(
+                settings.token.bucket.store,
+                clock=context.clock,
+                ttl_us=int(settings.token.bucket.entry_ttl * 1_000_000),
+            )
+        )
+        analytics = context.channel("analytics")
+        sink = await stack.enter_async_context(
+            SINKS.open(settings.token.usage.sink, analytics=analytics, topics=topics)
+        )
+        providers = Providers(lambda: context.settings.current, clock=context.clock)
+        stack.push_async_callback(providers.close)
+        finisher = await stack.enter_async_context(Finisher().closing())
+        yield _House(
+            context=context,
+            stores=stores,
+            buckets=buckets,
+            sink=sink,
+            denied=DeniedQueue(sink, topics),
+            providers=providers,
+            finisher=finisher,
+            limits=LiveLimits(context.settings),
+            roles=GrpcRoles(context.channel("auth"), context.clock),
+        ).parts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _House:
+    """The pieces that use cases are made of."""
+
+    context: Context[TokenSettings]
+    stores: TokenStores
+    buckets: Buckets
+    sink: EventSink
+    denied: DeniedQueue
+    providers: Providers
+    finisher: Finisher
+    limits: LiveLimits
+    roles: GrpcRoles
+
+    def parts(self) -> Parts:
+        """Servicers over use cases, the loops beside them, and REST over the servicers."""
+        sagas = Loop(name="saga runner", work=self._saga_runner(), pause=self._saga_pause)
+        servicers: tuple[Servicer, ...] = (
+            self._quota(),
+            self._consume(),
+            self._purchase(sagas),
+        )
+        port = self.context.settings.current.token.http_port
+        return Parts(
+            servicers=servicers,
+            workers=(sagas.run, *(loop.run for loop in self._loops())),
+            http={port: self._http(servicers)},
+            ready={"store": self.stores.ping},
+        )
+
+    @property
+    def _owner_roles(self) -> OwnerRoles:
+        return OwnerRoles(roles=self.roles)
+
+    def _quota(self) -> QuotaServicer:
+        pools, limits, clock = self.stores.pools, self.limits, self.context.clock
+        return QuotaServicer(
+            get=GetQuota(pools=pools, limits=limits, owner_roles=self._owner_roles, clock=clock),
+            get_org=GetOrgQuota(pools=pools, limits=limits, clock=clock),
+            create_org=CreateOrgQuota(pools=pools, limits=limits, clock=clock),
+            update_org=UpdateOrgQuota(pools=pools, limits=limits, clock=clock),
+            clock=clock,
+            version=version("leaky-tokens"),
+        )
+
+    def _consume(self) -> ConsumeServicer:
+        consume = Consume(
+            buckets=self.buckets,
+            ledger=self.stores.ledger,
+            providers=self.providers,
+            denied=self.denied,
+            limits=self.limits,
+            owner_roles=self._owner_roles,
+            clock=self.context.clock,
+            ids=self.context.ids,
+            finisher=self.finisher,
+        )
+        get_rate_limit = GetRateLimit(
+            buckets=self.buckets, limits=self.limits, owner_roles=self._owner_roles
+        )
+        return ConsumeServicer(
+            consume=consume, get_rate_limit=get_rate_limit, provider_info=self.limits.facts
+        )
+
+    def _purchase(self, sagas: Loop) -> PurchaseServicer:
+        create = CreatePurchase(
+            sagas=self.stores.sagas,
+            limits=self.limits,
+            clock=self.context.clock,
+            ids=self.context.ids,
+            wake=sagas.wake,
+        )
+        get = GetPurchase(sagas=self.stores.sagas, visibility=self.context.identity)
+        return PurchaseServicer(create=create, get=get)
+
+    def _saga_runner(self) -> SagaRunner:
+        advance = AdvancePurchase(
+            sagas=self.stores.sagas,
+            payments=GrpcPayments(self.context.channel("stubs")),
+            roles=self.roles,
+            limits=self.limits,
+            clock=self.context.clock,
+            ids=self.context.ids,
+        )
+        return SagaRunner(sagas=self.stores.sagas, advance=advance)
+
+    def _saga_pause(self) -> float:
+        interval = self.context.settings.current.token.saga.recovery_interval
+        return min(SAGA_PAUSE_SECONDS, interval)
+
+    def _loops(self) -> tuple[Loop, ...]:
+        relay = RelayOutbox(outbox=self.stores.outbox, sink=self.sink)
+        expire = ExpireOrphans(
+            pools=self.stores.pools,
+            ledger=self.stores.ledger,
+            limits=self.limits,
+            clock=self.context.clock,
+        )
+
+        async def relay_round() -> bool:
+            more = await relay() == RELAYED
+            LAG.set(await self.stores.outbox.depth())
+            return more
+
+        async def expire_round() -> bool:
+            return await expire() == ORPHANS
+
+        return (
+            Loop(name="outbox relay", work=relay_round, pause=lambda: RELAY_PAUSE_SECONDS),
+            Loop(name="denied events", work=self.denied.flush, pause=lambda: RELAY_PAUSE_SECONDS),
+            Loop(name="sweeper", work=expire_round, pause=lambda: SWEEP_PAUSE_SECONDS),
+        )
+
+    def _http(self, servicers: tuple[Servicer, ...]) -> ASGIApp:
+        methods: list[Method[Any, Any]] = [
+            method for servicer in servicers for method in methods_of(servicer.SERVICE)
+        ]
+        return service_app(
+            title="token-service",
+            version=version("leaky-tokens"),
+            methods=methods,
+            channel_for=lambda _method: self.context.local,
+            settings=self.context.settings,
+            ready={"store": self.stores.ping},
+        )
+
+
+SERVICE: Service[TokenSettings] = Service(name="token", settings=TokenSettings, build=build)
