@@ -14,7 +14,6 @@ from mesh.rpc.dispatcher import Servicer
 from mesh.rpc.method import Method, methods_of
 from mesh.service import Context, Parts, Service
 from mesh.settings.secrets import secret
-from mesh.storage.registry import Registry
 from svc_auth.crypto.api_keys import PepperedKeys
 from svc_auth.crypto.keyring import Keyring, open_keyring
 from svc_auth.crypto.passwords import open_passwords
@@ -30,6 +29,7 @@ from svc_auth.servicers.auth import AuthServicer
 from svc_auth.servicers.credential import CredentialServicer
 from svc_auth.servicers.organization import OrganizationServicer
 from svc_auth.settings import AuthSettings
+from svc_auth.stores import STORES
 from svc_auth.usecases.create_api_key import CreateApiKey
 from svc_auth.usecases.delete_api_key import DeleteApiKey
 from svc_auth.usecases.delete_member import DeleteMember
@@ -45,10 +45,6 @@ from svc_auth.usecases.validate_api_key import ValidateApiKey
 from svc_auth.workers.last_used import LastUsed
 
 __all__ = ["SERVICE", "build", "open_passwords", "open_store"]
-
-STORES: Registry[AuthStore] = Registry(
-    "auth.store", {"sqlite": "svc_auth.stores.sql:open_sqlite_store"}
-)
 
 
 def open_store(settings: AuthSettings) -> AbstractAsyncContextManager[AuthStore]:

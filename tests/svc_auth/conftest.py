@@ -1,0 +1,192 @@
+"""Auth over a real SQLite file with real cryptography; only time stands still."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mesh.clock import RandomIds
+from mesh.errors import AppError
+from svc_auth.crypto.api_keys import PepperedKeys
+from svc_auth.crypto.keyring import Keyring, open_keyring
+from svc_auth.crypto.passwords import Argon2Passwords
+from svc_auth.crypto.tokens import Minter
+from svc_auth.crypto.vault import Vault
+from svc_auth.domain.password import PasswordRules
+from svc_auth.domain.policy import AuthPolicy
+from svc_auth.domain.revocation import Kind, Revocation
+from svc_auth.ports import AuthStore
+from svc_auth.revocations import Broadcaster, Watcher
+from svc_auth.settings import AuthSettings, Jwt
+from svc_auth.stores import STORES
+from svc_auth.usecases.create_api_key import CreateApiKey
+from svc_auth.usecases.delete_api_key import DeleteApiKey
+from svc_auth.usecases.delete_member import DeleteMember
+from svc_auth.usecases.exchange_api_key import ExchangeApiKey
+from svc_auth.usecases.get_membership import GetMembership
+from svc_auth.usecases.get_user_roles import GetUserRoles
+from svc_auth.usecases.list_api_keys import ListApiKeys
+from svc_auth.usecases.login import Login
+from svc_auth.usecases.put_member import PutMember
+from svc_auth.usecases.register import Register
+from svc_auth.usecases.sign_up import SignUp
+from svc_auth.usecases.validate_api_key import ValidateApiKey
+from svc_auth.workers.last_used import LastUsed
+
+NOW_US = 1_700_000_000_123_456
+LOCAL = AuthPolicy(known_users_only=False, password=PasswordRules(min_length=8, blocklist=False))
+SECURE = AuthPolicy(known_users_only=True, password=PasswordRules(min_length=8, blocklist=True))
+
+
+@dataclass
+class StillClock:
+    now: int = NOW_US
+
+    def now_us(self) -> int:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now / 1_000_000
+
+
+@pytest.fixture
+def clock() -> StillClock:
+    return StillClock()
+
+
+# Another store joins the contract suite, and every use case's test, by a line here.
+URLS: dict[str, Callable[[Path], str]] = {
+    "sqlite": lambda folder: AuthSettings(data=folder).store_url,
+}
+
+
+@pytest.fixture(params=list(URLS))
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return URLS[request.param](tmp_path)
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[AuthStore]:
+    async with STORES.open(store_url) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def passwords() -> Iterator[Argon2Passwords]:
+    with ThreadPoolExecutor(2) as threads:
+        yield Argon2Passwords(threads)
+
+
+@pytest.fixture
+async def keyring(store: AuthStore, clock: StillClock) -> Keyring:
+    return await open_keyring(store, Vault("a secret of the tests"), clock)
+
+
+@dataclass
+class House:
+    """Every use case, put together as the service does; `policy` may be changed."""
+
+    store: AuthStore
+    passwords: Argon2Passwords
+    keyring: Keyring
+    clock: StillClock
+    policy: AuthPolicy = LOCAL
+    jwt: Jwt = field(default_factory=Jwt)
+    ids: RandomIds = field(default_factory=RandomIds)
+
+    def __post_init__(self) -> None:
+        self.maker = PepperedKeys("the pepper of the tests")
+        self.revocations = Broadcaster(self.clock)
+        self.watcher: Watcher = self.revocations.watch()
+        self.last_used = LastUsed(self.store)
+        self.minter = Minter(
+            keyring=self.keyring, jwt=lambda: self.jwt, clock=self.clock, ids=self.ids
+        )
+        self._users()
+        self._keys()
+        self._orgs()
+
+    def _users(self) -> None:
+        self.register = Register(
+            users=self.store,
+            passwords=self.passwords,
+            policy=lambda: self.policy,
+            clock=self.clock,
+            ids=self.ids,
+            roles=("USER",),
+        )
+        self.sign_up = SignUp(register=self.register, tokens=self.minter)
+        self.login = Login(users=self.store, passwords=self.passwords, tokens=self.minter)
+        self.roles = GetUserRoles(users=self.store)
+
+    def _keys(self) -> None:
+        self.create = CreateApiKey(
+            users=self.store,
+            keys=self.store,
+            maker=self.maker,
+            policy=lambda: self.policy,
+            clock=self.clock,
+            ids=self.ids,
+        )
+        self.keys = ListApiKeys(keys=self.store)
+        self.delete = DeleteApiKey(keys=self.store, revocations=self.revocations, clock=self.clock)
+        self.validate = ValidateApiKey(
+            keys=self.store,
+            maker=self.maker,
+            use=self.last_used,
+            policy=lambda: self.policy,
+            clock=self.clock,
+        )
+        self.exchange = ExchangeApiKey(validate=self.validate, tokens=self.minter)
+
+    def _orgs(self) -> None:
+        self.put = PutMember(
+            users=self.store,
+            organizations=self.store,
+            revocations=self.revocations,
+            policy=lambda: self.policy,
+            clock=self.clock,
+        )
+        self.remove = DeleteMember(organizations=self.store, revocations=self.revocations)
+        self.standing = GetMembership(organizations=self.store)
+
+    async def told(self) -> list[tuple[Kind, str]]:
+        """What has been published so far, heartbeats left out."""
+        self.revocations.publish(Kind.HEARTBEAT, "end")
+        heard: list[Revocation] = []
+        while not heard or heard[-1].subject != "end":
+            heard.append(await anext(self.watcher))
+        return [(said.kind, said.subject) for said in heard if said.kind is not Kind.HEARTBEAT]
+
+    async def alice(self) -> Any:
+        return await self.register(
+            username="alice", email="alice@example.com", password="correct horse"
+        )
+
+
+@pytest.fixture
+def house(
+    store: AuthStore, passwords: Argon2Passwords, keyring: Keyring, clock: StillClock
+) -> House:
+    return House(store=store, passwords=passwords, keyring=keyring, clock=clock)
+
+
+@pytest.fixture
+def secure() -> AuthPolicy:
+    return SECURE
+
+
+@pytest.fixture
+def refusal() -> Callable[[Any], Any]:
+    """The reason's name and the field that an awaitable is refused with."""
+
+    async def refused(work: Any) -> tuple[str, str]:
+        with pytest.raises(AppError) as caught:
+            await work
+        fields = [violation.field for violation in caught.value.violations]
+        return caught.value.outcome.name, ",".join(fields)
+
+    return refused

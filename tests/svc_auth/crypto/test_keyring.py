@@ -1,0 +1,45 @@
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from mesh.identity.jose import thumbprint
+from mesh.settings.source import SettingsError
+from svc_auth.crypto.keyring import Keyring, open_keyring
+from svc_auth.crypto.vault import Vault
+from svc_auth.ports import AuthStore
+
+pytestmark = pytest.mark.anyio
+SECRET = "a secret of the tests"
+
+
+async def test_the_keys_stay_the_same_over_restarts(
+    keyring: Keyring, store: AuthStore, clock: Any
+) -> None:
+    assert await open_keyring(store, Vault(SECRET), clock) == keyring
+
+
+async def test_first_starts_at_once_end_up_with_the_same_keys(store: AuthStore, clock: Any) -> None:
+    starts = (open_keyring(store, Vault(SECRET), clock) for _ in range(3))
+    first, *others = await asyncio.gather(*starts)
+    assert others == [first, first]
+
+
+async def test_another_encryption_key_is_said_so(
+    keyring: Keyring, store: AuthStore, clock: Any
+) -> None:
+    with pytest.raises(SettingsError, match=r"auth\.keys\.encryption-key does not open"):
+        await open_keyring(store, Vault("another secret"), clock)
+    assert await open_keyring(store, Vault(SECRET), clock) == keyring
+
+
+async def test_the_key_set_shows_the_public_halves_only(keyring: Keyring) -> None:
+    rsa, ec = json.loads(keyring.jwks)["keys"]
+    assert (rsa["kty"], rsa["alg"], rsa["use"]) == ("RSA", "RS256", "sig")
+    assert (ec["kty"], ec["alg"], ec["crv"], ec["use"]) == ("EC", "ES256", "P-256", "sig")
+    assert [rsa["kid"], ec["kid"]] == [keyring.session.kid, keyring.mesh.kid]
+    assert [rsa["kid"], ec["kid"]] == [
+        thumbprint(key.pem) for key in (keyring.session, keyring.mesh)
+    ]
+    assert not {"d", "p", "q", "dp", "dq", "qi"} & (set(rsa) | set(ec))

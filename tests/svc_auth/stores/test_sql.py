@@ -1,0 +1,79 @@
+"""What is particular to SQL."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, select
+
+from mesh.storage.database import open_sqlite
+from mesh.storage.migrations import migrate
+from mesh.storage.registry import UnknownSchemeError
+from svc_auth.domain.api_key import ApiKey
+from svc_auth.domain.user import User
+from svc_auth.ports import Taken
+from svc_auth.stores import STORES, sql
+from svc_auth.stores.tables import API_KEYS, METADATA
+
+pytestmark = pytest.mark.anyio
+USER = User(id="a", username="alice", email="a@b", roles=("USER",), created_at=1)
+
+
+def _differences(connection: Connection) -> list[Any]:
+    options = {
+        "version_table": "alembic_version_auth",
+        "compare_type": True,
+        "compare_server_default": True,
+    }
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), METADATA))
+
+
+async def test_the_migrations_make_the_tables_that_the_store_uses(tmp_path: Path) -> None:
+    async with open_sqlite(f"sqlite:///{tmp_path}/auth.db") as database:
+        await migrate(database, service="auth", folder=sql.MIGRATIONS)
+        async with database.engine.connect() as connection:
+            assert await connection.run_sync(_differences) == []
+
+
+async def test_a_scheme_without_a_store_is_refused() -> None:
+    with pytest.raises(UnknownSchemeError, match=r"auth\.store: no store for carrier-pigeon"):
+        STORES.open("carrier-pigeon://coop")
+
+
+@pytest.mark.parametrize(
+    ("rival", "taken"),
+    [
+        (replace(USER, id="b", username="ALICE", email="b@b"), Taken.USERNAME),
+        (replace(USER, id="b", username="bob", email="A@B"), Taken.EMAIL),
+    ],
+)
+async def test_a_name_taken_between_the_look_and_the_insert_is_said_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rival: User, taken: Taken
+) -> None:
+    looks = 0
+    real = sql._taken
+
+    async def blind_at_first(connection: Any, user: User) -> Taken | None:
+        nonlocal looks
+        looks += 1
+        return None if looks == 1 else await real(connection, user)
+
+    async with sql.open_sqlite_store(f"sqlite:///{tmp_path}/auth.db") as store:
+        await store.add_user(USER, "hash")
+        monkeypatch.setattr(sql, "_taken", blind_at_first)
+        assert await store.add_user(rival, "hash") is taken
+        assert await store.find_user("b") is None
+
+
+async def test_a_revoked_key_stays_as_a_row(tmp_path: Path) -> None:
+    key = ApiKey(id="k", user_id="a", name="ci", prefix="p", created_at=1)
+    url = f"sqlite:///{tmp_path}/auth.db"
+    async with sql.open_sqlite_store(url) as store, open_sqlite(url) as database:
+        await store.add_key(key, "hash")
+        await store.revoke_key("a", "k", at=42)
+        async with database.read() as connection:
+            rows = (await connection.execute(select(API_KEYS.c.id, API_KEYS.c.revoked_at))).all()
+    assert [tuple(row) for row in rows] == [("k", 42)]
