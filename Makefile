@@ -1,1 +1,79 @@
+# What a newcomer and CI run. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Any Python from 3.11 on: make run PYTHON=python3.12
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV ?= uv
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+TYPED := $(wildcard mesh providers svc_* tests bench scripts)
+# Handed on to leaky up, pytest or the benchmark: make test ARGS="-k quota"
+ARGS ?=
+
+.PHONY: run test lint lint-gen lint-proto lint-style lint-types lint-imports gen lock bench clean help
+
+run: $(VENV)/.run ## start the whole system (Ctrl-C drains it)
+	@exec $(BIN)/leaky up $(ARGS)
+
+test: $(VENV)/.dev ## run all tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: lint-gen lint-proto lint-style lint-types lint-imports ## check generated code, protos, style, types, import rules
+
+# First, as it also copies the third-party protos that buf reads.
+lint-gen: $(VENV)/.dev
+	$(BIN)/python -m mesh.codegen --check
+
+lint-proto: lint-gen
+	$(BIN)/buf lint
+	$(BIN)/buf format proto --diff --exit-code
+
+lint-style: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+lint-types: $(VENV)/.dev
+	$(BIN)/mypy --strict $(TYPED)
+
+lint-imports: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/test_architecture.py
+
+gen: $(VENV)/.dev ## generate gen/ from proto/
+	$(BIN)/python -m mesh.codegen
+
+bench: $(VENV)/.dev ## compare with bare uvicorn and FastAPI on this machine
+	@$(BIN)/python -m bench $(ARGS)
+
+# Needs uv. The locks name hashes and no index, so any mirror of the registry serves them.
+LOCK := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+lock: ## resolve requirements*.in into the locks
+	$(LOCK) requirements.in -o requirements.lock
+	$(LOCK) requirements.in requirements-dev.in -o requirements-dev.lock
+
+clean: ## remove all that can be made again; the data in .leaky stays
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(BIN)/python:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python"; exit 1; }
+	"$(PYTHON)" -m venv $(VENV)
+
+# The stamps: what was installed last is newer than what it was installed from.
+$(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-deps -e .
+	@touch $@
+
+# The locked setuptools builds it, so nothing comes in without a hash.
+$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/python
+	$(PIP) --require-hashes -r requirements-dev.lock
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@

@@ -226,8 +226,8 @@ async def _pid_of_child(parent: asyncio.subprocess.Process) -> int:
 
 async def _until(happened: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not happened():
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 a stranger's end sends us no event
+        while not happened():  # noqa: ASYNC110 the end of a stranger's child sends us no event
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("program", [ENDS_WITH_ITS_PARENT, IS_ENDED_WITH_ITS_PARENT])
