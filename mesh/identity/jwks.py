@@ -93,7 +93,8 @@ class KeySet:
 def _parse(text: bytes) -> dict[str, dict[str, Any]]:
     document = json.loads(text)
     listed = document.get("keys") if isinstance(document, dict) else None
-    keys = {key["kid"]: key for key in listed or () if _usable(key)}
+    usable = filter(_usable, listed) if isinstance(listed, list) else ()
+    keys = {key["kid"]: key for key in usable}
     if not keys:
         message = "a key set without a usable key"
         raise ValueError(message)
