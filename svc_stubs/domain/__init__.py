@@ -1,0 +1,1 @@
+"""What the doubles say and the rules of their books; pure."""

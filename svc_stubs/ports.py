@@ -1,0 +1,56 @@
+"""What the use cases need from outside."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from svc_stubs.domain.payment import Payment
+
+
+class Books(Protocol):
+    """The payment provider's books; each verb is one transaction.
+
+    Refusals are the domain's ConflictError, DeclinedError and UnknownPaymentError.
+    """
+
+    async def authorize(
+        self, payment_id: str, tokens: int, *, now_us: int, decline: bool
+    ) -> Payment:
+        """Holds the money."""
+        ...
+
+    async def capture(self, payment_id: str, *, now_us: int) -> Payment:
+        """Takes the money held."""
+        ...
+
+    async def void(self, payment_id: str, *, now_us: int) -> Payment:
+        """Lets go of the money held."""
+        ...
+
+    async def find(self, payment_id: str) -> Payment:
+        """Where the payment stands."""
+        ...
+
+    async def ping(self) -> None:
+        """Raises AppError when the books cannot be read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """How a provider's double misbehaves: waits `delay` seconds, hangs, fails with `status`."""
+
+    delay: float = 0.0
+    status: int = 0
+    hang: bool = False
+
+
+class Faults(Protocol):
+    """The fault switches, as they stand now."""
+
+    def of(self, provider: str) -> Trouble:
+        """A provider's double's trouble."""
+        ...
+
+    def declines(self) -> bool:
+        """Whether new payments are declined."""
+        ...

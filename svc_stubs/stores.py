@@ -1,0 +1,105 @@
+"""The payment provider's books in an SQL database."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import BigInteger, Column, MetaData, String, Table, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mesh.storage.database import Database, open_sqlite
+from mesh.storage.migrations import migrate
+from svc_stubs.domain import payment
+from svc_stubs.domain.payment import Payment, State, UnknownPaymentError
+from svc_stubs.ports import Books
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+PAYMENTS = Table(
+    "payments",
+    MetaData(),
+    Column("id", String(36), primary_key=True),
+    Column("tokens", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+
+@asynccontextmanager
+async def open_sqlite_books(url: str) -> AsyncIterator[Books]:
+    """The books in an SQLite file, `sqlite:///path`, brought up to date."""
+    async with open_sqlite(url) as database:
+        await migrate(database, service="stubs", folder=MIGRATIONS)
+        yield SqlBooks(database)
+
+
+class SqlBooks:
+    """Implements Books."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def authorize(
+        self, payment_id: str, tokens: int, *, now_us: int, decline: bool
+    ) -> Payment:
+        """Holds the money."""
+        return await self._step(
+            payment_id,
+            partial(
+                payment.authorize,
+                payment_id=payment_id,
+                tokens=tokens,
+                now_us=now_us,
+                decline=decline,
+            ),
+        )
+
+    async def capture(self, payment_id: str, *, now_us: int) -> Payment:
+        """Takes the money held."""
+        return await self._step(payment_id, partial(payment.capture, now_us=now_us))
+
+    async def void(self, payment_id: str, *, now_us: int) -> Payment:
+        """Lets go of the money held."""
+        step = partial(payment.void, payment_id=payment_id, now_us=now_us)
+        return await self._step(payment_id, step)
+
+    async def find(self, payment_id: str) -> Payment:
+        """Where the payment stands."""
+        async with self._database.read() as connection:
+            found = await _find(connection, payment_id)
+        if found is None:
+            raise UnknownPaymentError
+        return found
+
+    async def ping(self) -> None:
+        """Raises AppError when the books cannot be read."""
+        await self._database.ping()
+
+    async def _step(self, payment_id: str, step: Callable[[Payment | None], Payment]) -> Payment:
+        async with self._database.write() as connection:
+            current = await _find(connection, payment_id, lock=True)
+            moved = step(current)
+            if moved != current:
+                await _keep(connection, moved, new=current is None)
+            return moved
+
+
+async def _find(
+    connection: AsyncConnection, payment_id: str, *, lock: bool = False
+) -> Payment | None:
+    query = select(PAYMENTS).where(PAYMENTS.c.id == payment_id)
+    rows = await connection.execute(query.with_for_update() if lock else query)
+    row = rows.first()
+    if row is None:
+        return None
+    return Payment(
+        id=row.id, tokens=row.tokens, state=State(row.state), updated_at_us=row.updated_at
+    )
+
+
+async def _keep(connection: AsyncConnection, kept: Payment, *, new: bool) -> None:
+    values = {"tokens": kept.tokens, "state": kept.state.value, "updated_at": kept.updated_at_us}
+    if new:
+        await connection.execute(insert(PAYMENTS).values(id=kept.id, **values))
+    else:
+        await connection.execute(update(PAYMENTS).where(PAYMENTS.c.id == kept.id).values(**values))

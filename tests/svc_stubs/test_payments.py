@@ -1,0 +1,163 @@
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from leaky.common.v1.reason_pb2 import (
+    REASON_PAYMENT_CONFLICT,
+    REASON_PAYMENT_DECLINED,
+    REASON_PAYMENT_NOT_FOUND,
+)
+from leaky.provider.v1 import payment_service_pb2
+from leaky.provider.v1.payment_pb2 import (
+    PAYMENT_STATE_AUTHORIZED,
+    PAYMENT_STATE_CAPTURED,
+    PAYMENT_STATE_VOIDED,
+)
+from mesh.errors import AppError
+from mesh.rpc.dispatcher import Dispatcher
+from mesh.rpc.interceptors.validation import ValidationInterceptor
+from mesh.rpc.local_channel import LocalChannel
+from mesh.rpc.method import rpc
+from svc_stubs.ports import Books
+from svc_stubs.servicers import PaymentServicer
+from svc_stubs.stores import open_sqlite_books
+from svc_stubs.usecases import Payments
+
+pytestmark = pytest.mark.anyio
+ID = str(UUID(int=7))
+AUTHORIZE = rpc(
+    payment_service_pb2.AuthorizePaymentRequest, payment_service_pb2.AuthorizePaymentResponse
+)
+CAPTURE = rpc(payment_service_pb2.CapturePaymentRequest, payment_service_pb2.CapturePaymentResponse)
+VOID = rpc(payment_service_pb2.VoidPaymentRequest, payment_service_pb2.VoidPaymentResponse)
+GET = rpc(payment_service_pb2.GetPaymentRequest, payment_service_pb2.GetPaymentResponse)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'stubs.db'}"
+
+
+@pytest.fixture
+async def books(url: str) -> AsyncIterator[Books]:
+    async with open_sqlite_books(url) as opened:
+        yield opened
+
+
+class Caller:
+    """Calls the payment double as another service would."""
+
+    def __init__(self, books: Books, switches: Any, clock: Any) -> None:
+        dispatcher = Dispatcher([ValidationInterceptor()])
+        payments = Payments(books=books, faults=switches, clock=clock)
+        dispatcher.add(PaymentServicer(payments))
+        self._channel = LocalChannel(dispatcher)
+
+    async def authorize(self, tokens: int = 5, payment_id: str = ID) -> Any:
+        request = payment_service_pb2.AuthorizePaymentRequest(id=payment_id, tokens=tokens)
+        return (await self._channel.unary(AUTHORIZE, request)).payment
+
+    async def capture(self) -> Any:
+        request = payment_service_pb2.CapturePaymentRequest(id=ID)
+        return (await self._channel.unary(CAPTURE, request)).payment
+
+    async def void(self) -> Any:
+        request = payment_service_pb2.VoidPaymentRequest(id=ID)
+        return (await self._channel.unary(VOID, request)).payment
+
+    async def get(self) -> Any:
+        request = payment_service_pb2.GetPaymentRequest(id=ID)
+        return (await self._channel.unary(GET, request)).payment
+
+
+@pytest.fixture
+def caller(books: Books, switches: Any, clock: Any) -> Caller:
+    return Caller(books, switches, clock)
+
+
+async def test_hold_take_and_look(caller: Caller, clock: Any) -> None:
+    held = await caller.authorize()
+    assert (held.id, held.tokens, held.state) == (ID, 5, PAYMENT_STATE_AUTHORIZED)
+    clock.now += 1_000_000
+    taken = await caller.capture()
+    assert taken.state == PAYMENT_STATE_CAPTURED
+    assert taken.updated_at.ToMicroseconds() == clock.now
+    clock.now += 1_000_000
+    assert await caller.capture() == taken
+    assert await caller.get() == taken
+
+
+async def test_a_void_is_final(caller: Caller) -> None:
+    await caller.authorize()
+    assert (await caller.void()).state == PAYMENT_STATE_VOIDED
+    with pytest.raises(AppError) as refused:
+        await caller.capture()
+    assert refused.value.reason == REASON_PAYMENT_CONFLICT
+    with pytest.raises(AppError) as declined:
+        await caller.authorize()
+    assert declined.value.reason == REASON_PAYMENT_DECLINED
+
+
+async def test_a_void_of_nothing_refuses_the_late_authorisation(caller: Caller) -> None:
+    assert (await caller.void()).tokens == 0
+    with pytest.raises(AppError) as declined:
+        await caller.authorize()
+    assert declined.value.reason == REASON_PAYMENT_DECLINED
+    assert (await caller.get()).state == PAYMENT_STATE_VOIDED
+
+
+async def test_the_same_id_for_other_tokens_conflicts(caller: Caller) -> None:
+    await caller.authorize(5)
+    with pytest.raises(AppError) as refused:
+        await caller.authorize(6)
+    assert refused.value.reason == REASON_PAYMENT_CONFLICT
+    assert (await caller.get()).tokens == 5
+
+
+async def test_what_was_never_authorised_is_not_found(caller: Caller) -> None:
+    for call in (caller.capture, caller.get):
+        with pytest.raises(AppError) as missing:
+            await call()
+        assert missing.value.reason == REASON_PAYMENT_NOT_FOUND
+
+
+async def test_the_switch_declines_and_leaves_no_trace(caller: Caller, switches: Any) -> None:
+    switches.decline = True
+    with pytest.raises(AppError) as declined:
+        await caller.authorize()
+    assert declined.value.reason == REASON_PAYMENT_DECLINED
+    switches.decline = False
+    assert (await caller.authorize()).state == PAYMENT_STATE_AUTHORIZED
+
+
+async def test_many_at_once_are_one_payment(caller: Caller) -> None:
+    payments = await asyncio.gather(*(caller.authorize() for _ in range(20)))
+    assert all(payment == payments[0] for payment in payments)
+
+
+async def test_capture_and_void_at_once_end_in_one_of_them(caller: Caller) -> None:
+    await caller.authorize()
+    results = await asyncio.gather(caller.capture(), caller.void(), return_exceptions=True)
+    (refused,) = [result for result in results if isinstance(result, AppError)]
+    (done,) = [result for result in results if not isinstance(result, BaseException)]
+    assert refused.reason == REASON_PAYMENT_CONFLICT
+    assert await caller.get() == done
+
+
+@pytest.mark.parametrize(("payment_id", "tokens"), [("x", 5), ("", 5), (ID, 0), (ID, -1)])
+async def test_bad_requests_are_refused(caller: Caller, payment_id: str, tokens: int) -> None:
+    with pytest.raises(AppError) as refused:
+        await caller.authorize(tokens, payment_id)
+    assert refused.value.violations
+
+
+async def test_the_books_outlive_the_process(url: str, switches: Any, clock: Any) -> None:
+    async with open_sqlite_books(url) as books:
+        kept = await Caller(books, switches, clock).authorize()
+    async with open_sqlite_books(url) as books:
+        assert await Caller(books, switches, clock).get() == kept
+        await books.ping()
