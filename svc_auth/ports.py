@@ -11,7 +11,7 @@ from typing import Protocol
 from svc_auth.domain.api_key import ApiKey, KeyHolder
 from svc_auth.domain.claims import Subject, Token
 from svc_auth.domain.membership import Removal, Standing
-from svc_auth.domain.revocation import Kind
+from svc_auth.domain.revocation import Kind, Revocation
 from svc_auth.domain.user import User
 
 
@@ -161,4 +161,24 @@ class Revocations(Protocol):
 
     def publish(self, kind: Kind, subject: str) -> None:
         """Never waits; call it after the change is stored."""
+        ...
+
+
+class Watch(Protocol):
+    """What one watcher is told, in order; it ends when the watcher fell behind."""
+
+    def __aiter__(self) -> "Watch": ...
+
+    async def __anext__(self) -> Revocation: ...
+
+    def close(self) -> None:
+        """Ends the watch; again is no fault."""
+        ...
+
+
+class Watching(Protocol):
+    """Where watchers come to listen."""
+
+    def watch(self) -> Watch:
+        """A watch that misses nothing from here on; its first word is a heartbeat."""
         ...

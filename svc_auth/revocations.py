@@ -19,8 +19,9 @@ DROPPED = Counter("auth_revocation_watchers_dropped_total", "Streams ended for b
 class Watcher:
     """What one stream still has to be told; an async iterator that ends when it fell behind."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, closed: Callable[["Watcher"], None]) -> None:
         self._limit = limit
+        self._on_close = closed
         self._pending: deque[Revocation] = deque()
         self._wake = asyncio.Event()
         self._closed = False
@@ -35,6 +36,7 @@ class Watcher:
 
     def close(self) -> None:
         """Ends the iteration at once; a gap in it must not go unnoticed."""
+        self._on_close(self)
         self._closed = True
         self._pending.clear()
         self._wake.set()
@@ -52,7 +54,7 @@ class Watcher:
 
 
 class Broadcaster:
-    """Implements Revocations."""
+    """Implements Revocations and Watching."""
 
     def __init__(
         self,
@@ -68,15 +70,13 @@ class Broadcaster:
 
     def watch(self) -> Watcher:
         """A watcher that misses nothing from here on; its first word is a heartbeat."""
-        watcher = Watcher(self._pending)
+        watcher = Watcher(self._pending, self._leave)
         watcher.offer(self._revocation(Kind.HEARTBEAT, ""))
         self._watchers.add(watcher)
         WATCHERS.set(len(self._watchers))
         return watcher
 
-    def leave(self, watcher: Watcher) -> None:
-        """Forgets the watcher and ends it."""
-        watcher.close()
+    def _leave(self, watcher: Watcher) -> None:
         self._watchers.discard(watcher)
         WATCHERS.set(len(self._watchers))
 
@@ -85,7 +85,7 @@ class Broadcaster:
         revocation = self._revocation(kind, subject)
         for watcher in tuple(self._watchers):
             if not watcher.offer(revocation):
-                self.leave(watcher)
+                watcher.close()
                 DROPPED.inc()
 
     async def run(self) -> None:
@@ -96,7 +96,7 @@ class Broadcaster:
                 self.publish(Kind.HEARTBEAT, "")
         finally:
             for watcher in tuple(self._watchers):
-                self.leave(watcher)
+                watcher.close()
 
     def _revocation(self, kind: Kind, subject: str) -> Revocation:
         return Revocation(kind=kind, subject=subject, at=self._clock.now_us())

@@ -42,6 +42,7 @@ from svc_auth.usecases.put_member import PutMember
 from svc_auth.usecases.register import Register
 from svc_auth.usecases.sign_up import SignUp
 from svc_auth.usecases.validate_api_key import ValidateApiKey
+from svc_auth.usecases.watch_revocations import WatchRevocations
 from svc_auth.workers.last_used import LastUsed
 
 __all__ = ["SERVICE", "build", "open_passwords", "open_store"]
@@ -179,7 +180,7 @@ class _House:
         return CredentialServicer(
             exchange=ExchangeApiKey(validate=self.validate, tokens=self.minter),
             roles_of=GetUserRoles(users=self.store),
-            revocations=self.revocations,
+            watch=WatchRevocations(watching=self.revocations),
             jwks=self.keyring.jwks,
         )
 

@@ -1,6 +1,7 @@
 """leaky.auth.v1.CredentialService."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,11 +23,11 @@ from leaky.auth.v1.credential_service_pb2 import (
     WatchRevocationsResponse,
 )
 from mesh.rpc.call import Call
-from svc_auth.domain.revocation import Kind
-from svc_auth.revocations import Broadcaster, Watcher
+from svc_auth.domain.revocation import Kind, Revocation
 from svc_auth.servicers.wire import timestamp_of, uuid_of
 from svc_auth.usecases.exchange_api_key import ExchangeApiKey
 from svc_auth.usecases.get_user_roles import GetUserRoles
+from svc_auth.usecases.watch_revocations import WatchRevocations
 
 KINDS = {
     Kind.HEARTBEAT: REVOCATION_KIND_UNSPECIFIED,
@@ -45,7 +46,7 @@ class CredentialServicer:
     ]
     exchange: ExchangeApiKey
     roles_of: GetUserRoles
-    revocations: Broadcaster
+    watch: WatchRevocations
     jwks: bytes
 
     async def exchange_api_key(
@@ -75,15 +76,16 @@ class CredentialServicer:
         self, _request: WatchRevocationsRequest, _call: Call
     ) -> AsyncIterator[WatchRevocationsResponse]:
         """Everything to drop from here on, until the caller leaves or falls behind."""
-        return self._told(self.revocations.watch())
+        return _messages(await self.watch())
 
-    async def _told(self, watcher: Watcher) -> AsyncIterator[WatchRevocationsResponse]:
-        try:
-            async for revocation in watcher:
-                yield WatchRevocationsResponse(
-                    kind=KINDS[revocation.kind],
-                    subject=revocation.subject,
-                    at=timestamp_of(revocation.at),
-                )
-        finally:
-            self.revocations.leave(watcher)
+
+async def _messages(
+    revocations: AsyncGenerator[Revocation, None],
+) -> AsyncIterator[WatchRevocationsResponse]:
+    async with aclosing(revocations):
+        async for revocation in revocations:
+            yield WatchRevocationsResponse(
+                kind=KINDS[revocation.kind],
+                subject=revocation.subject,
+                at=timestamp_of(revocation.at),
+            )

@@ -34,6 +34,7 @@ from svc_auth.usecases.put_member import PutMember
 from svc_auth.usecases.register import Register
 from svc_auth.usecases.sign_up import SignUp
 from svc_auth.usecases.validate_api_key import ValidateApiKey
+from svc_auth.usecases.watch_revocations import WatchRevocations
 from svc_auth.workers.last_used import LastUsed
 
 NOW_US = 1_700_000_000_123_456
@@ -101,6 +102,7 @@ class House:
         self.maker = PepperedKeys("the pepper of the tests")
         self.revocations = Broadcaster(self.clock)
         self.watcher: Watcher = self.revocations.watch()
+        self.watch = WatchRevocations(watching=self.revocations)
         self.last_used = LastUsed(self.store)
         self.minter = Minter(
             keyring=self.keyring, jwt=lambda: self.jwt, clock=self.clock, ids=self.ids

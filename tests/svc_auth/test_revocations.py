@@ -51,8 +51,8 @@ async def test_a_watcher_that_falls_behind_is_ended_and_the_others_are_not(clock
 async def test_who_left_is_told_nothing_more(clock: Any) -> None:
     broadcaster = Broadcaster(clock)
     watcher = broadcaster.watch()
-    broadcaster.leave(watcher)
-    broadcaster.leave(watcher)
+    watcher.close()
+    watcher.close()
     broadcaster.publish(Kind.API_KEY, "k")
     assert [told async for told in watcher] == []
 
