@@ -36,13 +36,13 @@ class Name:
     @property
     def pattern(self) -> re.Pattern[str]:
         """What its dotted name looks like; a free part is the group."""
-        parts = [re.escape(part) if part else r"([A-Za-z0-9-]+)" for part in self.path]
+        parts = [re.escape(part) if part else r"([A-Za-z0-9/_-]+)" for part in self.path]
         return re.compile(r"\.".join(parts))
 
 
 def env_word(part: str) -> str:
     """A part of a name as environment variables spell it."""
-    return part.replace("-", "_").replace(".", "_").upper()
+    return re.sub(r"[^A-Za-z0-9]+", "_", part).strip("_").upper()
 
 
 def env_name(dotted: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from mesh.settings.model import MeshSettings
-from mesh.settings.names import Name, names_of
+from mesh.settings.names import Name, env_word, names_of
 
 S = TypeVar("S", bound=MeshSettings)
 FILE = "settings.json"
@@ -86,7 +86,7 @@ def _free_parts(name: Name, free: Any, tree: Any) -> list[str]:
 
 def _existing_key(word: str, tree: Mapping[str, Any]) -> str:
     for key in tree:
-        if key.upper().replace("-", "_") == word:
+        if env_word(key) == word:
             return key
     return word.lower().replace("_", "-")
 

@@ -1,0 +1,1 @@
+"""The edge: authenticates once, limits, and transcodes REST into calls."""

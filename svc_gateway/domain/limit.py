@@ -1,0 +1,66 @@
+"""A fixed window of requests, and how it is told to the caller."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MICRO = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """`capacity` requests in each window; `name` is the route class, "default" or a path."""
+
+    name: str
+    capacity: int
+    window_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How a request fared as the `count`-th of its window, which ends at `end_us`."""
+
+    limit: Limit
+    count: int
+    now_us: int
+    end_us: int
+
+    @property
+    def allowed(self) -> bool:
+        """The request is within the capacity."""
+        return self.count <= self.limit.capacity
+
+    @property
+    def remaining(self) -> int:
+        """Requests left in the window."""
+        return max(0, self.limit.capacity - self.count)
+
+    @property
+    def retry_after(self) -> int:
+        """Whole seconds until the window ends, at least 1."""
+        return max(1, -(-(self.end_us - self.now_us) // MICRO))
+
+    def headers(self) -> Mapping[str, str]:
+        """X-RateLimit-* and those of draft-ietf-httpapi-ratelimit-headers-10."""
+        window = self.limit.window_us // MICRO
+        name = f'"{self.limit.name}"'
+        return {
+            "X-RateLimit-Limit": str(self.limit.capacity),
+            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Reset": str(-(-self.end_us // MICRO)),
+            "RateLimit": f"{name};r={self.remaining};t={self.retry_after}",
+            "RateLimit-Policy": f"{name};q={self.limit.capacity};w={window}",
+        }
+
+
+def limit_for(path: str, default: Limit, routes: Mapping[str, int]) -> Limit:
+    """The limit of a path: that of the longest prefix with a capacity of its own."""
+    fitting = [prefix for prefix in routes if under(path, prefix)]
+    if not fitting:
+        return default
+    prefix = max(fitting, key=len)
+    return Limit(name=prefix, capacity=routes[prefix], window_us=default.window_us)
+
+
+def under(path: str, prefix: str) -> bool:
+    """Whether a path is a prefix's own or below it."""
+    return path == prefix or path.startswith(prefix.rstrip("/") + "/")

@@ -1,0 +1,86 @@
+"""Authenticates a request once, counts it against its caller, and hands on who is calling."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from leaky.common.v1.reason_pb2 import REASON_RATE_LIMIT_EXCEEDED
+from leaky.edge.v1.options_pb2 import ACCESS_PUBLIC
+from mesh.edge.request import EdgeRequest
+from mesh.errors import AppError
+from mesh.identity.principal import NOBODY, Principal
+from mesh.settings import Live
+from svc_gateway.edge.address import client_address
+from svc_gateway.settings import GatewaySettings, KeyStrategy
+from svc_gateway.usecases.limit_request import LimitRequest
+
+API_KEY = "x-api-key"
+
+
+class Authenticator(Protocol):
+    """Verifies credentials; mesh.identity's Identity is one."""
+
+    async def authenticate(self, metadata: dict[str, str]) -> Principal:
+        """Who sent these; NOBODY without a credential. Raises AppError for a bad one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """The edge's hook: runs before a request's body is read."""
+
+    settings: Live[GatewaySettings]
+    authenticator: Authenticator
+    limit: LimitRequest
+
+    async def __call__(self, request: EdgeRequest) -> None:
+        """Raises AppError RATE_LIMIT_EXCEEDED, or what is wrong with the credential.
+
+        A bad credential counts against the address that it came from, so that
+        guessing keys is limited too.
+        """
+        principal, refusal = await self._authenticate(request)
+        verdict = await self.limit(request.path, self._caller(request, principal))
+        if verdict is not None:
+            request.response_headers.update(verdict.headers())
+            if not verdict.allowed:
+                raise AppError(
+                    REASON_RATE_LIMIT_EXCEEDED,
+                    "rate limit exceeded",
+                    retry_after=verdict.retry_after,
+                )
+        if refusal is not None:
+            raise refusal
+
+    async def _authenticate(self, request: EdgeRequest) -> tuple[Principal, AppError | None]:
+        self._rename_key(request)
+        if request.rpc.rule.access == ACCESS_PUBLIC:
+            return NOBODY, None
+        metadata = dict(request.metadata)
+        if not self.settings.current.feature.flags.gateway.api_key_validation:
+            # The services check the key themselves, each time.
+            metadata.pop(API_KEY, None)
+        try:
+            principal = await self.authenticator.authenticate(metadata)
+        except AppError as refusal:
+            return NOBODY, refusal
+        if not principal.anonymous:
+            request.metadata.pop(API_KEY, None)
+            request.metadata["authorization"] = f"Bearer {principal.token}"
+        return principal, None
+
+    def _rename_key(self, request: EdgeRequest) -> None:
+        header = self.settings.current.gateway.api_key.header.lower()
+        if header != API_KEY:
+            request.metadata.pop(API_KEY, None)
+            if header in request.headers:
+                request.metadata[API_KEY] = request.headers[header]
+
+    def _caller(self, request: EdgeRequest, principal: Principal) -> str:
+        gateway = self.settings.current.gateway
+        strategy = gateway.rate_limit.key_strategy
+        if strategy is not KeyStrategy.IP and not principal.anonymous:
+            key = principal.api_key_id if strategy is KeyStrategy.AUTO else ""
+            return f"key:{key}" if key else f"user:{principal.user_id}"
+        trusted = filter(None, gateway.trusted_proxies.split(","))
+        forwarded = request.headers.get("x-forwarded-for", "")
+        return f"ip:{client_address(request.client, forwarded, trusted)}"

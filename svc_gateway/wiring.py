@@ -1,0 +1,48 @@
+"""Puts the gateway together; the only file that names concrete classes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from mesh.edge.app import service_app
+from mesh.service import Context, Parts, Service
+from svc_gateway.edge.admission import Admission
+from svc_gateway.edge.fallback import Fallback
+from svc_gateway.limits import LiveRateLimits
+from svc_gateway.routing import methods, service_of
+from svc_gateway.settings import GatewaySettings
+from svc_gateway.stores import WINDOWS
+from svc_gateway.usecases.limit_request import LimitRequest
+
+# On the edge, X-RateLimit speaks of its own window.
+RENAMED = {"X-RateLimit": "X-TokenBucket"}
+
+
+@asynccontextmanager
+async def build(context: Context[GatewaySettings]) -> AsyncIterator[Parts]:
+    """The edge: no methods of its own, all methods of the others over REST."""
+    settings = context.settings.current
+    async with WINDOWS.open(settings.gateway.rate_limit.store) as windows:
+        limit = LimitRequest(
+            windows=windows, limit_of=LiveRateLimits(context.settings), clock=context.clock
+        )
+        admission = Admission(
+            settings=context.settings, authenticator=context.identity, limit=limit
+        )
+        fallback = Fallback(context.clock)
+        app = service_app(
+            title="Leaky Tokens",
+            version=version("leaky-tokens"),
+            methods=list(methods()),
+            channel_for=lambda method: context.channel(service_of(method)),
+            settings=context.settings,
+            ready={},
+            before=(admission,),
+            unavailable=fallback.of,
+            rename_headers=RENAMED,
+            routers=(fallback.router(),),
+        )
+        yield Parts(http={settings.gateway.http_port: app})
+
+
+SERVICE: Service[GatewaySettings] = Service(name="gateway", settings=GatewaySettings, build=build)
