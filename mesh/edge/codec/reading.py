@@ -155,13 +155,14 @@ def _key(field: FieldDescriptor) -> Callable[[Any], Any]:
 
 def _recursive(kind: Descriptor) -> bool:
     """Whether the type, or one inside it, may hold itself."""
-    inside = _reachable(kind)
+    inside = reachable(kind)
     return any(
-        name in _reachable(inner) for name, inner in [(kind.full_name, kind), *inside.items()]
+        name in reachable(inner) for name, inner in [(kind.full_name, kind), *inside.items()]
     )
 
 
-def _reachable(kind: Descriptor) -> dict[str, Descriptor]:
+def reachable(kind: Descriptor) -> dict[str, Descriptor]:
+    """Every message type inside this one, at any depth, by its full name."""
     found: dict[str, Descriptor] = {}
     ahead = [kind]
     while ahead:

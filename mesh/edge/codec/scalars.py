@@ -31,6 +31,11 @@ def _integer(low: int, high: int) -> Read:
     return read
 
 
+def _clamped(low: int, high: int) -> Read:
+    """For fields whose rule clamps: what their type cannot hold is out of range all the same."""
+    return lambda value: min(max(value if type(value) is int else _whole(value), low), high)
+
+
 def _whole(value: Any) -> int:
     if type(value) is str:
         if _WHOLE.fullmatch(value):
@@ -109,21 +114,22 @@ def _enum(kind: Any) -> Read:
     return read
 
 
-_INT32 = _integer(-(2**31), 2**31 - 1)
-_INT64 = _integer(-(2**63), 2**63 - 1)
-_UINT32 = _integer(0, 2**32 - 1)
-_UINT64 = _integer(0, 2**64 - 1)
+_I32, _I64 = (-(2**31), 2**31 - 1), (-(2**63), 2**63 - 1)
+_U32, _U64 = (0, 2**32 - 1), (0, 2**64 - 1)
+_RANGES: dict[int, tuple[int, int]] = {
+    FieldDescriptor.TYPE_INT32: _I32,
+    FieldDescriptor.TYPE_SINT32: _I32,
+    FieldDescriptor.TYPE_SFIXED32: _I32,
+    FieldDescriptor.TYPE_INT64: _I64,
+    FieldDescriptor.TYPE_SINT64: _I64,
+    FieldDescriptor.TYPE_SFIXED64: _I64,
+    FieldDescriptor.TYPE_UINT32: _U32,
+    FieldDescriptor.TYPE_FIXED32: _U32,
+    FieldDescriptor.TYPE_UINT64: _U64,
+    FieldDescriptor.TYPE_FIXED64: _U64,
+}
 _READERS: dict[int, Read] = {
-    FieldDescriptor.TYPE_INT32: _INT32,
-    FieldDescriptor.TYPE_SINT32: _INT32,
-    FieldDescriptor.TYPE_SFIXED32: _INT32,
-    FieldDescriptor.TYPE_INT64: _INT64,
-    FieldDescriptor.TYPE_SINT64: _INT64,
-    FieldDescriptor.TYPE_SFIXED64: _INT64,
-    FieldDescriptor.TYPE_UINT32: _UINT32,
-    FieldDescriptor.TYPE_FIXED32: _UINT32,
-    FieldDescriptor.TYPE_UINT64: _UINT64,
-    FieldDescriptor.TYPE_FIXED64: _UINT64,
+    **{kind: _integer(low, high) for kind, (low, high) in _RANGES.items()},
     FieldDescriptor.TYPE_DOUBLE: _double,
     FieldDescriptor.TYPE_FLOAT: _single,
     FieldDescriptor.TYPE_BOOL: _bool,
@@ -143,4 +149,6 @@ def scalar_reader(field: FieldDescriptor) -> Read:
         return _enum(field.enum_type)
     if is_raw(field):
         return dump
+    if field.type in _RANGES and field.GetOptions().Extensions[options_pb2.field].clamp:
+        return _clamped(*_RANGES[field.type])
     return _READERS[field.type]

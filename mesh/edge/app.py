@@ -1,0 +1,122 @@
+"""The HTTP app of a service, and of the gateway."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.middleware.cors import CORSMiddleware
+
+from mesh.clock import Clock, Ids, RandomIds, SystemClock
+from mesh.edge.actuator import Actuator
+from mesh.edge.bodies import Bounded
+from mesh.edge.docs import Docs
+from mesh.edge.envelope import Envelope
+from mesh.edge.errors import Failures, Unavailable
+from mesh.edge.framework import handlers
+from mesh.edge.openapi import document
+from mesh.edge.request import EdgeRequest, Hook
+from mesh.edge.routes import Route, compile_routes
+from mesh.edge.transcoder import Transcoder
+from mesh.rpc.channel import Channel
+from mesh.rpc.method import Method
+from mesh.settings import Live, MeshSettings
+
+__all__ = ["EdgeRequest", "Hook", "service_app"]
+_ALLOWED_HEADERS = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "X-Api-Key",
+    "X-Correlation-Id",
+    "traceparent",
+)
+_EXPOSED_HEADERS = ("Retry-After", "X-Correlation-Id", "RateLimit", "RateLimit-Policy")
+
+
+def _no_fallback(_method: Method[Any, Any]) -> dict[str, Any] | None:
+    return None
+
+
+def service_app(
+    *,
+    title: str,
+    version: str,
+    methods: Sequence[Method[Any, Any]],
+    channel_for: Callable[[Method[Any, Any]], Channel],
+    settings: Live[Any],
+    ready: Mapping[str, Callable[[], Awaitable[None]]],
+    before: Sequence[Hook] = (),
+    unavailable: Unavailable = _no_fallback,
+    rename_headers: Mapping[str, str] | None = None,
+    routers: Sequence[APIRouter] = (),
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+) -> FastAPI:
+    """An app with the methods' routes, the routers, documentation and actuator.
+
+    `before` runs in order before each transcoded request is read. `unavailable`
+    gives the body of a 503 for a method whose service is away. `rename_headers`
+    maps prefixes of the response headers that rules bind, such as X-RateLimit to
+    X-TokenBucket. Raises TypeError or ValueError for a method that cannot be served.
+    """
+    failures = Failures(clock or SystemClock(), unavailable)
+    routes = list(compile_routes(methods, rename_headers or {}))
+    app = _fastapi(title, version, failures)
+    transcoder = Transcoder(
+        routes=routes,
+        channel_for=channel_for,
+        settings=settings,
+        before=before,
+        failures=failures,
+    )
+    app.router.routes.append(transcoder)
+    for router in routers:
+        app.include_router(router)
+    _describe(app, routes)
+    info = {"name": title, "version": version}
+    app.router.routes.extend(Actuator(info=info, ready=ready, settings=settings).routes())
+    app.router.routes.extend(Docs(app.openapi).routes())
+    _surround(app, failures, settings.current, ids or RandomIds())
+    return app
+
+
+def _fastapi(title: str, version: str, failures: Failures) -> FastAPI:
+    return FastAPI(
+        title=title,
+        version=version,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        exception_handlers=handlers(failures),  # type: ignore[arg-type]  # handlers take narrower errors
+    )
+
+
+def _describe(app: FastAPI, routes: Sequence[Route]) -> None:
+    @cache
+    def openapi() -> dict[str, Any]:
+        described = document(app.title, app.version, routes)
+        # The routers' own, as FastAPI sees them.
+        others = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        described["paths"] |= others["paths"]
+        described["components"]["schemas"] |= others.get("components", {}).get("schemas", {})
+        return described
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def _surround(app: FastAPI, failures: Failures, settings: MeshSettings, ids: Ids) -> None:
+    """Middleware, innermost first."""
+    app.add_middleware(Bounded)
+    origins = [origin.strip() for origin in settings.cors.allowed_origins.split(",")]
+    if any(origins):
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=[origin for origin in origins if origin],
+            allow_methods=["*"],
+            allow_headers=_ALLOWED_HEADERS,
+            expose_headers=_EXPOSED_HEADERS,
+        )
+    app.add_middleware(Envelope, failures=failures, ids=ids)

@@ -1,0 +1,50 @@
+"""What surrounds every request of an app: its trace, its headers, its metrics."""
+
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mesh.clock import Ids
+from mesh.edge.errors import Failures, unexpected
+from mesh.edge.headers import dressed
+from mesh.edge.metrics import observe
+from mesh.edge.trace import SCOPE_KEY, trace_of
+from mesh.edge.transcoder import respond
+
+
+class Envelope:
+    """The outermost middleware; what fails inside it answers 500 without detail."""
+
+    def __init__(self, app: ASGIApp, *, failures: Failures, ids: Ids) -> None:
+        self._app = app
+        self._failures = failures
+        self._ids = ids
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        trace = scope[SCOPE_KEY] = trace_of(scope["headers"], self._ids)
+        tls = scope.get("scheme") == "https"
+        status = 0
+
+        async def send_dressed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = message.get("headers", ())
+                message["headers"] = dressed(list(headers), trace.correlation_id, tls=tls)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_dressed)
+        except Exception as error:  # noqa: BLE001 logged, and answered without detail
+            refused = unexpected(error, scope)
+            if not status:
+                failure = self._failures.of(refused, scope)
+                headers = failure.headers
+                await respond(scope, send_dressed, failure.status, headers, failure.body)
+        finally:
+            observe(scope, status, time.perf_counter() - started)

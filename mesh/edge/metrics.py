@@ -1,0 +1,36 @@
+"""How long requests took; every label comes from a closed set."""
+
+from typing import Any
+
+from prometheus_client import Histogram
+from starlette.types import Scope
+
+URI_KEY = "leaky.uri"
+_VERBS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+SECONDS = Histogram(
+    "http_server_requests_seconds",
+    "Seconds from a request's head to the end of its response, by route template.",
+    ("uri", "method", "status"),
+    buckets=_BUCKETS,
+)
+_children: dict[tuple[str, str, int], Histogram] = {}
+
+
+def observe(scope: Scope, status: int, seconds: float) -> None:
+    """Counts one request; 499 stands for a client that left before its answer."""
+    verb = scope["method"]
+    key = (_uri(scope), verb if verb in _VERBS else "other", status or 499)
+    child = _children.get(key)
+    if child is None:
+        child = _children[key] = SECONDS.labels(key[0], key[1], str(key[2]))
+    child.observe(seconds)
+
+
+def _uri(scope: Scope) -> str:
+    known = scope.get(URI_KEY)
+    if known is not None:
+        return str(known)
+    route: Any = scope.get("route")
+    # Of a transcoder that refused the verb, or of nothing at all: no template.
+    return str(getattr(route, "path", "other"))

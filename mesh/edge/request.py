@@ -1,0 +1,82 @@
+"""What hooks see of a request before it becomes a call."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from starlette.types import Scope
+
+from leaky.common.v1.reason_pb2 import REASON_UNAUTHENTICATED
+from leaky.edge.v1.options_pb2 import ACCESS_PUBLIC
+from mesh.edge.trace import SCOPE_KEY, Trace
+from mesh.errors import AppError
+from mesh.rpc.method import Method
+
+_CREDENTIALS = ("authorization", "x-api-key")
+
+
+@dataclass(slots=True, kw_only=True)
+class EdgeRequest:
+    """One request to a transcoded route.
+
+    `metadata` becomes the call's; `response_headers` are sent whatever the
+    answer. Header names are lower case; `client` is the peer's host, empty when
+    unknown; `query` is the raw query string.
+    """
+
+    rpc: Method[Any, Any]
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    client: str
+    trace: Trace
+    metadata: dict[str, str] = field(default_factory=dict)
+    response_headers: dict[str, str] = field(default_factory=dict)
+
+
+class Hook(Protocol):
+    """Runs before a request is read, in order; an AppError ends it."""
+
+    async def __call__(self, request: EdgeRequest) -> None:
+        """May change `metadata` and add `response_headers`."""
+        ...
+
+
+def request_of(scope: Scope, rpc: Method[Any, Any]) -> EdgeRequest:
+    """The request, with nothing but trace ids in its metadata."""
+    trace: Trace = scope[SCOPE_KEY]
+    client = scope.get("client")
+    return EdgeRequest(
+        rpc=rpc,
+        method=scope["method"],
+        path=scope["path"],
+        query=scope["query_string"].decode("latin-1"),
+        headers=_headers(scope["headers"]),
+        client=client[0] if client else "",
+        trace=trace,
+        metadata={"x-correlation-id": trace.correlation_id, "traceparent": trace.traceparent},
+    )
+
+
+def hand_on_credentials(request: EdgeRequest) -> None:
+    """Puts the caller's credentials into the metadata; no other header of its gets there.
+
+    Raises AppError for one that cannot be a credential, unless the method is public.
+    """
+    for name in _CREDENTIALS:
+        value = request.headers.get(name)
+        if value is None:
+            continue
+        if value.isascii() and value.isprintable():
+            request.metadata[name] = value
+        elif request.rpc.rule.access != ACCESS_PUBLIC:
+            raise AppError(REASON_UNAUTHENTICATED, "malformed credential")
+
+
+def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for key, value in raw:
+        name, text = key.decode("latin-1"), value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {text}" if name in headers else text
+    return headers
