@@ -1,6 +1,7 @@
 import asyncio
 import gzip
 import json
+import re
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -24,7 +25,7 @@ from mesh.rpc.method import methods_of
 from mesh.settings import MeshSettings
 from mesh.settings.source import load
 from providers.attempt import MAX_BYTES, retry_after
-from providers.egress import ProviderCallFailed, Providers
+from providers.egress import RESERVE_SECONDS, ProviderCallFailed, Providers
 from providers.settings import EgressSettings, ProviderSettings, default_providers
 
 pytestmark = pytest.mark.anyio
@@ -292,7 +293,7 @@ async def test_a_hang_ends_within_the_timeout() -> None:
         started = time.monotonic()
         assert "no answer within" in await fails(call)
         took = time.monotonic() - started
-    assert 0.14 <= took < 1
+    assert 0.14 <= took < 1.5
     assert len(double.requests) == 1
 
 
@@ -302,7 +303,7 @@ async def test_the_timeout_covers_tries_and_waits_together() -> None:
         started = time.monotonic()
         assert "no answer within" in await fails(call)
         took = time.monotonic() - started
-    assert took < 1
+    assert took < 1.5
     assert len(double.requests) == 2
 
 
@@ -321,10 +322,11 @@ def deadline_in(seconds: float) -> Iterator[None]:
 
 async def test_the_callers_deadline_is_shorter_and_leaves_time_to_give_back() -> None:
     async with calling(Double(hangs), provider__timeout="30s") as call:
-        started = time.monotonic()
         with deadline_in(0.4):
-            await fails(call)
-        assert time.monotonic() - started < 0.39
+            cause = await fails(call)
+    given = re.fullmatch(r"no answer within ([0-9.]+) s", cause)
+    assert given
+    assert 0 < float(given[1]) <= 0.4 - RESERVE_SECONDS
 
 
 async def test_no_time_left_is_a_failure_without_a_call() -> None:
