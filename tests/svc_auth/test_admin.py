@@ -1,0 +1,56 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mesh.errors import AppError
+from svc_auth.admin import create_admin
+from svc_auth.settings import AuthSettings
+from svc_auth.stores import STORES
+
+pytestmark = pytest.mark.anyio
+WHO = {"username": "root", "email": "root@example.com", "password": "correct horse"}
+
+
+async def test_the_first_admin_is_made_before_the_first_start(tmp_path: Path) -> None:
+    settings = AuthSettings(data=tmp_path / "not yet there")
+    user_id = await create_admin(settings, **WHO)
+    async with STORES.open(settings.store_url) as store:
+        found = await store.find_login("root")
+    assert found is not None
+    assert (found[0].id, found[0].roles) == (user_id, ("ADMIN", "USER"))
+
+
+async def test_an_admin_is_made_while_the_service_is_up(house: Any, tmp_path: Path) -> None:
+    user_id = await create_admin(AuthSettings(data=tmp_path), **WHO)
+    user, _ = await house.login(username="root", password=WHO["password"])
+    assert user.id == user_id
+    assert await house.roles(user_id=user_id) == ("ADMIN", "USER")
+
+
+async def test_nobody_becomes_admin_by_registering_again(house: Any, tmp_path: Path) -> None:
+    alice = await house.alice()
+    again = WHO | {"username": "Alice"}
+    with pytest.raises(AppError) as caught:
+        await create_admin(AuthSettings(data=tmp_path), **again)
+    assert caught.value.outcome.name == "USERNAME_TAKEN"
+    assert await house.roles(user_id=alice.id) == ("USER",)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"username": "r"}, "INVALID_ARGUMENT"),
+        ({"email": "root"}, "INVALID_ARGUMENT"),
+        ({"password": ""}, "INVALID_ARGUMENT"),
+        ({"password": "short"}, "WEAK_PASSWORD"),
+        ({"password": "Password123"}, "WEAK_PASSWORD"),
+    ],
+)
+async def test_an_admin_keeps_the_same_rules(
+    tmp_path: Path, change: dict[str, str], reason: str
+) -> None:
+    settings = AuthSettings.model_validate({"data": tmp_path, "profile": "secure"})
+    with pytest.raises(AppError) as caught:
+        await create_admin(settings, **WHO | change)
+    assert caught.value.outcome.name == reason

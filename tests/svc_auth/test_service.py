@@ -1,0 +1,242 @@
+"""The service as wired, over REST and over its own channel."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from mesh.clock import RandomIds, SystemClock
+from mesh.identity.identity import Identity
+from mesh.rpc.channel import Channel
+from mesh.rpc.dispatcher import Dispatcher, Interceptor
+from mesh.rpc.interceptors.errors import map_errors
+from mesh.rpc.interceptors.validation import ValidationInterceptor
+from mesh.rpc.local_channel import LocalChannel
+from mesh.service import Context, Parts
+from mesh.settings import Live
+from svc_auth.settings import AuthSettings
+from svc_auth.wiring import SERVICE
+
+pytestmark = pytest.mark.anyio
+ALICE = {"username": "alice", "email": "alice@example.com", "password": "correct horse"}
+
+
+@dataclass
+class Running:
+    parts: Parts
+    client: httpx.AsyncClient
+
+
+Start = Callable[..., AbstractAsyncContextManager[Running]]
+
+
+def _elsewhere(_service: str) -> Channel:
+    raise AssertionError("auth calls no other service")
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Start:
+    """Starts the service on the test's data folder, with the given environment."""
+
+    @asynccontextmanager
+    async def started(**env: str) -> AsyncIterator[Running]:
+        settings = Live.read(AuthSettings, {"LEAKY_DATA": str(tmp_path), **env})
+        interceptors: list[Interceptor] = []
+        dispatcher = Dispatcher(interceptors)
+        local = LocalChannel(dispatcher)
+        clock = SystemClock()
+        identity = Identity(settings=settings, service="auth", auth_channel=local, clock=clock)
+        interceptors += [
+            map_errors,
+            identity.principal,
+            ValidationInterceptor(),
+            identity.authorize,
+        ]
+        context = Context(
+            name="auth",
+            settings=settings,
+            clock=clock,
+            ids=RandomIds(),
+            channel=_elsewhere,
+            local=local,
+            dispatcher=dispatcher,
+            identity=identity,
+        )
+        async with SERVICE.build(context) as parts:
+            for servicer in parts.servicers:
+                dispatcher.add(servicer)
+            transport = httpx.ASGITransport(app=cast("Any", parts.http[8081]))
+            async with httpx.AsyncClient(transport=transport, base_url="http://auth") as client:
+                yield Running(parts=parts, client=client)
+
+    return started
+
+
+async def _register(client: httpx.AsyncClient) -> dict[str, Any]:
+    answer = await client.post("/api/v1/auth/register", json=ALICE)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def test_the_first_calls_of_a_newcomer(start: Start) -> None:
+    async with start() as running:
+        client = running.client
+        made = await _register(client)
+        assert set(made) == {"userId", "username", "email", "token", "roles", "createdAt"}
+        login = await client.post("/api/v1/auth/login", json=ALICE)
+        assert login.status_code == 200
+        assert set(login.json()) == {"userId", "username", "token", "roles", "expiresAt"}
+
+        asked = {"userId": made["userId"], "name": "ci"}
+        key = await client.post("/api/v1/auth/api-keys", json=asked)
+        assert key.status_code == 201
+        assert key.json()["rawKey"] == key.json()["apiKey"]
+        assert key.json()["expiresAt"] is None
+        listed = await client.get("/api/v1/auth/api-keys", params={"userId": made["userId"]})
+        assert [set(one) for one in listed.json()] == [
+            {"id", "userId", "name", "createdAt", "expiresAt", "lastUsedAt", "prefix"}
+        ]
+
+        credential = {"X-Api-Key": key.json()["rawKey"]}
+        valid = await client.get("/api/v1/auth/api-keys/validate", headers=credential)
+        assert (valid.status_code, valid.json()) == (
+            200,
+            {"userId": made["userId"], "name": "ci", "expiresAt": None, "roles": ["USER"]},
+        )
+        which = {"userId": made["userId"], "apiKeyId": key.json()["id"]}
+        gone = await client.delete("/api/v1/auth/api-keys", params=which)
+        assert (gone.status_code, gone.content) == (204, b"")
+        again = await client.delete("/api/v1/auth/api-keys", params=which)
+        assert again.status_code == 404
+        valid = await client.get("/api/v1/auth/api-keys/validate", headers=credential)
+        assert valid.status_code == 401
+
+
+async def test_health_keys_and_readiness_answer(start: Start) -> None:
+    async with start() as running:
+        health = await running.client.get("/api/v1/auth/health")
+        assert health.json() | {"timestamp": ""} == {
+            "service": "auth-server",
+            "status": "ok",
+            "timestamp": "",
+        }
+        jwks = await running.client.get("/oauth2/jwks")
+        assert [key["alg"] for key in jwks.json()["keys"]] == ["RS256", "ES256"]
+        await running.parts.ready["database"]()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"username":"alice","email":"a@b"}',
+        '{"username":"al\\u0000ice","email":"a@b","password":"long enough"}',
+        '{"username":"al\\ud800ice","email":"a@b","password":"long enough"}',
+        '{"username":"alice","email":"a@b","password":"long\\ud800 enough"}',
+        '{"username":"alice","email":"a@b","password":"long\\u0000 enough"}',
+        '{"username":7,"email":"a@b","password":"long enough"}',
+        '{"username":"alice","email":"nobody","password":"long enough"}',
+        '{"username":"alice","email":"a@b","password":"short"}',
+    ],
+)
+async def test_bad_input_is_400(start: Start, body: str) -> None:
+    json = {"Content-Type": "application/json"}
+    async with start() as running:
+        answer = await running.client.post("/api/v1/auth/register", content=body, headers=json)
+        assert answer.status_code == 400, answer.text
+        assert answer.json()["status"] == 400
+
+
+@pytest.mark.parametrize(
+    "expires",
+    [
+        "0001-01-01T00:00:00Z",
+        "10000-01-01T00:00:00Z",
+        "99999999999999999999",
+        "soon",
+        "2020-01-01T00:00:00Z",
+    ],
+)
+async def test_a_time_that_no_key_can_end_at_is_400(start: Start, expires: str) -> None:
+    asked = {"userId": str(uuid4()), "name": "ci", "expiresAt": expires}
+    async with start() as running:
+        answer = await running.client.post("/api/v1/auth/api-keys", json=asked)
+        assert answer.status_code == 400, answer.text
+
+
+async def test_the_last_moment_of_time_is_a_time(start: Start) -> None:
+    asked = {"userId": str(uuid4()), "name": "ci", "expiresAt": "9999-12-31T23:59:59.999999999Z"}
+    async with start() as running:
+        answer = await running.client.post("/api/v1/auth/api-keys", json=asked)
+        assert answer.status_code == 201, answer.text
+
+
+async def test_a_duplicate_is_400_and_says_which(start: Start) -> None:
+    async with start() as running:
+        await _register(running.client)
+        for change, reason in (
+            ({"email": "b@example.com"}, "USERNAME_TAKEN"),
+            ({"username": "bob"}, "EMAIL_TAKEN"),
+        ):
+            answer = await running.client.post("/api/v1/auth/register", json=ALICE | change)
+            assert (answer.status_code, answer.json()["reason"]) == (400, reason)
+
+
+async def test_in_secure_only_the_user_itself_gets_its_keys(start: Start) -> None:
+    async with start(LEAKY_PROFILE="secure") as running:
+        client = running.client
+        made = await _register(client)
+        asked = {"userId": made["userId"], "name": "ci"}
+        bearer = {"Authorization": f"Bearer {made['token']}"}
+        path = "/api/v1/auth/api-keys"
+        assert (await client.post(path, json=asked)).status_code == 401
+        assert (await client.post(path, json=asked, headers=bearer)).status_code == 201
+        other = asked | {"userId": str(uuid4())}
+        assert (await client.post(path, json=other, headers=bearer)).status_code == 403
+
+
+async def test_users_keys_and_sessions_survive_a_restart(start: Start) -> None:
+    async with start() as running:
+        made = await _register(running.client)
+        asked = {"userId": made["userId"], "name": "ci"}
+        key = (await running.client.post("/api/v1/auth/api-keys", json=asked)).json()["rawKey"]
+        jwks = (await running.client.get("/oauth2/jwks")).json()
+    async with start(LEAKY_PROFILE="secure") as running:
+        client = running.client
+        assert (await client.get("/oauth2/jwks")).json() == jwks
+        assert (await client.post("/api/v1/auth/login", json=ALICE)).status_code == 200
+        valid = await client.get("/api/v1/auth/api-keys/validate", headers={"X-Api-Key": key})
+        assert valid.status_code == 200
+        mine = await client.get(
+            "/api/v1/auth/api-keys",
+            params={"userId": made["userId"]},
+            headers={"Authorization": f"Bearer {made['token']}"},
+        )
+        assert [one["name"] for one in mine.json()] == ["ci"]
+
+
+async def test_what_is_generated_is_for_the_owner_alone(start: Start, tmp_path: Path) -> None:
+    async with start():
+        pass
+    modes = {
+        name: (tmp_path / name).stat().st_mode & 0o777 for name in ("auth.pepper", "auth.keys.key")
+    }
+    assert modes == {"auth.pepper": 0o600, "auth.keys.key": 0o600}
+
+
+async def test_secrets_that_are_given_are_not_generated(start: Start, tmp_path: Path) -> None:
+    given = {
+        "LEAKY_AUTH_API_KEY_PEPPER": "a pepper that is long enough",
+        "LEAKY_AUTH_KEYS_ENCRYPTION_KEY": "a key that is long enough",
+    }
+    async with start(**given):
+        pass
+    assert not (tmp_path / "auth.pepper").exists()
+    assert not (tmp_path / "auth.keys.key").exists()
