@@ -49,7 +49,9 @@ class Catalogue:
         """Every setting there is, by name."""
         found: dict[str, Effective] = {}
         for model, names in self._names.items():
-            tree = load(model, env, values).model_dump(by_alias=True, mode="json")
+            settings = load(model, env, values)
+            tree = settings.model_dump(by_alias=True, mode="json")
+            tree["profile"] = settings.effective_profile.value
             for name in names:
                 for dotted, value in _expand(name.path, tree, ""):
                     shown = _shown(name, dotted, value)
@@ -81,4 +83,4 @@ def _shown(name: Name, dotted: str, value: Any) -> str:
         return HIDDEN
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else scrub(str(value))
+    return f"{value:.12g}" if isinstance(value, float) else scrub(str(value))

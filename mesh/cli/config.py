@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from mesh.cli import options
-from mesh.cli.catalogue import Catalogue
+from mesh.cli.catalogue import Catalogue, Effective
 from mesh.cli.data import LOCK, environment, holder, private_folder, write_private
 from mesh.cli.refusal import USAGE, RefusedError
 from mesh.cli.screen import print_table
@@ -36,16 +36,21 @@ def get(
     env = environment(data)
     folder = load(MeshSettings, env, {}).data
     catalogue = Catalogue(settings_models())
-    if name is not None:
-        catalogue.find(name)
-    rows = [
-        (row.name, row.shown, row.source, "live" if row.live else "restart")
-        for row in catalogue.effective(env, read_file(folder))
-        if name in (None, row.name)
-    ]
-    if not rows:
-        raise RefusedError(f"{name} is not set")
-    print_table(("name", "value", "source", "applies"), rows)
+    found = catalogue.effective(env, read_file(folder))
+    if name is None:
+        rows = [(row.name, row.shown, row.source, _applies(row)) for row in found]
+        print_table(("name", "value", "source", "applies"), rows)
+        return
+    catalogue.find(name)
+    for row in found:
+        if row.name == name:
+            typer.echo(f"{row.shown}  ({row.source}, {_applies(row)})")
+            return
+    raise RefusedError(f"{name} is not set")
+
+
+def _applies(row: Effective) -> str:
+    return "live" if row.live else "restart"
 
 
 @app.command("set")

@@ -1,0 +1,84 @@
+"""`leaky config` as a process, over the settings of the real services."""
+
+import json
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.mesh.cli.conftest import Leaky
+
+
+def test_what_is_set_is_what_one_gets(leaky: "Leaky", tmp_path: Path) -> None:
+    done = leaky("config", "set", "token.bucket.capacity", "5")
+    assert (done.returncode, done.stdout) == (0, "token.bucket.capacity is set\n")
+    assert leaky("config", "get", "token.bucket.capacity").stdout == "5  (file, live)\n"
+    file = tmp_path / "data" / "settings.json"
+    assert json.loads(file.read_text()) == {"token.bucket.capacity": "5"}
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert leaky("config", "unset", "token.bucket.capacity").returncode == 0
+    assert leaky("config", "get", "token.bucket.capacity").stdout == "1000  (default, live)\n"
+
+
+def test_the_list_names_every_service(leaky: "Leaky") -> None:
+    listed = leaky("config", "get").stdout
+    for service in ("gateway", "auth", "token", "analytics"):
+        assert f" {service}.http-port " in listed
+
+
+def test_a_value_that_does_not_fit_changes_nothing(leaky: "Leaky", tmp_path: Path) -> None:
+    leaky("config", "set", "token.bucket.capacity", "5")
+    refused = leaky("config", "set", "token.bucket.capacity", "many")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("leaky: token.bucket.capacity: ")
+    assert refused.stderr.count("\n") == 1
+    values = json.loads((tmp_path / "data" / "settings.json").read_text())
+    assert values == {"token.bucket.capacity": "5"}
+
+
+def test_an_unknown_name_is_refused_with_what_is_close(leaky: "Leaky", tmp_path: Path) -> None:
+    refused = leaky("config", "set", "token.bucket.capacty", "5")
+    assert refused.returncode == 2
+    assert "did you mean token.bucket.capacity" in refused.stderr
+    assert not (tmp_path / "data" / "settings.json").exists()
+
+
+def test_a_value_that_the_environment_hides_is_said_and_checked(leaky: "Leaky") -> None:
+    name, env = "token.bucket.capacity", {"LEAKY_TOKEN_BUCKET_CAPACITY": "7"}
+    assert (
+        "LEAKY_TOKEN_BUCKET_CAPACITY in the env" in leaky("config", "set", name, "5", **env).stdout
+    )
+    assert leaky("config", "get", name, **env).stdout == "7  (env, live)\n"
+    assert leaky("config", "set", name, "many", **env).returncode == 2
+
+
+def test_a_secret_comes_by_stdin_and_is_never_shown(leaky: "Leaky") -> None:
+    done = leaky("config", "set", "actuator.token", "-", stdin="hunter2-hunter2\n")
+    assert done.returncode == 0
+    for shown in (done, leaky("config", "get"), leaky("config", "get", "actuator.token")):
+        assert "hunter2" not in shown.stdout + shown.stderr
+    assert leaky("config", "get", "actuator.token").stdout == "[redacted]  (file, restart)\n"
+
+
+def test_the_data_folder_is_no_setting_in_itself(leaky: "Leaky") -> None:
+    refused = leaky("config", "set", "data", "/elsewhere")
+    assert (refused.returncode, "--data" in refused.stderr) == (2, True)
+
+
+def test_a_file_that_is_no_json_is_one_clear_line(leaky: "Leaky", tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "settings.json").write_text("{")
+    refused = leaky("config", "get")
+    assert refused.returncode == 2
+    assert "settings.json is not JSON" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+def test_changes_at_the_same_time_are_all_kept(leaky: "Leaky", tmp_path: Path) -> None:
+    names = [f"token.tiers.levels.T{number}.priority" for number in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda name: leaky("config", "set", name, "1"), names))
+    assert [one.returncode for one in done] == [0, 0, 0, 0]
+    values = json.loads((tmp_path / "data" / "settings.json").read_text())
+    assert sorted(values) == names
