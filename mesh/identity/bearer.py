@@ -5,11 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from leaky.auth.v1.credential_service_pb2 import (
-    REVOCATION_KIND_API_KEY,
-    REVOCATION_KIND_USER,
-    RevocationKind,
-)
+from leaky.auth.v1.credential_service_pb2 import REVOCATION_KIND_API_KEY, RevocationKind
 from mesh.clock import Clock
 from mesh.identity import jose
 from mesh.identity.jwks import KeySet
@@ -73,13 +69,11 @@ class Bearer:
         return Proof(principal=principal, until_us=int(claims["exp"] * 1_000_000))
 
     def drop(self, kind: RevocationKind.ValueType, subject: str) -> None:
-        """Forgets what this revocation ends."""
+        """Refuses tokens made from a revoked key; a user's own are good until they end."""
         if kind == REVOCATION_KIND_API_KEY:
             until = self._clock.monotonic() + _REMEMBER_REVOKED_SECONDS
             self._revoked_keys.put(subject, value=True, until=until)
             self._proven.discard(lambda _, held: held.api_key_id == subject)
-        elif kind == REVOCATION_KIND_USER:
-            self._proven.discard(lambda _, held: held.user_id == subject)
 
     def clear(self) -> None:
         """Forgets whom tokens stood for; they are verified again."""

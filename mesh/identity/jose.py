@@ -202,16 +202,12 @@ def _header(token: str) -> dict[str, Any]:
 
 def _object(text: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidToken("not JSON") from error
     if not isinstance(value, dict):
         raise InvalidToken("not a JSON object")
     return value
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
 
 
 def _from_jwk(jwk: Mapping[str, Any]) -> Key:

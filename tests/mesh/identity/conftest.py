@@ -73,6 +73,8 @@ class Auth:
     error: AppError | None = None
     calls: Counter[str] = field(default_factory=Counter)
     seen: list[Call] = field(default_factory=list)
+    # What to change in the next exchanged tokens.
+    exchanged: dict[str, Any] = field(default_factory=dict)
     open: asyncio.Event = field(default_factory=asyncio.Event)
     streams: list[asyncio.Queue[Any]] = field(default_factory=list)
 
@@ -145,7 +147,7 @@ class CredentialServicer:
         known = self._auth.api_keys.get(request.api_key)
         if known is None:
             raise AppError(REASON_INVALID_API_KEY, "no such key")
-        token = self._auth.mesh_token(known)
+        token = self._auth.mesh_token(known, **self._auth.exchanged)
         await self._auth.open.wait()
         return ExchangeApiKeyResponse(token=token, api_key_id=known.id, user_id=known.user_id)
 

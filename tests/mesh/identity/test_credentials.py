@@ -284,6 +284,16 @@ async def test_an_exchanged_token_that_does_not_verify_is_503(
     assert await world.refusal({"x-api-key": KEY}) == REASON_UNAVAILABLE
 
 
+@pytest.mark.parametrize("wrong", [{"aud": "leaky-api"}, {"key_id": None}, {"key_id": ""}])
+async def test_an_exchanged_token_of_the_wrong_kind_is_503(
+    world: World, auth: "Auth", key_id: str, wrong: dict[str, str | None]
+) -> None:
+    auth.exchanged = dict(wrong)
+    assert await world.refusal({"x-api-key": KEY}) == REASON_UNAVAILABLE
+    auth.exchanged = {}
+    assert (await world.with_key()).api_key_id == key_id
+
+
 async def test_a_revoked_api_key_is_dropped_at_once(
     world: World, auth: "Auth", key_id: str
 ) -> None:

@@ -257,6 +257,7 @@ def test_a_key_id_is_required(key: SigningKey) -> None:
         {"exp": True},
         {"exp": [NOW + 60]},
         {"iat": "now"},
+        {"iat": True},
         {"nbf": "later"},
     ],
 )

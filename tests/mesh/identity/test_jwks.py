@@ -30,6 +30,25 @@ async def test_the_set_is_fetched_once_for_all_who_wait(keys: KeySet, auth: "Aut
     assert auth.calls["GetJwks"] == 1
 
 
+async def test_who_comes_while_the_worker_tries_again_waits_for_it(
+    keys: KeySet, auth: "Auth"
+) -> None:
+    async def pause(_: float) -> None:
+        auth.down = False
+        auth.open.clear()
+
+    auth.down = True
+    worker = asyncio.create_task(keys.run(pause))
+    async with asyncio.timeout(5):
+        while auth.calls["GetJwks"] < 2:  # noqa: ASYNC110 the loop's next turn is waited for
+            await asyncio.sleep(0)
+        asking = asyncio.create_task(keys.find(auth.login.kid))
+        await asyncio.sleep(0)
+        worker.cancel()
+        auth.open.set()
+        assert (await asking)["kid"] == auth.login.kid
+
+
 async def test_invented_key_ids_cost_svc_auth_little(
     keys: KeySet, auth: "Auth", clock: "Hands"
 ) -> None:
