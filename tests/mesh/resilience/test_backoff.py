@@ -1,7 +1,7 @@
 import random
 from collections.abc import Callable
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh.resilience.backoff import Backoff
@@ -16,6 +16,7 @@ def test_the_ceiling_doubles_up_to_the_cap() -> None:
     assert [backoff.delay(attempt) for attempt in range(1, 6)] == [0.5, 1, 2, 3, 3]
 
 
+@settings(deadline=None)
 @given(st.floats(0.001, 60), st.floats(0.001, 60), st.integers(0, 10**6), st.integers())
 def test_every_wait_lies_between_nothing_and_the_ceiling(
     first: float, cap: float, attempt: int, seed: int

@@ -140,6 +140,7 @@ def test_the_gauge_shows_the_state() -> None:
     assert REGISTRY.get_sample_value("breaker_state", {"name": "test"}) == 2
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans()), st.integers(1, 8), st.integers(1, 8), st.integers(1, 100))
 def test_closed_equals_counting_the_last_calls(
     results: list[bool], window: int, min_calls: int, percent: int

@@ -1,6 +1,6 @@
 from fractions import Fraction
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh.resilience.retry_budget import RetryBudget
@@ -27,6 +27,7 @@ def test_ten_successes_pay_for_one_failure() -> None:
     assert budget.tokens == 6
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), max_size=300))
 def test_equals_exact_arithmetic(results: list[bool]) -> None:
     budget, tokens = RetryBudget(), Fraction(10)
@@ -41,6 +42,7 @@ def test_equals_exact_arithmetic(results: list[bool]) -> None:
         assert budget.tokens == float(tokens)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10), st.integers(0, 400))
 def test_retries_of_a_dead_target_stay_few(retries: int, calls: int) -> None:
     budget, sent = RetryBudget(), 0

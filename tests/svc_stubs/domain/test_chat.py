@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svc_stubs.domain.chat import STUBS, Said, common_fields, prompt_in
@@ -93,6 +93,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(STUBS)), json_values)
 def test_no_body_breaks_the_reader(provider: str, body: Any) -> None:
     if isinstance(body, dict):

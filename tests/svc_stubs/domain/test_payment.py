@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svc_stubs.domain.payment import (
@@ -64,6 +64,7 @@ def test_declining_refuses_new_payments_only() -> None:
     assert held(first, decline=True) is first
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("acv"), st.integers(1, 2)), max_size=12))
 def test_money_is_never_both_taken_and_let_go(steps: list[tuple[str, int]]) -> None:
     payment: Payment | None = None
