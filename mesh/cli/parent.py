@@ -7,6 +7,7 @@ after `kill -9`, and on every Unix.
 
 import asyncio
 import os
+import select
 import threading
 import time
 
@@ -40,7 +41,8 @@ def end_with_parent(grace: float) -> None:
 
 
 def _end(descriptor: int, grace: float) -> None:
-    os.read(descriptor, 1)
+    # Not read: an event loop may have made the pipe non-blocking.
+    select.select([descriptor], [], [])
     time.sleep(grace)
     os._exit(1)
 

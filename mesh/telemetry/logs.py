@@ -22,7 +22,7 @@ from mesh.telemetry.redact import redact, scrub
 CONSOLE = "LEAKY_LOG_CONSOLE"
 
 # Chatty, or able to print what was sent to them, such as SQL parameters.
-_QUIET = ("sqlalchemy", "aiosqlite", "alembic", "asyncio", "httpx", "httpcore", "hpack", "grpc")
+_QUIET = ("sqlalchemy", "aiosqlite", "alembic", "asyncio", "httpx", "httpcore", "grpc", "uvicorn")
 _UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access")
 
 

@@ -201,21 +201,32 @@ supervisor = Supervisor(
 )
 asyncio.run(supervisor.run(lambda: None))
 """
+# As a service does: on uvloop, with the thread beside it, which must not end it early.
 ENDS_WITH_ITS_PARENT = """
-import asyncio, os, sys
-from mesh.cli.parent import parent_gone
+import asyncio, os, uvloop
+from mesh.cli.parent import end_with_parent, parent_gone
 async def main():
+    waiting = asyncio.ensure_future(parent_gone())
+    await asyncio.sleep(0)
+    end_with_parent(60)
     print(os.getpid(), flush=True)
-    await parent_gone()
+    await waiting
     open(MARK, "w").write("drained")
-asyncio.run(main())
+with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    runner.run(main())
 """
+# One whose event loop is stuck, so that only the thread is left to end it.
 IS_ENDED_WITH_ITS_PARENT = """
-import os, threading
-from mesh.cli.parent import end_with_parent
-end_with_parent(0.01)
-print(os.getpid(), flush=True)
-threading.Event().wait()
+import asyncio, os, threading, uvloop
+from mesh.cli.parent import end_with_parent, parent_gone
+async def main():
+    waiting = asyncio.ensure_future(parent_gone())
+    await asyncio.sleep(0)
+    end_with_parent(0.01)
+    print(os.getpid(), flush=True)
+    threading.Event().wait()
+with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    runner.run(main())
 """
 
 
