@@ -101,6 +101,7 @@ def _chain(settings: Live[Any], identity: Identity) -> list[Interceptor]:
         DeadlineInterceptor(settings),
         AdmissionInterceptor(settings),
         identity.principal,
+        identity.admit,
         ValidationInterceptor(),
         identity.authorize,
     ]

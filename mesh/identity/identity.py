@@ -17,7 +17,7 @@ from mesh.identity.pulse import Pulse
 from mesh.identity.revocations import Revocations
 from mesh.identity.service_tokens import ServiceTokens
 from mesh.rpc.channel import Channel
-from mesh.rpc.interceptors.authorize import Authorize
+from mesh.rpc.interceptors.authorize import Admit, Authorize
 from mesh.rpc.interceptors.principal import Authenticate
 from mesh.settings import Live, MeshSettings
 from mesh.settings.secrets import secret
@@ -30,8 +30,8 @@ CACHE_TTL_SECONDS = 120.0
 class Identity:
     """One service's view of all callers.
 
-    `principal` and `authorize` are interceptors, in this order and with the
-    check of the request's fields between them; `run` is a worker.
+    `principal`, `admit` and `authorize` are interceptors, in this order and with
+    the check of the request's fields before the last; `run` is a worker.
     `cache_ttl_seconds` bounds how long an API key is remembered.
     """
 
@@ -67,7 +67,9 @@ class Identity:
             caches=(bearer, api_keys, memberships),
         )
         self.principal = Authenticate(credentials=self._credentials, services=self._tokens)
-        self.authorize = Authorize(_policy(settings.current.effective_profile, memberships))
+        policy = _policy(settings.current.effective_profile, memberships)
+        self.admit, self.authorize = Admit(policy), Authorize(policy)
+        self.may_see = policy.may_see
 
     def service_metadata(self) -> Mapping[str, str]:
         """What every call to another service carries to prove this one; ask anew for each call."""

@@ -14,6 +14,7 @@ from leaky.edge.v1.options_pb2 import (
     ACCESS_ROLES,
 )
 from mesh.identity.memberships import Memberships
+from mesh.identity.principal import Principal
 from mesh.identity.refusals import denied, unauthenticated
 from mesh.rpc.call import Call
 from mesh.rpc.method import Method
@@ -24,16 +25,37 @@ Admit = Callable[[Call], None]
 class Policy(Protocol):
     """Decides over a call whose credentials are verified and whose fields are valid."""
 
+    def admit(self, call: Call) -> None:
+        """Returns for a caller who may use the method at all.
+
+        Raises AppError UNAUTHENTICATED or PERMISSION_DENIED.
+        """
+        ...
+
     async def check(self, request: Message, call: Call) -> None:
-        """Returns when the call may go on; else AppError UNAUTHENTICATED or PERMISSION_DENIED."""
+        """Returns when, beyond that, the request's data are the caller's.
+
+        Raises as `admit` does.
+        """
+        ...
+
+    async def may_see(self, principal: Principal, *, user_id: str, org_id: str | None) -> bool:
+        """Whether data of this user, or of this organisation, may be shown to the caller."""
         ...
 
 
 class LocalPolicy:
     """A playground: everything goes."""
 
+    def admit(self, call: Call) -> None:
+        """Always returns."""
+
     async def check(self, request: Message, call: Call) -> None:
         """Always returns."""
+
+    async def may_see(self, principal: Principal, *, user_id: str, org_id: str | None) -> bool:  # noqa: ARG002
+        """Always."""
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +79,26 @@ class SecurePolicy:
         self._memberships = memberships
         self._gates: dict[str, _Gate] = {}
 
+    def admit(self, call: Call) -> None:
+        """Returns when the rule's access is met."""
+        self._gate(call.method).admit(call)
+
+    async def may_see(self, principal: Principal, *, user_id: str, org_id: str | None) -> bool:
+        """The user itself, a member of the organisation, or an ADMIN."""
+        if principal.anonymous:
+            return False
+        if principal.admin or principal.user_id == user_id:
+            return True
+        if not org_id:
+            return False
+        return (await self._memberships.of(org_id=org_id, user_id=principal.user_id)).member
+
+    def _gate(self, method: Method[Any, Any]) -> _Gate:
+        return self._gates.get(method.path) or self._compile(method)
+
     async def check(self, request: Message, call: Call) -> None:
-        """Returns when the rule is met."""
-        gate = self._gates.get(call.method.path) or self._compile(call.method)
-        gate.admit(call)
+        """Returns when the rule's `own` and `member` are met."""
+        gate = self._gate(call.method)
         if gate.open:
             return
         if call.principal.anonymous:

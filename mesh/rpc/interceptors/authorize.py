@@ -7,8 +7,20 @@ from mesh.rpc.call import Call
 from mesh.rpc.dispatcher import Handler
 
 
+class Admit:
+    """Turns away who may not use the method at all, before anything of the request is told."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    async def __call__(self, request: Any, call: Call, proceed: Handler) -> Any:
+        """Proceeds, unless the policy raises."""
+        self._policy.admit(call)
+        return await proceed(request, call)
+
+
 class Authorize:
-    """Asks the policy before the handler runs; the request's fields are valid by then."""
+    """Asks whose data the request names; its fields are valid by then."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy

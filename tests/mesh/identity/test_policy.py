@@ -61,6 +61,7 @@ class World:
     ) -> Reason.ValueType | None:
         call = Call(method=method, metadata={}, principal=who, caller=caller)
         try:
+            self.policy.admit(call)
             await self.policy.check(request, call)
         except AppError as refused:
             return refused.reason

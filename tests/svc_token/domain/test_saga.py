@@ -20,7 +20,8 @@ def saga() -> Saga:
 
 
 def test_a_purchase_goes_through_the_documented_states_and_ends() -> None:
-    current, seen, events = saga(), [Status.STARTED], []
+    current, seen = saga(), [Status.STARTED]
+    events: list[str] = []
     while current.step is not Step.NONE:
         move = MOVES[current.step]
         current = current.moved(move, 1)
