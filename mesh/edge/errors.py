@@ -128,10 +128,10 @@ def _seconds(error: AppError) -> int:
 def _message(error: AppError) -> str:
     if error.outcome.http_status == _SERVER_ERROR:
         return "internal error"
+    message = error.message
     for violation in error.violations:
-        if error.message.startswith(f"{violation.field}: "):
-            return camel(violation.field) + error.message[len(violation.field) :]
-    return error.message
+        message = message.replace(f"{violation.field}: ", f"{camel(violation.field)}: ", 1)
+    return message
 
 
 def camel(path: str) -> str:

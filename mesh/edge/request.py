@@ -68,10 +68,20 @@ def hand_on_credentials(request: EdgeRequest) -> None:
         value = request.headers.get(name)
         if value is None:
             continue
-        if value.isascii() and value.isprintable():
+        if _sendable(value):
             request.metadata[name] = value
         elif request.rpc.rule.access != ACCESS_PUBLIC:
             raise AppError(REASON_UNAUTHENTICATED, "malformed credential")
+
+
+def check_metadata(request: EdgeRequest) -> None:
+    """Raises AppError for what a hook took over and gRPC would not send: ASCII only."""
+    if not all(map(_sendable, request.metadata.values())):
+        raise AppError(REASON_UNAUTHENTICATED, "malformed credential")
+
+
+def _sendable(value: str) -> bool:
+    return value.isascii() and value.isprintable()
 
 
 def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:

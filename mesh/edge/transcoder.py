@@ -16,7 +16,7 @@ from mesh.edge.bodies import Disconnected, read_body
 from mesh.edge.errors import JSON, Failures, as_headers, unexpected
 from mesh.edge.metrics import URI_KEY
 from mesh.edge.paths import Found, OtherVerbs, Paths
-from mesh.edge.request import EdgeRequest, Hook, hand_on_credentials, request_of
+from mesh.edge.request import EdgeRequest, Hook, check_metadata, hand_on_credentials, request_of
 from mesh.edge.routes import Route
 from mesh.errors import AppError
 from mesh.rpc.channel import Channel
@@ -114,6 +114,7 @@ class Transcoder(BaseRoute):
         hand_on_credentials(request)
         for hook in self._before:
             await hook(request)
+        check_metadata(request)
         body = await read_body(request.headers, receive) if route.fill.body else b""
         _refuse_replaced(values)
         message = route.fill(values, scope["query_string"], request.headers, body)

@@ -164,7 +164,8 @@ def _expected_one(field: Any, value: Any, printed: Any) -> Any:
 
 def assert_equal_to_json_format(message: Any) -> None:
     printed = json_format.MessageToDict(message, always_print_fields_with_no_presence=True)
-    assert orjson.loads(codec_of(type(message)).write(message)) == expected(message, printed)
+    kind: Any = type(message)
+    assert orjson.loads(codec_of(kind).write(message)) == expected(message, printed)
 
 
 @_SETTINGS
