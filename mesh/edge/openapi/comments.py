@@ -1,18 +1,22 @@
 """What the protos' comments say, when they were generated."""
 
-import importlib.resources
 import json
 import re
 from functools import cache
+from pathlib import Path
+
+import leaky
 
 
 @cache
 def _comments() -> dict[str, str]:
-    try:
-        text = importlib.resources.files("leaky").joinpath("comments.json").read_text()
-    except (FileNotFoundError, ModuleNotFoundError):
-        return {}
-    return {str(name): str(comment) for name, comment in json.loads(text).items()}
+    # importlib.resources cannot open a namespace package that is installed editable.
+    for folder in leaky.__path__:
+        file = Path(folder, "comments.json")
+        if file.is_file():
+            pairs = json.loads(file.read_text(encoding="utf-8")).items()
+            return {str(name): str(comment) for name, comment in pairs}
+    return {}
 
 
 def comment_of(full_name: str) -> str:

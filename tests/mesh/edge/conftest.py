@@ -251,11 +251,12 @@ class World:
         for service in SERVICES:
             dispatcher.add(answering(service, self.script, ANSWERS))
         channel = Noting(dispatcher, self.script)
+        self.methods = list(dispatcher.methods.values())
         self.settings = Live.read(MeshSettings, env or {})
         self.app = service_app(
             title="Test",
             version="1.2.3",
-            methods=list(dispatcher.methods.values()),
+            methods=self.methods,
             channel_for=lambda _method: channel,
             settings=self.settings,
             **{"ready": {}, "clock": FixedClock(), **options},
