@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from mesh.identity.profile import Profile
-from mesh.settings import MeshSettings, Ports, Section
-from mesh.settings.model import Duration, Port
+from mesh.settings import MeshSettings, Section
+from mesh.settings.model import AuthPorts, Duration, Jwt, Port
 from svc_auth.domain.password import PasswordRules
 from svc_auth.domain.policy import AuthPolicy
 
@@ -27,10 +27,9 @@ Secret = Annotated[
 ]
 
 
-class Jwt(Section):
+class ClientJwt(Jwt):
     """Tokens for clients."""
 
-    issuer: str = "leaky-tokens-auth"
     expiry: Annotated[Duration, Field(ge=1, le=YEAR)] = 3600.0
 
 
@@ -59,13 +58,13 @@ class Keys(Section):
     encryption_key: Secret = ""
 
 
-class AuthSection(Ports):
+class AuthSection(AuthPorts):
     """The settings below `auth`; an empty store is SQLite under the data folder."""
 
     http_port: Port = 8081
     grpc_port: Port = 9081
     store: str = ""
-    jwt: Jwt = Jwt()
+    jwt: ClientJwt = ClientJwt()
     oidc: Oidc = Oidc()
     password: Password = Password()
     api_key: ApiKeys = ApiKeys()

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from mesh.settings import MeshSettings, Ports, Section, live
-from mesh.settings.model import Duration
+from mesh.settings import MeshSettings, Section, live
+from mesh.settings.model import ApiKeyCache, Duration, GatewayPorts
 
 
 class KeyStrategy(StrEnum):
@@ -45,14 +45,13 @@ class RateLimitSettings(Section):
     store: str = "memory://"
 
 
-class ApiKeySettings(Section):
+class ApiKeySettings(ApiKeyCache):
     """gateway.api-key.*."""
 
     header: str = Field(default="X-Api-Key", pattern=r"^[A-Za-z0-9-]+$")
-    cache_ttl: Duration = Field(default=120.0, le=120.0)
 
 
-class GatewaySection(Ports):
+class GatewaySection(GatewayPorts):
     """gateway.*."""
 
     rate_limit: RateLimitSettings = RateLimitSettings()

@@ -24,7 +24,6 @@ from mesh.settings.secrets import secret
 
 S = TypeVar("S", bound=MeshSettings)
 SECRET_FILE = "mesh.secret"  # noqa: S105 a file's name
-CACHE_TTL_SECONDS = 120.0
 
 
 class Identity:
@@ -32,10 +31,7 @@ class Identity:
 
     `principal`, `admit` and `authorize` are interceptors, in this order and with
     the check of the request's fields before the last; `run` is a worker.
-    `cache_ttl_seconds` bounds how long an API key is remembered.
     """
-
-    ISSUER = "leaky-tokens-auth"
 
     def __init__(
         self,
@@ -43,12 +39,11 @@ class Identity:
         service: str,
         auth_channel: Channel,
         clock: Clock,
-        cache_ttl_seconds: float = CACHE_TTL_SECONDS,
     ) -> None:
         self._tokens = ServiceTokens(service=service, secret=_secret(settings.current), clock=clock)
         pulse = Pulse(clock)
         self._keys = KeySet(channel=auth_channel, clock=clock)
-        bearer = Bearer(keys=self._keys, issuer=_issuer(settings.current), clock=clock)
+        bearer = Bearer(keys=self._keys, issuer=settings.current.auth.jwt.issuer, clock=clock)
         metadata = self._tokens.metadata
         api_keys = ApiKeys(
             channel=auth_channel,
@@ -56,7 +51,7 @@ class Identity:
             bearer=bearer,
             clock=clock,
             pulse=pulse,
-            ttl_seconds=cache_ttl_seconds,
+            ttl_seconds=settings.current.gateway.api_key.cache_ttl,
         )
         self._credentials = Credentials(bearer=bearer, api_keys=api_keys)
         memberships = Memberships(channel=auth_channel, metadata=metadata, clock=clock, pulse=pulse)
@@ -91,12 +86,6 @@ class Identity:
 
 def _secret(settings: MeshSettings) -> str:
     return secret(settings.data / SECRET_FILE, settings.mesh.secret)
-
-
-def _issuer(settings: MeshSettings) -> str:
-    # Only svc_auth's own settings have the section auth.jwt.
-    jwt = getattr(settings.auth, "jwt", None)
-    return str(getattr(jwt, "issuer", Identity.ISSUER))
 
 
 def _policy(profile: Profile, memberships: Memberships) -> Policy:

@@ -59,6 +59,30 @@ class Ports(Section):
     health_port: Port | None = None
 
 
+class Jwt(Section):
+    """Whose tokens are believed."""
+
+    issuer: str = "leaky-tokens-auth"
+
+
+class AuthPorts(Ports):
+    """What every service knows of svc_auth."""
+
+    jwt: Jwt = Jwt()
+
+
+class ApiKeyCache(Section):
+    """How long a verified API key is remembered; a revocation ends it at once."""
+
+    cache_ttl: Duration = Field(default=120.0, le=120.0)
+
+
+class GatewayPorts(Ports):
+    """What every service knows of the gateway."""
+
+    api_key: ApiKeyCache = ApiKeyCache()
+
+
 class StubPort(Section):
     """Where one provider's double listens for HTTP."""
 
@@ -118,8 +142,8 @@ class MeshSettings(Section):
     bind_address: str = "127.0.0.1"
     allow_insecure_bind: bool = False
     registry: str = "static://"
-    gateway: Ports = Ports(http_port=8080, grpc_port=9080)
-    auth: Ports = Ports(http_port=8081, grpc_port=9081)
+    gateway: GatewayPorts = GatewayPorts(http_port=8080, grpc_port=9080)
+    auth: AuthPorts = AuthPorts(http_port=8081, grpc_port=9081)
     token: Ports = Ports(http_port=8082, grpc_port=9082)
     analytics: Ports = Ports(http_port=8083, grpc_port=9083)
     stubs: StubPorts = StubPorts()

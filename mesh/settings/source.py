@@ -100,10 +100,11 @@ def _put(tree: dict[str, Any], path: list[str] | None, text: str) -> None:
 
 
 def _explain(error: ValidationError, names: Iterable[Name]) -> str:
-    secret = {name.dotted for name in names if name.secret}
+    secrets = [name.pattern for name in names if name.secret]
     lines = []
     for item in error.errors(include_url=False, include_context=False):
         dotted = ".".join(str(part) for part in item["loc"])
-        given = "" if dotted in secret or not dotted else f" (given {item['input']!r})"
+        hidden = not dotted or any(pattern.fullmatch(dotted) for pattern in secrets)
+        given = "" if hidden else f" (given {item['input']!r})"
         lines.append(f"{dotted}: {item['msg']}{given}".removeprefix(": "))
     return "; ".join(lines)

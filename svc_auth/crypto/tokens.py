@@ -7,7 +7,7 @@ from mesh.clock import Clock, Ids
 from mesh.identity.jose import SigningKey, sign
 from svc_auth.crypto.keyring import Keyring
 from svc_auth.domain.claims import API_AUDIENCE, MESH_AUDIENCE, SECOND, Subject, Token, claims
-from svc_auth.settings import Jwt
+from svc_auth.settings import ClientJwt
 
 MESH_LIFETIME = 120
 
@@ -17,7 +17,7 @@ class Minter:
     """Implements Tokens."""
 
     keyring: Keyring
-    jwt: Callable[[], Jwt]
+    jwt: Callable[[], ClientJwt]
     clock: Clock
     ids: Ids
 
