@@ -23,6 +23,7 @@ log = structlog.get_logger("edge")
 Unavailable = Callable[[Method[Any, Any]], dict[str, Any] | None]
 JSON = (b"content-type", b"application/json")
 _UNAUTHORIZED, _TOO_LARGE, _SERVER_ERROR, _UNAVAILABLE = 401, 413, 500, 503
+_LOGGED = "leaky.logged"
 _DOWN = (reason_pb2.REASON_UNAVAILABLE, reason_pb2.REASON_CIRCUIT_OPEN)
 # Of HTTP errors that did not begin as an AppError.
 _REASONS = {
@@ -140,13 +141,15 @@ def camel(path: str) -> str:
 
 
 def unexpected(error: Exception, scope: Scope) -> AppError:
-    """Logs what should not have happened and gives the error that says nothing of it."""
-    log.error(
-        "unexpected error",
-        trace_id=scope[SCOPE_KEY].trace_id,
-        correlation_id=scope[SCOPE_KEY].correlation_id,
-        exc_info=error,
-    )
+    """Logs what should not have happened, once, and gives the error that says nothing of it."""
+    if scope.get(_LOGGED) is not error:
+        scope[_LOGGED] = error
+        log.error(
+            "unexpected error",
+            trace_id=scope[SCOPE_KEY].trace_id,
+            correlation_id=scope[SCOPE_KEY].correlation_id,
+            exc_info=error,
+        )
     return AppError(REASON_INTERNAL, "internal error")
 
 

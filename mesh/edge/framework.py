@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from leaky.common.v1.reason_pb2 import REASON_INVALID_ARGUMENT
 from mesh.edge.answering import printable
-from mesh.edge.errors import Failure, Failures, from_http
+from mesh.edge.errors import Failure, Failures, from_http, unexpected
 from mesh.errors import AppError, FieldViolation
 
 Handler = Callable[[Request, Any], Awaitable[Response]]
@@ -37,7 +37,16 @@ def handlers(failures: Failures) -> dict[type[Exception], Handler]:
         as_ours = AppError(REASON_INVALID_ARGUMENT, "invalid request", violations=violations)
         return _response(failures.of(as_ours, request.scope))
 
-    return {AppError: app_error, HTTPException: http_error, RequestValidationError: invalid}
+    async def other(request: Request, error: Exception) -> Response:
+        # Starlette raises it once more after this answer; it is logged here already.
+        return _response(failures.of(unexpected(error, request.scope), request.scope))
+
+    return {
+        AppError: app_error,
+        HTTPException: http_error,
+        RequestValidationError: invalid,
+        Exception: other,
+    }
 
 
 def _response(failure: Failure, more: Any = None) -> Response:

@@ -22,7 +22,7 @@ _POLICY_NAME = b"content-security-policy"
 def dressed(headers: Headers, correlation_id: str, *, tls: bool) -> Headers:
     """The headers with those that every response has; a policy of its own stays."""
     out = [*headers, *_ALWAYS, (b"x-correlation-id", correlation_id.encode())]
-    if not any(name == _POLICY_NAME for name, _ in headers):
+    if _POLICY_NAME not in dict(headers):
         out.append((_POLICY_NAME, _API_POLICY))
     if tls:
         out.append(_OVER_TLS)
