@@ -20,7 +20,7 @@ from svc_auth.domain.policy import AuthPolicy
 from svc_auth.domain.revocation import Kind, Revocation
 from svc_auth.ports import AuthStore
 from svc_auth.revocations import Broadcaster, Watcher
-from svc_auth.settings import AuthSettings, Jwt
+from svc_auth.settings import AuthSettings, ClientJwt
 from svc_auth.stores import STORES
 from svc_auth.usecases.create_api_key import CreateApiKey
 from svc_auth.usecases.delete_api_key import DeleteApiKey
@@ -95,7 +95,7 @@ class House:
     keyring: Keyring
     clock: StillClock
     policy: AuthPolicy = LOCAL
-    jwt: Jwt = field(default_factory=Jwt)
+    jwt: ClientJwt = field(default_factory=ClientJwt)
     ids: RandomIds = field(default_factory=RandomIds)
 
     def __post_init__(self) -> None:

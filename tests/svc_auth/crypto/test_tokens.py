@@ -5,7 +5,7 @@ import pytest
 
 from mesh.identity.jose import InvalidToken, verify
 from svc_auth.domain.claims import Subject
-from svc_auth.settings import Jwt
+from svc_auth.settings import ClientJwt
 
 pytestmark = pytest.mark.anyio
 ALICE = Subject(user_id="a", username="alice", roles=("ADMIN", "USER"))
@@ -17,7 +17,7 @@ def _read(house: Any, text: str, kid: str, audience: str, issuer: str) -> dict[s
 
 
 async def test_issuer_and_expiry_are_settings(house: Any) -> None:
-    house.jwt = Jwt(issuer="somebody", expiry=60.0)
+    house.jwt = ClientJwt(issuer="somebody", expiry=60.0)
     token = house.minter.session(ALICE)
     claims = _read(house, token.text, house.keyring.session.kid, "leaky-api", "somebody")
     assert claims["exp"] - claims["iat"] == 60
