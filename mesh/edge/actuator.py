@@ -10,9 +10,10 @@ import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute
 
 from leaky.common.v1.reason_pb2 import REASON_PERMISSION_DENIED, REASON_UNAUTHENTICATED
+from mesh.edge.metrics import CountedRoute
 from mesh.errors import AppError
 from mesh.identity.profile import Profile
 from mesh.settings import Live, MeshSettings
@@ -37,15 +38,18 @@ class Actuator:
         self._ready = ready
         self._settings = settings
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[BaseRoute]:
         """Everything served here."""
         open_to_all = {"health": self.health, "health/readiness": self.health}
         guarded = {"/actuator/info": self.info, "/actuator/prometheus": self.metrics}
         return [
-            Route("/actuator/health/liveness", self.liveness),
-            *(Route(f"/actuator/{path}", endpoint) for path, endpoint in open_to_all.items()),
-            *(Route(path, self._guarded(endpoint)) for path, endpoint in guarded.items()),
-            Route("/metrics", self._guarded(self.metrics)),
+            CountedRoute("/actuator/health/liveness", self.liveness),
+            *(
+                CountedRoute(f"/actuator/{path}", endpoint)
+                for path, endpoint in open_to_all.items()
+            ),
+            *(CountedRoute(path, self._guarded(endpoint)) for path, endpoint in guarded.items()),
+            CountedRoute("/metrics", self._guarded(self.metrics)),
         ]
 
     async def liveness(self, _request: Request) -> Response:

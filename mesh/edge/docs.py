@@ -7,11 +7,12 @@ from typing import Any
 import orjson
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute
 from swagger_ui_bundle import swagger_ui_path
 
 from leaky.common.v1.reason_pb2 import REASON_PATH_NOT_FOUND
 from mesh.edge.headers import VIEWER_POLICY
+from mesh.edge.metrics import CountedRoute
 from mesh.edge.openapi import for_old_viewers
 from mesh.errors import AppError
 
@@ -62,17 +63,17 @@ class Docs:
     def __init__(self, describe: Callable[[], dict[str, Any]]) -> None:
         self._describe = describe
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[BaseRoute]:
         """Everything served here."""
         viewers = ("/docs", "/swagger-ui/index.html")
         return [
-            Route("/openapi.json", self._document),
-            Route("/v3/api-docs", self._document),
-            Route("/swagger-ui/openapi.json", self._document_for_viewer),
-            Route("/swagger-ui.html", _to_viewer),
-            Route("/swagger-ui/swagger-initializer.js", _initializer),
-            *(Route(path, _viewer) for path in viewers),
-            Route("/swagger-ui/{name}", _asset),
+            CountedRoute("/openapi.json", self._document),
+            CountedRoute("/v3/api-docs", self._document),
+            CountedRoute("/swagger-ui/openapi.json", self._document_for_viewer),
+            CountedRoute("/swagger-ui.html", _to_viewer),
+            CountedRoute("/swagger-ui/swagger-initializer.js", _initializer),
+            *(CountedRoute(path, _viewer) for path in viewers),
+            CountedRoute("/swagger-ui/{name}", _asset),
         ]
 
     async def _document(self, _request: Request) -> Response:

@@ -227,6 +227,8 @@ def _counted(uri: str, method: str, status: str) -> float:
         ("GET", "/api/v1/analytics/users/x", ("/api/v1/analytics/users/{userId}", "GET", "400")),
         ("GET", "/own/5", ("/own/{number}", "GET", "200")),
         ("GET", "/nowhere/at/all", ("other", "GET", "404")),
+        ("GET", "/actuator/health", ("/actuator/health", "GET", "200")),
+        ("GET", "/swagger-ui/none", ("/swagger-ui/{name}", "GET", "404")),
         ("BREW", STATUS, ("other", "other", "405")),
         ("GET", "/own/2", ("/own/{number}", "GET", "500")),
     ],
