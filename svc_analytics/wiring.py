@@ -45,6 +45,8 @@ async def build(ctx: Context[AnalyticsSettings]) -> AsyncIterator[Parts]:
                     channel_for=lambda _method: ctx.local,
                     settings=ctx.settings,
                     ready=ready,
+                    clock=ctx.clock,
+                    ids=ctx.ids,
                 )
             },
             ready=ready,
