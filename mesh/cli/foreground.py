@@ -19,14 +19,10 @@ from mesh.rpc.server import PortTakenError
 from mesh.service import Service
 from mesh.settings import Live
 from mesh.settings.source import SettingsError
-from mesh.storage.migrations import NewerDataError
 from mesh.storage.registry import UnknownSchemeError
 from mesh.telemetry import logs
 
 log = structlog.get_logger("serve")
-# What is ours to explain in a line; anything else is a bug and shows its traceback.
-_WRONG = (SettingsError, NewerDataError, UnknownSchemeError)
-_LOST = (PortTakenError, AppError)
 # Beyond the drain itself, for what closes after it.
 _MARGIN_SECONDS = 3.0
 
@@ -48,12 +44,21 @@ def _run(found: Service[Any], settings: Live[Any]) -> None:
             runner.run(_serve(found, settings))
     except Exception as error:
         for leaf in _leaves(error):
-            if isinstance(leaf, _WRONG):
-                raise RefusedError(str(leaf), code=USAGE) from error
-            if isinstance(leaf, _LOST):
-                raise RefusedError(str(leaf)) from error
+            code = _explained(leaf)
+            if code is not None:
+                raise RefusedError(str(leaf), code=code) from error
         log.exception("the service failed")
         raise SystemExit(FAILED) from error
+
+
+def _explained(error: BaseException) -> int | None:
+    """The exit code of what a line explains; anything else is a bug and shows its traceback."""
+    # Alembic and SQLAlchemy come with it, which a service without a database never needs.
+    from mesh.storage.migrations import NewerDataError  # noqa: PLC0415
+
+    if isinstance(error, (SettingsError, NewerDataError, UnknownSchemeError)):
+        return USAGE
+    return FAILED if isinstance(error, (PortTakenError, AppError)) else None
 
 
 async def _serve(found: Service[Any], settings: Live[Any]) -> None:

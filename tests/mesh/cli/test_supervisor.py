@@ -14,6 +14,7 @@ from mesh.cli.backoff import Backoff
 from mesh.cli.child import Program
 from mesh.cli.refusal import StartError
 from mesh.cli.supervisor import Supervisor
+from tests.mesh.cli.processes import gone
 
 # Says when it is up, and again when it is asked to end.
 GOOD = """
@@ -82,14 +83,6 @@ class Watched:
         finally:
             self.supervisor.stop()
             await asyncio.wait_for(running, 20)
-
-
-def gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
 
 
 def test_programs_come_up_together_and_drain_in_order() -> None:
@@ -252,10 +245,12 @@ def test_children_end_when_their_parent_is_killed(program: str, tmp_path: Path) 
             program.replace("MARK", repr(str(mark))),
             stdout=asyncio.subprocess.PIPE,
         )
-        child = await _pid_of_child(parent)
-        assert not gone(child)
-        parent.kill()
-        await parent.wait()
+        try:
+            child = await _pid_of_child(parent)
+            assert not gone(child)
+        finally:
+            parent.kill()
+            await parent.wait()
         await _until(lambda: gone(child))
         assert mark.exists() == (program is ENDS_WITH_ITS_PARENT)
 
