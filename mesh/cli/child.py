@@ -99,9 +99,10 @@ class Child:
 
     async def _crashed(self, code: int, ran: float) -> None:
         self._crashes += 1
-        last = f": {self._last[-1]}" if self._last else ""
         if not self.was_healthy and (code == USAGE or self._crashes >= START_CRASHES):
-            self.failure = f"{self.program.name} did not start ({_ending(code)}){last}"
+            # A refusal is one line for people; a crash has printed what there is to say.
+            why = f": {self._last[-1]}" if self._last and code == USAGE else "; see its log above"
+            self.failure = f"{self.program.name} did not start ({_ending(code)}){why}"
             return
         wait = self._backoff.after(ran)
         self._tell(f"{self.program.name} {_ending(code)}; starting it again in {wait:g} s")

@@ -141,7 +141,7 @@ def test_a_program_that_refuses_its_settings_ends_the_start_with_its_own_words()
 def test_a_program_that_keeps_crashing_at_the_start_is_given_up() -> None:
     async def run() -> None:
         watched = Watched({"token": CRASHES})
-        with pytest.raises(StartError, match=r"token did not start \(ended with code 1\): oops"):
+        with pytest.raises(StartError, match=r"token did not start \(ended with code 1\); see"):
             await watched.supervisor.run(lambda: None)
         assert watched.lines.count(("token", "oops")) == 3
 
