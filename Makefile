@@ -52,7 +52,7 @@ bench: $(VENV)/.dev ## compare with bare uvicorn and FastAPI on this machine
 LOCK := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 lock: ## resolve requirements*.in into the locks
 	$(LOCK) requirements.in -o requirements.lock
-	$(LOCK) requirements.in requirements-dev.in -o requirements-dev.lock
+	$(LOCK) -c requirements.lock requirements.in requirements-dev.in -o requirements-dev.lock
 
 clean: ## remove all that can be made again; the data in .leaky stays
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

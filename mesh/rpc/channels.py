@@ -7,6 +7,7 @@ from mesh.rpc.channel import Channel
 from mesh.rpc.grpc_channel import GrpcChannel
 from mesh.rpc.resilient import ResilientChannel
 from mesh.settings import Live, MeshSettings
+from mesh.telemetry.channel import MeasuredChannel
 
 
 class Channels:
@@ -26,7 +27,7 @@ class Channels:
         """The channel to a service, such as "auth"."""
         if service not in self._channels:
             self._channels[service] = ResilientChannel(
-                inner=GrpcChannel(self._discovery.target(service)),
+                inner=MeasuredChannel(GrpcChannel(self._discovery.target(service))),
                 target=service,
                 settings=self._settings,
                 identify=self._proof,

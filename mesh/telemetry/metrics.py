@@ -3,17 +3,15 @@
 The names follow go-grpc-middleware's, which common dashboards know.
 """
 
-import asyncio
 from typing import Any
 
 import grpc
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 from mesh.rpc.method import Method
 
 _LABELS = ("grpc_service", "grpc_method", "grpc_code")
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-LOOP_LAG = Gauge("event_loop_lag_seconds", "How late the event loop ran a timer, last time.")
 
 
 class CallMetrics:
@@ -44,12 +42,3 @@ class CallMetrics:
 
 SERVER = CallMetrics("server")
 CLIENT = CallMetrics("client")
-
-
-async def watch_loop(interval: float = 1.0) -> None:
-    """Measures the event loop's lag every `interval` seconds until cancelled."""
-    loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + interval
-        await asyncio.sleep(interval)
-        LOOP_LAG.set(max(0.0, loop.time() - due))

@@ -38,9 +38,6 @@ async def _measured(
     try:
         async for answer in answers:
             yield answer
-    except GeneratorExit:
-        code = grpc.StatusCode.CANCELLED
-        raise
     except BaseException as error:
         code = code_of(error)
         raise
@@ -52,7 +49,7 @@ def code_of(error: BaseException) -> grpc.StatusCode:
     """The code that an error ends a call with."""
     if isinstance(error, AppError):
         return error.code
-    if isinstance(error, asyncio.CancelledError):
+    if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
         return grpc.StatusCode.CANCELLED
     if isinstance(error, TimeoutError):
         return grpc.StatusCode.DEADLINE_EXCEEDED
