@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Any
 
@@ -27,6 +27,8 @@ from mesh.telemetry.rpc import observe
 
 log = structlog.get_logger("service")
 VERSION = version("leaky-tokens")
+# How long a start waits for svc_auth before it goes on without.
+IDENTITY_SECONDS = 30.0
 
 
 async def serve(service: Service[Any], settings: Live[Any]) -> None:
@@ -133,6 +135,13 @@ def _report(done: "asyncio.Future[None]", failed: "asyncio.Future[None]") -> Non
     failed.set_exception(error)
 
 
+async def _known(identity: Identity) -> None:
+    # Without svc_auth a service still has its public methods to offer.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(IDENTITY_SECONDS):
+            await identity.ready()
+
+
 @asynccontextmanager
 async def _listening(context: Context[Any], parts: Parts) -> AsyncIterator[None]:
     settings = context.settings.current
@@ -148,6 +157,7 @@ async def _listening(context: Context[Any], parts: Parts) -> AsyncIterator[None]
         stack.push_async_callback(server.stop, grace)
         for http in https:
             await stack.enter_async_context(http.listening(grace))
+        await _known(context.identity)
         await server.serving(ready=True)
         try:
             yield

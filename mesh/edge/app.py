@@ -37,7 +37,7 @@ _ALLOWED_HEADERS = (
 _EXPOSED_HEADERS = ("Retry-After", "X-Correlation-Id", "RateLimit", "RateLimit-Policy")
 
 
-def _no_fallback(_method: Method[Any, Any]) -> dict[str, Any] | None:
+def _no_fallback(_method: Method[Any, Any], _path: str) -> dict[str, Any] | None:
     return None
 
 

@@ -20,7 +20,7 @@ from mesh.errors import AppError, FieldViolation
 from mesh.rpc.method import Method
 
 log = structlog.get_logger("edge")
-Unavailable = Callable[[Method[Any, Any]], dict[str, Any] | None]
+Unavailable = Callable[[Method[Any, Any], str], dict[str, Any] | None]
 JSON = (b"content-type", b"application/json")
 _UNAUTHORIZED, _TOO_LARGE, _SERVER_ERROR, _UNAVAILABLE = 401, 413, 500, 503
 _LOGGED = "leaky.logged"
@@ -50,8 +50,8 @@ class Failure:
 class Failures:
     """Turns errors into responses.
 
-    `unavailable` gives the body for a method whose service is away, or None for
-    the usual one.
+    `unavailable` gives the body for a method, at the path it was asked for, whose
+    service is away, or None for the usual one.
     """
 
     def __init__(self, clock: Clock, unavailable: Unavailable) -> None:
@@ -77,7 +77,8 @@ class Failures:
         if refusal is not None and answer is not None:
             headers += answer.headers_of(refusal)
             return Failure(status=status, body=answer.body_of(refusal), headers=headers)
-        body = self._unavailable(method) if method and error.reason in _DOWN else None
+        away = error.reason in _DOWN
+        body = self._unavailable(method, scope["path"]) if method and away else None
         if body is None:
             body = self.document(error, scope, status)
         return Failure(status=status, body=orjson.dumps(body), headers=headers)

@@ -41,7 +41,7 @@ class Identity:
         clock: Clock,
     ) -> None:
         self._tokens = ServiceTokens(service=service, secret=_secret(settings.current), clock=clock)
-        pulse = Pulse(clock)
+        pulse = self._pulse = Pulse(clock)
         self._keys = KeySet(channel=auth_channel, clock=clock)
         bearer = Bearer(keys=self._keys, issuer=settings.current.auth.jwt.issuer, clock=clock)
         metadata = self._tokens.metadata
@@ -76,6 +76,11 @@ class Identity:
         Raises AppError UNAUTHENTICATED, INVALID_API_KEY or UNAVAILABLE.
         """
         return await self._credentials.principal(metadata)
+
+    async def ready(self) -> None:
+        """Returns once the signing keys are here and revocations arrive."""
+        await self._keys.known.wait()
+        await self._pulse.felt.wait()
 
     async def run(self) -> None:
         """Follows revocations and keeps the signing keys fresh, until cancelled."""

@@ -43,6 +43,8 @@ class KeySet:
         self._fetched_at = -math.inf
         self._failed = False
         self.version = 0
+        # Set by the first fetch that brought keys.
+        self.known = asyncio.Event()
 
     async def find(self, kid: str) -> Mapping[str, Any]:
         """The key with this id, as a JWK.
@@ -88,6 +90,7 @@ class KeySet:
         if any(keys.get(kid) != key for kid, key in self._keys.items()):
             self.version += 1
         self._keys = keys
+        self.known.set()
 
 
 def _parse(text: bytes) -> dict[str, dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Whether revocations are arriving."""
 
+import asyncio
 import math
 
 from mesh.clock import Clock
@@ -14,10 +15,13 @@ class Pulse:
         self._clock = clock
         self._heard = -math.inf
         self.silence = silence
+        # Set by the first beat, for those who wait for the start.
+        self.felt = asyncio.Event()
 
     def beat(self) -> None:
         """Something arrived just now."""
         self._heard = self._clock.monotonic()
+        self.felt.set()
 
     def trusted(self) -> bool:
         """Something arrived within the last `silence` seconds; never true at first."""

@@ -16,6 +16,7 @@ from leaky.common.v1.reason_pb2 import REASON_INVALID_ARGUMENT
 from mesh.errors import AppError
 from mesh.rpc.call import Call
 from mesh.rpc.dispatcher import Dispatcher
+from mesh.rpc.draining import until_draining
 from mesh.rpc.local_channel import new_call
 from mesh.rpc.method import Method
 from mesh.rpc.status import to_status
@@ -36,13 +37,14 @@ class Server:
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
         self._health = health.aio.HealthServicer()
+        self._draining = asyncio.Event()
         self._servers: list[grpc.aio.Server] = []
 
     async def start(self, address: str, *, health_address: str | None = None) -> None:
         """Listens; NOT_SERVING until `serving`. Raises PortTakenError."""
         await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         server = grpc.aio.server(options=OPTIONS)
-        server.add_generic_rpc_handlers((_Handlers(self._dispatcher),))
+        server.add_generic_rpc_handlers((_Handlers(self._dispatcher, self._draining),))
         await self._listen(server, address)
         if health_address is not None:
             await self._listen(grpc.aio.server(options=OPTIONS), health_address)
@@ -68,16 +70,18 @@ class Server:
             await self._health.set(name, states.SERVING if ready else states.NOT_SERVING)
 
     async def stop(self, grace: float) -> None:
-        """Takes no new calls and gives those in flight `grace` seconds."""
+        """Takes no new calls, ends streams and gives calls in flight `grace` seconds."""
+        self._draining.set()
         await asyncio.gather(*(server.stop(grace) for server in self._servers))
 
 
 class _Handlers(grpc.GenericRpcHandler):
     """Every method as bytes in and out; parsing happens here, once."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, draining: asyncio.Event) -> None:
         self._handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]] = {
-            path: _rpc_handler(dispatcher, method) for path, method in dispatcher.methods.items()
+            path: _rpc_handler(dispatcher, method, draining)
+            for path, method in dispatcher.methods.items()
         }
 
     def service(
@@ -87,10 +91,10 @@ class _Handlers(grpc.GenericRpcHandler):
 
 
 def _rpc_handler(
-    dispatcher: Dispatcher, method: Method[Any, Any]
+    dispatcher: Dispatcher, method: Method[Any, Any], draining: asyncio.Event
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     if method.streams:
-        return grpc.unary_stream_rpc_method_handler(_stream(dispatcher, method))
+        return grpc.unary_stream_rpc_method_handler(_stream(dispatcher, method, draining))
     return grpc.unary_unary_rpc_method_handler(_unary(dispatcher, method))
 
 
@@ -106,11 +110,13 @@ def _unary(dispatcher: Dispatcher, method: Method[Any, Any]) -> Callable[[bytes,
     return handle
 
 
-def _stream(dispatcher: Dispatcher, method: Method[Any, Any]) -> Callable[[bytes, Any], Any]:
+def _stream(
+    dispatcher: Dispatcher, method: Method[Any, Any], draining: asyncio.Event
+) -> Callable[[bytes, Any], Any]:
     async def handle(body: bytes, context: Any) -> AsyncIterator[bytes]:
         try:
             responses = await dispatcher.call(_parse(method, body), _call(method, context))
-            async for response in responses:
+            async for response in until_draining(responses, draining):
                 yield response.SerializeToString()
         except AppError as error:
             await context.abort_with_status(rpc_status.to_status(to_status(error)))

@@ -1,0 +1,136 @@
+"""Starts `leaky up` and takes it down again, by pid."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+START_SECONDS = 90.0
+PORTS = (
+    *(f"{name}.{kind}-port" for name in ("gateway", "auth", "token", "analytics")
+      for kind in ("http", "grpc", "health")),
+    *(f"stubs.{name}.http-port" for name in ("qwen", "gemini", "openai")),
+    "stubs.grpc-port",
+    "stubs.health-port",
+)
+
+
+class System:
+    """One `leaky up` over one data folder; may be started more than once."""
+
+    def __init__(self, data: Path, env: Mapping[str, str]) -> None:
+        self.data = data
+        self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+        ports = {_variable(name): str(port) for name, port in self.ports.items()}
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("LEAKY_")}
+        self.env = clean | ports | {"LEAKY_DATA": str(data)} | dict(env)
+        self._process: subprocess.Popen[bytes] | None = None
+        self.log_file = data.parent / f"{data.name}.log"
+
+    def url(self, service: str = "gateway") -> str:
+        """Where a service's REST is; "stubs.openai" for a double's."""
+        return f"http://127.0.0.1:{self.ports[f'{service}.http-port']}"
+
+    def target(self, service: str) -> str:
+        """Where a service's gRPC is."""
+        return f"127.0.0.1:{self.ports[f'{service}.grpc-port']}"
+
+    def leaky(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Runs a `leaky` command on this system's settings."""
+        return subprocess.run(
+            [sys.executable, "-m", "mesh.cli", *arguments],
+            env=self.env, input=stdin, capture_output=True, text=True, check=False, timeout=60,
+        )
+
+    def start(self) -> Self:
+        """Returns when every service is healthy."""
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "mesh.cli", "up"], env=self.env, stdout=log, stderr=log
+            )
+        start = len(self.log()) if self.log_file.stat().st_size else 0
+        until(lambda: "ready in" in self.log()[max(0, start - 200):] or self._ended(), START_SECONDS)
+        if self._ended():
+            raise RuntimeError(self.log()[-3000:])
+        return self
+
+    def _ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    def log(self) -> str:
+        """What all services have said so far."""
+        return self.log_file.read_text(errors="replace")
+
+    @contextmanager
+    def up(self) -> Iterator[Self]:
+        """Started, and ended."""
+        with ExitStack() as stack:
+            stack.callback(self.end)
+            yield self.start()
+
+    def end(self) -> None:
+        """Drains; what does not end is killed."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """kill -9 of every process of this system at once."""
+        assert self._process is not None
+        pids = [*self.pids().values(), self._process.pid]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        self._process.wait(10)
+        until(lambda: not any(map(_alive, pids)), 10)
+
+    def pids(self) -> dict[str, int]:
+        """The pid of each service."""
+        listed = self.leaky("status").stdout
+        found = re.findall(r"│\s*(\w+)\s*│.*│\s*(\d+)\s*│", listed)
+        return {name: int(pid) for name, pid in found}
+
+    def client(self, service: str = "gateway") -> httpx.Client:
+        """An HTTP client of a service."""
+        return httpx.Client(base_url=self.url(service), timeout=15)
+
+
+def until(condition: Callable[[], bool], seconds: float) -> None:
+    """Returns when the condition holds; fails when it does not within the time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for sock in sockets:
+            sock.bind(("127.0.0.1", 0))
+        return [sock.getsockname()[1] for sock in sockets]
+
+
+def _variable(name: str) -> str:
+    return "LEAKY_" + name.upper().replace(".", "_").replace("-", "_")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return b"\nState:\tZ" not in Path(f"/proc/{pid}/status").read_bytes()
