@@ -4,14 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from system import System
+
+from tests.e2e.system import System
 
 
 @pytest.fixture(scope="session")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A playground that all read-mostly tests share; limits are out of the way."""
-    with System(tmp_path_factory.mktemp("local"), {"LEAKY_GATEWAY_RATE_LIMIT_CAPACITY": "1000000"}
-                | {"LEAKY_GATEWAY_RATE_LIMIT_ROUTES_API_V1_TOKENS": "1000000"}).up() as system:
+    with System(
+        tmp_path_factory.mktemp("local"),
+        {"LEAKY_GATEWAY_RATE_LIMIT_CAPACITY": "1000000"}
+        | {"LEAKY_GATEWAY_RATE_LIMIT_ROUTES_API_V1_TOKENS": "1000000"},
+    ).up() as system:
         yield system
 
 

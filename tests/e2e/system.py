@@ -1,7 +1,7 @@
 """Starts `leaky up` and takes it down again, by pid."""
 
+import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -16,8 +16,11 @@ import httpx
 
 START_SECONDS = 90.0
 PORTS = (
-    *(f"{name}.{kind}-port" for name in ("gateway", "auth", "token", "analytics")
-      for kind in ("http", "grpc", "health")),
+    *(
+        f"{name}.{kind}-port"
+        for name in ("gateway", "auth", "token", "analytics")
+        for kind in ("http", "grpc", "health")
+    ),
     *(f"stubs.{name}.http-port" for name in ("qwen", "gemini", "openai")),
     "stubs.grpc-port",
     "stubs.health-port",
@@ -46,19 +49,25 @@ class System:
 
     def leaky(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Runs a `leaky` command on this system's settings."""
-        return subprocess.run(
+        return subprocess.run(  # noqa: S603 our own command
             [sys.executable, "-m", "mesh.cli", *arguments],
-            env=self.env, input=stdin, capture_output=True, text=True, check=False, timeout=60,
+            env=self.env,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
 
     def start(self) -> Self:
         """Returns when every service is healthy."""
+        self.log_file.touch()
+        said = len(self.log())
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "mesh.cli", "up"], env=self.env, stdout=log, stderr=log
             )
-        start = len(self.log()) if self.log_file.stat().st_size else 0
-        until(lambda: "ready in" in self.log()[max(0, start - 200):] or self._ended(), START_SECONDS)
+        until(lambda: "ready in" in self.log()[said:] or self._ended(), START_SECONDS)
         if self._ended():
             raise RuntimeError(self.log()[-3000:])
         return self
@@ -98,9 +107,8 @@ class System:
 
     def pids(self) -> dict[str, int]:
         """The pid of each service."""
-        listed = self.leaky("status").stdout
-        found = re.findall(r"│\s*(\w+)\s*│.*│\s*(\d+)\s*│", listed)
-        return {name: int(pid) for name, pid in found}
+        running = json.loads((self.data / "up.json").read_text())
+        return {one["service"]: one["pid"] for one in running if one["pid"]}
 
     def client(self, service: str = "gateway") -> httpx.Client:
         """An HTTP client of a service."""
