@@ -1,7 +1,6 @@
 """What the use cases need of the world, as atomic verbs."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Protocol
 
 from mesh.identity.principal import Principal
@@ -10,6 +9,7 @@ from svc_token.domain.bucket import BucketRule, Decision
 from svc_token.domain.events import OutboxRow, UsageEvent
 from svc_token.domain.owner import PoolKey
 from svc_token.domain.pool import Pool
+from svc_token.domain.provider import ProviderFacts
 from svc_token.domain.reservation import Reservation
 from svc_token.domain.saga import Move, Saga
 from svc_token.domain.window import Window
@@ -61,8 +61,8 @@ class Sagas(Protocol):
         """A saga by its id."""
         ...
 
-    async def unfinished(self, limit: int) -> Sequence[Saga]:
-        """Sagas that have a next step, longest untouched first."""
+    async def unfinished(self, limit: int, *, after: Saga | None = None) -> Sequence[Saga]:
+        """Sagas that have a next step, longest untouched first; from `after` on, exclusive."""
         ...
 
     async def move(self, saga: Saga, move: Move, event_ids: Sequence[str], now_us: int) -> bool:
@@ -187,6 +187,10 @@ class Limits(Protocol):
         """As `provider`, and AppError PROVIDER_DISABLED for one that is switched off."""
         ...
 
+    def facts(self, name: str) -> ProviderFacts | None:
+        """What is told of a provider; None for one that is not configured."""
+        ...
+
     def bucket(self, roles: frozenset[str]) -> BucketRule:
         """The rate bucket of someone with these roles."""
         ...
@@ -202,6 +206,11 @@ class Limits(Protocol):
     @property
     def hold_us(self) -> int:
         """How long a consume's reservation lives."""
+        ...
+
+    @property
+    def stale_us(self) -> int:
+        """How long a purchase may stand still before it is called stale."""
         ...
 
     @property
@@ -226,16 +235,3 @@ class Visibility(Protocol):
     async def may_see(self, principal: Principal, *, user_id: str, org_id: str | None) -> bool:
         """The user itself, a member of the organisation, an ADMIN; anyone in `local`."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderFacts:
-    """What is told of a provider: tokens, requests a second, whether it is on."""
-
-    default_quota: int
-    rate_limit: int
-    enabled: bool
-
-
-# A provider's facts by its name; None for one that is not configured.
-ProviderInfo = Callable[[str], ProviderFacts | None]

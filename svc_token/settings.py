@@ -9,7 +9,10 @@ from svc_token.domain.bucket import Strategy
 
 
 class BucketSettings(Section):
-    """token.bucket.*; capacity in tokens, the rate in tokens a second."""
+    """token.bucket.*; capacity in tokens, the rate in tokens a second.
+
+    A bucket that nobody used for `entry_ttl` is forgotten, whatever is in it.
+    """
 
     strategy: Strategy = live(Strategy.LEAKY_BUCKET)
     capacity: int = live(1000, ge=1, le=1_000_000_000)
@@ -61,11 +64,15 @@ class UsageSettings(Section):
 
 
 class SagaSettings(Section):
-    """token.saga.*."""
+    """token.saga.*.
+
+    `recovery_interval` is how often purchases are looked for that nobody began here,
+    `stale_after` when one that stands still is counted as stale.
+    """
 
     topic: str = "token-purchase-events"
     stale_after: Duration = live(600.0)
-    recovery_interval: Duration = live(60.0)
+    recovery_interval: Duration = live(60.0, ge=1)
     simulate_failure: bool = live(False)
 
 

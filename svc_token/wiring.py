@@ -31,7 +31,9 @@ from svc_token.usecases.advance_purchase import AdvancePurchase
 from svc_token.usecases.consume import Consume
 from svc_token.usecases.expire_orphans import BATCH as ORPHANS
 from svc_token.usecases.expire_orphans import ExpireOrphans
+from svc_token.usecases.hold_tokens import HoldTokens
 from svc_token.usecases.owner_roles import OwnerRoles
+from svc_token.usecases.providers import GetProviderQuota
 from svc_token.usecases.purchases import CreatePurchase, GetPurchase
 from svc_token.usecases.quotas import CreateOrgQuota, GetOrgQuota, GetQuota, UpdateOrgQuota
 from svc_token.usecases.rate_limits import GetRateLimit
@@ -42,8 +44,8 @@ from svc_token.workers.saga_runner import SagaRunner
 
 RELAY_PAUSE_SECONDS = 0.25
 SWEEP_PAUSE_SECONDS = 5.0
-SAGA_PAUSE_SECONDS = 1.0
-LAG = Gauge("outbox_depth", "Committed events that are not delivered yet.")
+DEPTH_PAUSE_SECONDS = 5.0
+DEPTH = Gauge("outbox_depth", "Committed events that are not delivered yet.")
 
 
 @asynccontextmanager
@@ -130,7 +132,12 @@ class _House:
     def _consume(self) -> ConsumeServicer:
         consume = Consume(
             buckets=self.buckets,
-            ledger=self.stores.ledger,
+            hold_tokens=HoldTokens(
+                ledger=self.stores.ledger,
+                limits=self.limits,
+                clock=self.context.clock,
+                ids=self.context.ids,
+            ),
             providers=self.providers,
             denied=self.denied,
             limits=self.limits,
@@ -143,7 +150,9 @@ class _House:
             buckets=self.buckets, limits=self.limits, owner_roles=self._owner_roles
         )
         return ConsumeServicer(
-            consume=consume, get_rate_limit=get_rate_limit, provider_info=self.limits.facts
+            consume=consume,
+            get_rate_limit=get_rate_limit,
+            get_provider_quota=GetProviderQuota(limits=self.limits),
         )
 
     def _purchase(self, sagas: Loop) -> PurchaseServicer:
@@ -166,11 +175,16 @@ class _House:
             clock=self.context.clock,
             ids=self.context.ids,
         )
-        return SagaRunner(sagas=self.stores.sagas, advance=advance)
+        return SagaRunner(
+            sagas=self.stores.sagas,
+            advance=advance,
+            limits=self.limits,
+            clock=self.context.clock,
+        )
 
     def _saga_pause(self) -> float:
-        interval = self.context.settings.current.token.saga.recovery_interval
-        return min(SAGA_PAUSE_SECONDS, interval)
+        # New purchases wake the runner; this is for those that another process left.
+        return self.context.settings.current.token.saga.recovery_interval
 
     def _loops(self) -> tuple[Loop, ...]:
         relay = RelayOutbox(outbox=self.stores.outbox, sink=self.sink)
@@ -182,9 +196,11 @@ class _House:
         )
 
         async def relay_round() -> bool:
-            more = await relay() == RELAYED
-            LAG.set(await self.stores.outbox.depth())
-            return more
+            return await relay() == RELAYED
+
+        async def measure() -> bool:
+            DEPTH.set(await self.stores.outbox.depth())
+            return False
 
         async def expire_round() -> bool:
             return await expire() == ORPHANS
@@ -193,6 +209,7 @@ class _House:
             Loop(name="outbox relay", work=relay_round, pause=lambda: RELAY_PAUSE_SECONDS),
             Loop(name="denied events", work=self.denied.flush, pause=lambda: RELAY_PAUSE_SECONDS),
             Loop(name="sweeper", work=expire_round, pause=lambda: SWEEP_PAUSE_SECONDS),
+            Loop(name="outbox depth", work=measure, pause=lambda: DEPTH_PAUSE_SECONDS),
         )
 
     def _http(self, servicers: tuple[Servicer, ...]) -> ASGIApp:

@@ -159,10 +159,12 @@ class Book:
         return self._keep(reservation.ended(State.EXPIRED if op.expired else State.RELEASED))
 
     def _find(self, op: Settle | Release) -> Reservation:
-        try:
-            return self.reservations[op.pool.owner, op.id]
-        except KeyError:
-            raise ReservationNotFoundError(op.id) from None
+        reservation = self.reservations.get((op.pool.owner, op.id))
+        if reservation is None:
+            raise ReservationNotFoundError(op.id)
+        if reservation.pool != op.pool:
+            raise ReservationConflictError
+        return reservation
 
     def _put(self, pool: Pool, now_us: int) -> None:
         self.pools[pool.key] = replace(pool, updated_us=now_us)

@@ -97,7 +97,8 @@ def _wait(level: Level, cost: int, now_us: int, rule: BucketRule) -> int:
     if over <= 0:
         return 0
     if rule.strategy is Strategy.FIXED_WINDOW:
-        return max(1, level.at_us + rule.window_us - now_us)
+        at_us = max(level.at_us, now_us)
+        return at_us - at_us % rule.window_us + rule.window_us - now_us
     waited = max(0, now_us - level.at_us)
     return max(1, -(-over * MICRO // rule.rate) - waited)
 

@@ -9,9 +9,10 @@ from leaky.token.v1 import consume_service_pb2 as pb
 from mesh.errors import AppError
 from mesh.rpc.call import Call
 from svc_token.domain.bucket import Decision
-from svc_token.ports import ProviderInfo
+from svc_token.domain.spend import Spend
 from svc_token.servicers.times import timestamp
-from svc_token.usecases.consume import Consume, RateLimitedError, Spend
+from svc_token.usecases.consume import Consume, RateLimitedError
+from svc_token.usecases.providers import GetProviderQuota
 from svc_token.usecases.rate_limits import GetRateLimit
 
 
@@ -21,11 +22,15 @@ class ConsumeServicer:
     SERVICE: ClassVar[ServiceDescriptor] = pb.DESCRIPTOR.services_by_name["ConsumeService"]
 
     def __init__(
-        self, *, consume: Consume, get_rate_limit: GetRateLimit, provider_info: ProviderInfo
+        self,
+        *,
+        consume: Consume,
+        get_rate_limit: GetRateLimit,
+        get_provider_quota: GetProviderQuota,
     ) -> None:
         self._consume = consume
         self._get_rate_limit = get_rate_limit
-        self._provider_info = provider_info
+        self._get_provider_quota = get_provider_quota
 
     async def consume(self, request: pb.ConsumeRequest, call: Call) -> pb.ConsumeResponse:
         """A refusal by the bucket carries the documented body as its detail."""
@@ -68,14 +73,12 @@ class ConsumeServicer:
         self, request: pb.GetProviderQuotaRequest, _call: Call
     ) -> pb.GetProviderQuotaResponse:
         """The provider's settings."""
-        info = self._provider_info(request.provider)
-        if info is None:
-            raise AppError(reason_pb2.REASON_PROVIDER_NOT_FOUND, "no such provider")
+        facts = await self._get_provider_quota(request.provider)
         return pb.GetProviderQuotaResponse(
             provider=request.provider,
-            default_quota=info.default_quota,
-            rate_limit=info.rate_limit,
-            enabled=info.enabled,
+            default_quota=facts.default_quota,
+            rate_limit=facts.rate_limit,
+            enabled=facts.enabled,
         )
 
 

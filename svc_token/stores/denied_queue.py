@@ -25,10 +25,8 @@ class DeniedQueue:
 
     def offer(self, event: UsageEvent) -> None:
         """Queues an event."""
-        if len(self._events) >= MOST:
-            self._events.popleft()
-            DROPPED.inc()
         self._events.append(event)
+        self._trim()
 
     async def flush(self) -> bool:
         """Sends a batch; whether there is more. Raises AppError when the receiver is away."""
@@ -41,8 +39,14 @@ class DeniedQueue:
             DROPPED.inc(len(batch))
         except BaseException:
             self._events.extendleft(reversed(batch))
+            self._trim()
             raise
         return bool(self._events)
+
+    def _trim(self) -> None:
+        while len(self._events) > MOST:
+            self._events.popleft()
+            DROPPED.inc()
 
     def _row(self, event: UsageEvent) -> OutboxRow:
         return OutboxRow(

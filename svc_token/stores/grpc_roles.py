@@ -3,6 +3,7 @@
 from collections import OrderedDict
 
 from leaky.auth.v1.credential_service_pb2 import GetUserRolesRequest, GetUserRolesResponse
+from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.clock import Clock
 from mesh.errors import AppError
 from mesh.rpc.channel import Channel
@@ -29,10 +30,12 @@ class GrpcRoles:
             return known[0]
         try:
             response = await self._auth.unary(_GET, GetUserRolesRequest(user_id=user_id))
-        except AppError:
-            if known is None:
-                raise
-            return known[0]
+        except AppError as error:
+            if known is not None:
+                return known[0]
+            # Whatever it is, it is between svc_auth and us, and not the caller's 401 or 404.
+            message = "the user's roles cannot be found out"
+            raise AppError(REASON_UNAVAILABLE, message, retry_after=1) from error
         return self._remember(user_id, frozenset(response.roles), now)
 
     def _remember(self, user_id: str, roles: frozenset[str], now: float) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -52,14 +52,17 @@ class SqlSagas:
             row = (await connection.execute(select(SAGAS).where(SAGAS.c.id == saga_id))).first()
         return saga_from(row) if row else None
 
-    async def unfinished(self, limit: int) -> Sequence[Saga]:
-        """Sagas that have a next step, longest untouched first."""
+    async def unfinished(self, limit: int, *, after: Saga | None = None) -> Sequence[Saga]:
+        """Sagas that have a next step, longest untouched first; from `after` on, exclusive."""
         query = (
             select(SAGAS)
             .where(SAGAS.c.step != Step.NONE.value)
             .order_by(SAGAS.c.updated_us, SAGAS.c.id)
             .limit(limit)
         )
+        if after is not None:
+            touched = tuple_(SAGAS.c.updated_us, SAGAS.c.id)
+            query = query.where(touched > (after.updated_us, after.id))
         async with self._database.read() as connection:
             return [saga_from(row) for row in await connection.execute(query)]
 

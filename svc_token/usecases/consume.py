@@ -1,5 +1,6 @@
 """Spending tokens at a provider: bucket first, pool second, charge what was answered."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from leaky.common.v1 import reason_pb2
@@ -7,41 +8,11 @@ from mesh.clock import Clock, Ids
 from mesh.errors import AppError, invalid
 from mesh.finisher import Finisher
 from mesh.identity.principal import Principal
-from svc_token.domain.book import Emit, Release, Reserve, Settle
 from svc_token.domain.bucket import BucketRule, Decision
-from svc_token.domain.events import UsageEvent
-from svc_token.domain.owner import Owner, OwnerKind, PoolKey
-from svc_token.domain.pool import InsufficientTokensError
-from svc_token.ports import Buckets, DeniedEvents, Ledger, Limits, Providers
+from svc_token.domain.spend import Spend
+from svc_token.ports import Buckets, DeniedEvents, Limits, Providers
+from svc_token.usecases.hold_tokens import HoldTokens
 from svc_token.usecases.owner_roles import OwnerRoles
-
-UNENFORCED = "unenforced"
-
-
-def bucket_key(user_id: str, provider: str) -> str:
-    """A bucket's key, tagged by its user so that a cluster keeps it in one place."""
-    return f"bucket:{{{user_id}}}:{provider}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spend:
-    """What to spend, on whose account; an organisation's when one is named."""
-
-    user_id: str
-    org_id: str | None
-    provider: str
-    tokens: int
-    prompt: str | None
-
-    @property
-    def pool(self) -> PoolKey:
-        """The pool that pays."""
-        return PoolKey(Owner.of(self.user_id, self.org_id), self.provider)
-
-    @property
-    def bucket(self) -> str:
-        """The bucket that is asked first: the user's, whoever pays."""
-        return bucket_key(self.user_id, self.provider)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +35,15 @@ class RateLimitedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consume:
-    """Runs to its end once begun, also when the caller goes away: no hold is left behind."""
+    """Runs to its end once begun, also when the caller goes away: no hold is left behind.
+
+    One gap is left to issue C: when the store goes away between the provider's
+    answer and the charge, and stays away for the rest of the call's time, the
+    sweeper frees tokens that were used.
+    """
 
     buckets: Buckets
-    ledger: Ledger
+    hold_tokens: HoldTokens
     providers: Providers
     denied: DeniedEvents
     limits: Limits
@@ -96,88 +72,40 @@ class Consume:
             self._refuse(spend, "RATE_LIMITED")
             raise RateLimitedError(decision, self.clock.now_us())
         try:
-            answer = await self._paid(spend, roles)
+            hold = await self._hold(spend, roles)
+            answer = await self._ask(hold, spend)
         except BaseException:
-            await self.buckets.refund(spend.bucket, spend.tokens, rule)
+            # Without the refund the bucket is merely stricter than it need be.
+            with suppress(AppError):
+                await self.buckets.refund(spend.bucket, spend.tokens, rule)
             raise
+        # What was answered has been used: from here on nothing is given back.
+        await self.hold_tokens.settle(hold, spend)
         return Spent(decision=decision, answer=answer, at_us=self.clock.now_us())
 
-    async def _paid(self, spend: Spend, roles: frozenset[str]) -> bytes:
-        if not self.limits.quotas_enforced:
-            return await self._unenforced(spend)
-        hold = self.ids.new()
-        await self._reserve(hold, spend, roles)
+    async def _hold(self, spend: Spend, roles: frozenset[str]) -> str | None:
         try:
-            answer = await self._call(hold, spend)
-        except BaseException:
-            await self._release(hold, spend)
+            return await self.hold_tokens(spend, roles)
+        except AppError as error:
+            if error.reason == reason_pb2.REASON_INSUFFICIENT_QUOTA:
+                self._refuse(spend, "INSUFFICIENT_QUOTA")
             raise
-        await self._settle(hold, spend)
-        return answer
 
-    async def _unenforced(self, spend: Spend) -> bytes:
-        answer = await self._call(self.ids.new(), spend)
-        event = self._event(spend, allowed=True, reason=UNENFORCED)
-        await self.ledger.submit(Emit(event=event))
-        return answer
-
-    async def _reserve(self, hold: str, spend: Spend, roles: frozenset[str]) -> None:
-        now = self.clock.now_us()
-        personal = spend.pool.owner.kind is OwnerKind.USER
-        reserve = Reserve(
-            id=hold,
-            pool=spend.pool,
-            user_id=spend.user_id,
-            tokens=spend.tokens,
-            allowance=self.limits.allowance(roles) if personal else None,
-            window=self.limits.window(now),
-            now_us=now,
-            expires_us=now + self.limits.hold_us,
-        )
+    async def _ask(self, hold: str | None, spend: Spend) -> bytes:
         try:
-            await self.ledger.submit(reserve)
-        except InsufficientTokensError:
-            self._refuse(spend, "INSUFFICIENT_QUOTA")
-            raise AppError(
-                reason_pb2.REASON_INSUFFICIENT_QUOTA, "insufficient token quota"
-            ) from None
-
-    async def _call(self, request_id: str, spend: Spend) -> bytes:
-        return await self.providers.complete(
-            spend.provider, prompt=spend.prompt, tokens=spend.tokens, request_id=request_id
-        )
-
-    async def _release(self, hold: str, spend: Spend) -> None:
-        now = self.clock.now_us()
-        window = self.limits.window(now)
-        await self.ledger.submit(Release(id=hold, pool=spend.pool, window=window, now_us=now))
-
-    async def _settle(self, hold: str, spend: Spend) -> None:
-        now = self.clock.now_us()
-        settle = Settle(
-            id=hold,
-            pool=spend.pool,
-            tokens=spend.tokens,
-            event=self._event(spend, allowed=True, reason=""),
-            window=self.limits.window(now),
-            now_us=now,
-        )
-        await self.ledger.submit(settle)
+            return await self.providers.complete(
+                spend.provider,
+                prompt=spend.prompt,
+                tokens=spend.tokens,
+                request_id=hold or self.ids.new(),
+            )
+        except BaseException:
+            await self.hold_tokens.release(hold, spend)
+            raise
 
     def _refuse(self, spend: Spend, reason: str) -> None:
-        self.denied.offer(self._event(spend, allowed=False, reason=reason))
-
-    def _event(self, spend: Spend, *, allowed: bool, reason: str) -> UsageEvent:
-        return UsageEvent(
-            event_id=self.ids.new(),
-            user_id=spend.user_id,
-            org_id=spend.org_id,
-            provider=spend.provider,
-            tokens=spend.tokens,
-            allowed=allowed,
-            reason=reason,
-            at_us=self.clock.now_us(),
-        )
+        event = spend.event(self.ids.new(), self.clock.now_us(), allowed=False, reason=reason)
+        self.denied.offer(event)
 
 
 def _too_large(tokens: int, rule: BucketRule) -> AppError:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from mesh.identity.principal import Principal
 from svc_token.domain.bucket import Decision, Strategy
+from svc_token.domain.spend import bucket_key
 from svc_token.ports import Buckets, Limits
-from svc_token.usecases.consume import bucket_key
 from svc_token.usecases.owner_roles import OwnerRoles
 
 

@@ -27,19 +27,27 @@ class Loop:
         self._woken.set()
 
     async def run(self) -> None:
-        """Until cancelled. What is away is tried again, later and later."""
+        """Until cancelled. What fails is tried again, later and later, and said each time."""
         failures = 0
         while True:
             self._woken.clear()
-            try:
-                more = await self.work()
-                failures = 0
-            except AppError as error:
-                failures += 1
-                more = False
-                log.warning("will try again", worker=self.name, reason=error.outcome.name)
+            more = await self._round()
+            failures = failures + 1 if more is None else 0
             if not more:
                 await self._wait(self.backoff.delay(failures) if failures else self.pause())
+
+    async def _round(self) -> bool | None:
+        """Whether there is more; None for a failure."""
+        try:
+            return await self.work()
+        except AppError as error:
+            log.warning(
+                "will try again", worker=self.name, reason=error.outcome.name, error=error.message
+            )
+        except Exception:
+            # A fault of ours in one loop must not take the whole service down.
+            log.exception("unexpected error, will try again", worker=self.name)
+        return None
 
     async def _wait(self, seconds: float) -> None:
         try:
