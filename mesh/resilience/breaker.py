@@ -34,8 +34,8 @@ class State(IntEnum):
 class BreakerPolicy:
     """When to open and for how long.
 
-    It opens when, of the last `window` calls and at least `min_calls` of them,
-    `failure_percent` or more failed. `half_open` is the number of probes.
+    It opens with a failure when, of the last `window` calls and at least `min_calls`
+    of them, `failure_percent` or more failed. `half_open` is the number of probes.
     """
 
     window: int = 20
@@ -124,7 +124,7 @@ class Breaker:
         if self._state is State.HALF_OPEN:
             self._judge_probe(success=success)
         else:
-            self._judge_window()
+            self._judge_window(success=success)
 
     def _release(self, epoch: int) -> None:
         if epoch == self._epoch and self._state is State.HALF_OPEN:
@@ -140,13 +140,14 @@ class Breaker:
         if len(self._results) >= self._policy().half_open:
             self._enter(State.CLOSED)
 
-    def _judge_window(self) -> None:
+    def _judge_window(self, *, success: bool) -> None:
         policy = self._policy()
         while len(self._results) > policy.window:
             self._failures -= not self._results.popleft()
         calls = len(self._results)
-        # With fewer calls in the window than min_calls it could never open.
-        if calls < min(policy.min_calls, policy.window):
+        # With fewer calls in the window than min_calls it could never open. A target
+        # that answers is there, however many calls failed before it came.
+        if success or calls < min(policy.min_calls, policy.window):
             return
         if self._failures * 100 >= policy.failure_percent * calls:
             self._enter(State.OPEN)

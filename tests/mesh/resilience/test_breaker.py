@@ -39,9 +39,18 @@ class Bench:
 
 def test_opens_at_the_failure_share_and_not_before_enough_calls() -> None:
     bench = Bench()
-    bench.run(False)
-    assert bench.state() is State.CLOSED
     bench.run(True)
+    assert bench.state() is State.CLOSED
+    bench.run(False)
+    assert bench.state() is State.OPEN
+
+
+def test_a_call_that_succeeds_never_opens_it() -> None:
+    """A target that was away while its callers started must not be shut out once it is there."""
+    bench = Bench()
+    bench.run(False, True, True)
+    assert bench.state() is State.CLOSED
+    bench.run(False)
     assert bench.state() is State.OPEN
 
 
@@ -151,7 +160,7 @@ def test_closed_equals_counting_the_last_calls(
         bench.run(success)
         last.append(success)
         share = 100 * last.count(False) / len(last)
-        trips = len(last) >= min(min_calls, window) and share >= percent
+        trips = not success and len(last) >= min(min_calls, window) and share >= percent
         assert (bench.state() is State.OPEN) == trips
         if trips:
             return
