@@ -1,0 +1,91 @@
+"""Our own load: raw HTTP/1.1 over plain streams, for machines without wrk and exact counts."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from itertools import cycle, islice
+
+import uvloop
+
+from bench.plan import Load, Plan, Request
+from bench.spread import percentile
+
+OK = b"200"
+
+
+def encoded(request: Request) -> bytes:
+    """The request's bytes on the wire."""
+    body = request.body.encode()
+    headers = {"Host": "127.0.0.1", **request.headers, "Content-Length": str(len(body))}
+    lines = [
+        f"{request.method} {request.path} HTTP/1.1",
+        *(f"{k}: {v}" for k, v in headers.items()),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+class _Run:
+    """What the connections of one plan share."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._todo: Iterator[bytes] = cycle([encoded(each) for each in plan.requests])
+        if plan.count:
+            self._todo = islice(self._todo, plan.count)
+        self._started = time.perf_counter()
+        self._latencies: list[float] = []
+        self._refused = self._broken = 0
+
+    async def run(self) -> Load:
+        await asyncio.gather(*(self._connection() for _ in range(self._plan.connections)))
+        seconds = time.perf_counter() - self._started
+        ordered = sorted(self._latencies)
+        return Load(
+            answered=len(ordered),
+            refused=self._refused,
+            broken=self._broken,
+            seconds=seconds,
+            p50_ms=percentile(ordered, 50) * 1000,
+            p99_ms=percentile(ordered, 99) * 1000,
+        )
+
+    def _next(self) -> bytes | None:
+        late = time.perf_counter() - self._started >= self._plan.seconds
+        return None if late and not self._plan.count else next(self._todo, None)
+
+    async def _connection(self) -> None:
+        try:
+            await self._exchanges(*await asyncio.open_connection("127.0.0.1", self._plan.port))
+        except (OSError, EOFError, ValueError):
+            self._broken += 1
+
+    async def _exchanges(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while (request := self._next()) is not None:
+                await self._exchange(request, reader, writer)
+        finally:
+            writer.close()
+
+    async def _exchange(
+        self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        sent = time.perf_counter()
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(_length(head))
+        self._latencies.append(time.perf_counter() - sent)
+        self._refused += head[9:12] != OK
+
+
+def _length(head: bytes) -> int:
+    # All our servers send a length; what sends none is counted as broken.
+    _, found, rest = head.lower().partition(b"content-length:")
+    if not found:
+        raise ValueError("no content-length")
+    return int(rest.split(b"\r\n", 1)[0])
+
+
+def drive(plan: Plan) -> Load:
+    """Runs the plan in this process."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_Run(plan).run())

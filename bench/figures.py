@@ -1,0 +1,82 @@
+"""What the rounds say together."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bench.cases import CONSUME, HOT, QUOTA, STATUS, YARDSTICKS
+from bench.measure import Sample
+from bench.spread import Spread
+
+EDGE_CASES = (STATUS, QUOTA, CONSUME, HOT)
+ALL_CASES = tuple(dict.fromkeys([*(y for pair in YARDSTICKS.values() for y in pair), *EDGE_CASES]))
+Figure = Callable[[Sample], float]
+
+
+def throughput(sample: Sample) -> float:
+    """Answers a second."""
+    return sample.load.per_second
+
+
+def p50(sample: Sample) -> float:
+    """Milliseconds."""
+    return sample.load.p50_ms
+
+
+def p99(sample: Sample) -> float:
+    """Milliseconds."""
+    return sample.load.p99_ms
+
+
+def cpu(sample: Sample) -> float:
+    """Microseconds a call, all processes."""
+    return sample.cpu
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The samples of all rounds; ratios are taken within a round, then spread."""
+
+    rounds: Sequence[Sequence[Sample]]
+
+    def _pick(self, case: str, connections: int) -> list[Sample]:
+        return [
+            sample
+            for samples in self.rounds
+            for sample in samples
+            if (sample.case, sample.connections) == (case, connections)
+        ]
+
+    def spread(self, case: str, connections: int, figure: Figure) -> Spread:
+        """A figure as it is."""
+        return Spread.of(figure(sample) for sample in self._pick(case, connections))
+
+    def ratio(self, case: str, yardstick: str, connections: int, figure: Figure) -> Spread:
+        """A figure as a multiple of the yardstick's."""
+        ours, theirs = self._pick(case, connections), self._pick(yardstick, connections)
+        return Spread.of(_times(figure(a), figure(b)) for a, b in zip(ours, theirs, strict=True))
+
+    def growth(self, case: str, few: int, many: int) -> Spread:
+        """Throughput at many connections as a multiple of that at few."""
+        ours, before = self._pick(case, many), self._pick(case, few)
+        return Spread.of(
+            _times(throughput(a), throughput(b)) for a, b in zip(ours, before, strict=True)
+        )
+
+    def cpu_of(self, case: str, connections: int, process: str) -> Spread:
+        """CPU microseconds a call of one process."""
+        return self.spread(case, connections, lambda sample: sample.cpu_us[process])
+
+    def problems(self) -> list[str]:
+        """What went wrong with which sample."""
+        return [
+            f"{sample.case} at {sample.connections}: {sample.load.problem}"
+            for samples in self.rounds
+            for sample in samples
+            if sample.load.problem
+        ]
+
+
+def _times(ours: float, theirs: float) -> float:
+    # What cost nothing measurable can be no yardstick.
+    return ours / theirs if theirs else math.nan
