@@ -1,6 +1,6 @@
 """A fixed window of requests, and how it is told to the caller."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 MICRO = 1_000_000
@@ -52,13 +52,20 @@ class Verdict:
         }
 
 
-def limit_for(path: str, default: Limit, routes: Mapping[str, int]) -> Limit:
-    """The limit of a path: that of the longest prefix with a capacity of its own."""
-    fitting = [prefix for prefix in routes if under(path, prefix)]
-    if not fitting:
-        return default
-    prefix = max(fitting, key=len)
-    return Limit(name=prefix, capacity=routes[prefix], window_us=default.window_us)
+class Limits:
+    """The limits of all paths: `routes` are named by path prefixes, `free` prefixes have none."""
+
+    def __init__(self, *, default: Limit, routes: Iterable[Limit], free: Iterable[str]) -> None:
+        self._default = default
+        self._routes = sorted(routes, key=lambda limit: len(limit.name), reverse=True)
+        self._free = tuple(free)
+
+    def of(self, path: str) -> Limit | None:
+        """The limit of the longest prefix that a path is under; None for a free path."""
+        if any(under(path, prefix) for prefix in self._free):
+            return None
+        fitting = (limit for limit in self._routes if under(path, limit.name))
+        return next(fitting, self._default)
 
 
 def under(path: str, prefix: str) -> bool:

@@ -1,29 +1,42 @@
 """Where a request comes from, also behind proxies that are trusted."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 # One customer's network usually has a whole /64: its addresses are free to invent.
 IPV6_PREFIX = 64
 
 
-def client_address(peer: str, forwarded: str, trusted: Iterable[str]) -> str:
-    """The address that counts: the peer's, or the last one that a trusted proxy did not add.
+class Addresses:
+    """Tells addresses by the `trusted` networks, comma-separated, whose X-Forwarded-For counts."""
 
-    `forwarded` is the X-Forwarded-For header; it is read only when the peer is
-    in one of the `trusted` networks.
-    """
-    networks = [ipaddress.ip_network(network, strict=False) for network in trusted]
-    address = _parse(peer)
-    for hop in reversed([part.strip() for part in forwarded.split(",") if part.strip()]):
-        if address is None or not any(address in network for network in networks):
-            break
-        before = _parse(hop)
-        if before is None:
-            break
-        address = before
-    return peer if address is None else _counted(address)
+    def __init__(self, trusted: str) -> None:
+        self._trusted: Sequence[Network] = tuple(
+            ipaddress.ip_network(network, strict=False) for network in trusted.split(",") if network
+        )
+
+    def client(self, peer: str, forwarded: str) -> str:
+        """The address that counts: the peer's, or the last one that no trusted proxy added.
+
+        `forwarded` is the X-Forwarded-For header, read only when a trusted peer
+        sent it. An IPv6 address counts as its /64.
+        """
+        if not self._trusted and ":" not in peer:
+            return peer
+        address = _parse(peer)
+        for hop in reversed(forwarded.split(",")):
+            if address is None or not self._trusts(address):
+                break
+            before = _parse(hop.strip())
+            if before is None:
+                break
+            address = before
+        return peer if address is None else _counted(address)
+
+    def _trusts(self, address: Address) -> bool:
+        return any(address in network for network in self._trusted)
 
 
 def _parse(text: str) -> Address | None:
@@ -38,4 +51,4 @@ def _parse(text: str) -> Address | None:
 def _counted(address: Address) -> str:
     if isinstance(address, ipaddress.IPv4Address):
         return str(address)
-    return str(ipaddress.ip_network((address, IPV6_PREFIX), strict=False))
+    return str(ipaddress.ip_network((int(address), IPV6_PREFIX), strict=False))

@@ -1,6 +1,6 @@
 """Authenticates a request once, counts it against its caller, and hands on who is calling."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Protocol
 
 from leaky.common.v1.reason_pb2 import REASON_RATE_LIMIT_EXCEEDED
@@ -9,7 +9,7 @@ from mesh.edge.request import EdgeRequest
 from mesh.errors import AppError
 from mesh.identity.principal import NOBODY, Principal
 from mesh.settings import Live
-from svc_gateway.edge.address import client_address
+from svc_gateway.edge.address import Addresses
 from svc_gateway.settings import GatewaySettings, KeyStrategy
 from svc_gateway.usecases.limit_request import LimitRequest
 
@@ -19,18 +19,25 @@ API_KEY = "x-api-key"
 class Authenticator(Protocol):
     """Verifies credentials; mesh.identity's Identity is one."""
 
-    async def authenticate(self, metadata: dict[str, str]) -> Principal:
+    async def authenticate(self, metadata: Mapping[str, str]) -> Principal:
         """Who sent these; NOBODY without a credential. Raises AppError for a bad one."""
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """The edge's hook: runs before a request's body is read."""
+    """The edge's hook: runs before a request's body is read.
 
-    settings: Live[GatewaySettings]
-    authenticator: Authenticator
-    limit: LimitRequest
+    It sees what leads to a method. Documentation, health, fallbacks and paths
+    that are not found are no limited requests: they reach no service.
+    """
+
+    def __init__(
+        self, *, settings: Live[GatewaySettings], authenticator: Authenticator, limit: LimitRequest
+    ) -> None:
+        self._settings = settings
+        self._authenticator = authenticator
+        self._limit = limit
+        self._addresses = Addresses(settings.current.gateway.trusted_proxies)
 
     async def __call__(self, request: EdgeRequest) -> None:
         """Raises AppError RATE_LIMIT_EXCEEDED, or what is wrong with the credential.
@@ -39,7 +46,7 @@ class Admission:
         guessing keys is limited too.
         """
         principal, refusal = await self._authenticate(request)
-        verdict = await self.limit(request.path, self._caller(request, principal))
+        verdict = await self._limit(request.path, self._caller(request, principal))
         if verdict is not None:
             request.response_headers.update(verdict.headers())
             if not verdict.allowed:
@@ -52,15 +59,15 @@ class Admission:
             raise refusal
 
     async def _authenticate(self, request: EdgeRequest) -> tuple[Principal, AppError | None]:
-        self._rename_key(request)
         if request.rpc.rule.access == ACCESS_PUBLIC:
             return NOBODY, None
+        self._rename_key(request)
         metadata = dict(request.metadata)
-        if not self.settings.current.feature.flags.gateway.api_key_validation:
+        if not self._settings.current.feature.flags.gateway.api_key_validation:
             # The services check the key themselves, each time.
             metadata.pop(API_KEY, None)
         try:
-            principal = await self.authenticator.authenticate(metadata)
+            principal = await self._authenticator.authenticate(metadata)
         except AppError as refusal:
             return NOBODY, refusal
         if not principal.anonymous:
@@ -69,18 +76,16 @@ class Admission:
         return principal, None
 
     def _rename_key(self, request: EdgeRequest) -> None:
-        header = self.settings.current.gateway.api_key.header.lower()
+        header = self._settings.current.gateway.api_key.header.lower()
         if header != API_KEY:
             request.metadata.pop(API_KEY, None)
             if header in request.headers:
                 request.metadata[API_KEY] = request.headers[header]
 
     def _caller(self, request: EdgeRequest, principal: Principal) -> str:
-        gateway = self.settings.current.gateway
-        strategy = gateway.rate_limit.key_strategy
+        strategy = self._settings.current.gateway.rate_limit.key_strategy
         if strategy is not KeyStrategy.IP and not principal.anonymous:
             key = principal.api_key_id if strategy is KeyStrategy.AUTO else ""
             return f"key:{key}" if key else f"user:{principal.user_id}"
-        trusted = filter(None, gateway.trusted_proxies.split(","))
         forwarded = request.headers.get("x-forwarded-for", "")
-        return f"ip:{client_address(request.client, forwarded, trusted)}"
+        return f"ip:{self._addresses.client(request.client, forwarded)}"

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
+from starlette.routing import Route
 
 from leaky.common.v1.reason_pb2 import REASON_PATH_NOT_FOUND
 from mesh.clock import Clock
@@ -12,7 +13,6 @@ from mesh.errors import AppError
 from mesh.rpc.method import Method
 from svc_gateway.routing import service_of
 
-VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 RETRY_AFTER_SECONDS = "1"
 NAMES = {"auth": "auth-server", "token": "token-service", "analytics": "analytics-service"}
 STUBS = ("qwen-stub", "gemini-stub", "openai-stub")
@@ -44,13 +44,13 @@ class Fallback:
 
     def router(self) -> APIRouter:
         """GET and every other method on /fallback/{name}: 503 with the body."""
-        router = APIRouter()
+        # Without `methods` a route takes them all.
+        path = "/fallback/{name}"
+        return APIRouter(routes=[Route(path, self._answer, methods=(), include_in_schema=False)])
 
-        @router.api_route("/fallback/{name}", methods=VERBS, include_in_schema=False)
-        async def fallback(name: str, _request: Request) -> JSONResponse:
-            if name not in {*NAMES.values(), *STUBS}:
-                raise AppError(REASON_PATH_NOT_FOUND, "no such service")
-            headers = {"Retry-After": RETRY_AFTER_SECONDS}
-            return JSONResponse(self.body(name), status_code=503, headers=headers)
-
-        return router
+    async def _answer(self, request: Request) -> JSONResponse:
+        name = request.path_params["name"]
+        if name not in {*NAMES.values(), *STUBS}:
+            raise AppError(REASON_PATH_NOT_FOUND, "no such service")
+        headers = {"Retry-After": RETRY_AFTER_SECONDS}
+        return JSONResponse(self.body(name), status_code=503, headers=headers)
