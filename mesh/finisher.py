@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+import structlog
+
 T = TypeVar("T")
+log = structlog.get_logger("finisher")
 
 
 class Finisher:
@@ -19,12 +22,23 @@ class Finisher:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_log_failure)
+            raise
 
     @asynccontextmanager
     async def closing(self) -> AsyncIterator["Finisher"]:
-        """Waits for what is still running when the block ends."""
+        """Waits for what is still running when the block ends, and for what that begins."""
         try:
             yield self
         finally:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+
+
+def _log_failure(task: "asyncio.Task[Any]") -> None:
+    # Nobody is left who would hear of it.
+    if not task.cancelled() and task.exception() is not None:
+        log.error("work that its caller had left behind failed", exc_info=task.exception())

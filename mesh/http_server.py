@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -21,36 +21,40 @@ class _Uvicorn(uvicorn.Server):
 
 
 class HttpServer:
-    """Serves an app with uvicorn on the running loop."""
+    """Serves an app with uvicorn on the running loop.
 
-    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
-        self._app, self._host, self._port = app, host, port
+    At the end, requests in flight get `grace` seconds, rounded to whole ones.
+    """
 
-    @asynccontextmanager
-    async def listening(self, grace: float) -> AsyncIterator[None]:
-        """Serves until the end, which gives requests in flight `grace` seconds.
-
-        Raises PortTakenError.
-        """
-        sock = self._bind()
-        config = uvicorn.Config(
-            self._app,
-            http="httptools",
-            loop="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=max(1, round(grace)),
+    def __init__(self, app: ASGIApp, host: str, port: int, grace: float) -> None:
+        self._host, self._port = host, port
+        self._server = _Uvicorn(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                loop="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=max(1, round(grace)),
+            )
         )
-        server = _Uvicorn(config)
-        serving = asyncio.ensure_future(server.serve(sockets=[sock]))
-        try:
-            yield
-        finally:
-            server.should_exit = True
-            await serving
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self) -> int:
+        """Listens, and returns the port, for one given as 0. Raises PortTakenError."""
+        sock = self._bind()
+        self._serving = asyncio.create_task(self._server.serve(sockets=[sock]))
+        port: int = sock.getsockname()[1]
+        return port
+
+    async def stop(self) -> None:
+        """Takes no new requests and returns when those in flight have ended."""
+        self._server.should_exit = True
+        if self._serving is not None:
+            await self._serving
 
     def _bind(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET

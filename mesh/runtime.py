@@ -2,16 +2,18 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
 from mesh.clock import RandomIds, SystemClock
+from mesh.discovery.static import address
 from mesh.http_server import HttpServer
 from mesh.identity.identity import Identity
+from mesh.identity.profile import Profile
 from mesh.rpc.channels import Channels
 from mesh.rpc.dispatcher import Dispatcher, Interceptor
 from mesh.rpc.interceptors.admission import AdmissionInterceptor
@@ -21,9 +23,10 @@ from mesh.rpc.interceptors.validation import ValidationInterceptor
 from mesh.rpc.local_channel import LocalChannel
 from mesh.rpc.server import Server
 from mesh.service import Context, Parts, Service
-from mesh.settings import Live
+from mesh.settings import Live, MeshSettings
 from mesh.telemetry import logs
 from mesh.telemetry.rpc import observe
+from mesh.workers import Workers
 
 log = structlog.get_logger("service")
 VERSION = version("leaky-tokens")
@@ -31,43 +34,61 @@ VERSION = version("leaky-tokens")
 IDENTITY_SECONDS = 30.0
 
 
+class _Stop:
+    """What SIGTERM and SIGINT ask for: an end to a start at once, and to serving by a drain."""
+
+    def __init__(self) -> None:
+        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self.starting = True
+        self.asked = asyncio.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, self._ask)
+
+    def _ask(self) -> None:
+        if self.starting and not self.asked.is_set():
+            self._task.cancel()
+        self.asked.set()
+
+    def ended_the_start(self) -> bool:
+        """Whether the cancellation that has just arrived was ours, and ours alone."""
+        return self.starting and self.asked.is_set() and self._task.uncancel() == 0
+
+
 async def serve(service: Service[Any], settings: Live[Any]) -> None:
-    """Runs a service until SIGTERM or SIGINT, then drains it."""
+    """Runs a service until SIGTERM or SIGINT, then drains it.
+
+    Raises what kept it from starting, and what a worker failed with.
+    """
     logs.configure(service.name, settings.current.log.level)
     settings.on_change(lambda changed: logs.set_level(changed.log.level))
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with running(service, settings) as failed:
-        log.info("serving", version=VERSION, profile=settings.current.effective_profile)
-        await _first(stop.wait(), failed)
-        log.info("draining")
-
-
-async def _first(stopped: Awaitable[Any], failed: "asyncio.Future[None]") -> None:
-    waiting = asyncio.ensure_future(stopped)
+    stop = _Stop()
     try:
-        await asyncio.wait({waiting, failed}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        waiting.cancel()
+        async with running(service, settings):
+            stop.starting = False
+            log.info("serving", version=VERSION, profile=settings.current.effective_profile)
+            await stop.asked.wait()
+            log.info("draining")
+    except asyncio.CancelledError:
+        if not stop.ended_the_start():
+            raise
+        log.info("stopped while starting")
 
 
 @asynccontextmanager
-async def running(
-    service: Service[Any], settings: Live[Any]
-) -> AsyncIterator["asyncio.Future[None]"]:
-    """A served service; what it yields is done when a worker has failed, with its error."""
+async def running(service: Service[Any], settings: Live[Any]) -> AsyncIterator[None]:
+    """A served service, drained at the end; a worker that fails cancels the block."""
     async with AsyncExitStack() as stack:
         context, identity = _context(service, settings, stack)
         parts = await stack.enter_async_context(service.build(context))
         for servicer in parts.servicers:
             context.dispatcher.add(servicer)
-        workers = [settings.follow, identity.run, *parts.workers]
-        failed = await stack.enter_async_context(_working(workers))
+        workers = Workers([settings.follow, identity.run, *parts.workers])
+        await stack.enter_async_context(workers.running())
         await stack.enter_async_context(_listening(context, parts))
-        yield failed
-    if failed.done() and not failed.cancelled():
-        failed.result()
+        try:
+            yield
+        finally:
+            workers.draining()
 
 
 def _context(
@@ -109,32 +130,6 @@ def _chain(settings: Live[Any], identity: Identity) -> list[Interceptor]:
     ]
 
 
-@asynccontextmanager
-async def _working(
-    workers: list[Callable[[], Awaitable[None]]],
-) -> AsyncIterator["asyncio.Future[None]"]:
-    """Runs the workers beside what is inside; the future yielded gets the first failure."""
-    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    tasks = [asyncio.ensure_future(worker()) for worker in workers]
-    for task in tasks:
-        task.add_done_callback(lambda done: _report(done, failed))
-    try:
-        yield failed
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        failed.cancel()
-
-
-def _report(done: "asyncio.Future[None]", failed: "asyncio.Future[None]") -> None:
-    if done.cancelled() or failed.done():
-        return
-    error = done.exception() or RuntimeError("a worker ended by itself")
-    log.error("a worker failed, the service stops", exc_info=error)
-    failed.set_exception(error)
-
-
 async def _known(identity: Identity) -> None:
     # Without svc_auth a service still has its public methods to offer.
     with suppress(TimeoutError):
@@ -145,21 +140,27 @@ async def _known(identity: Identity) -> None:
 @asynccontextmanager
 async def _listening(context: Context[Any], parts: Parts) -> AsyncIterator[None]:
     settings = context.settings.current
-    host = settings.bind_address
-    https = [HttpServer(app, host, port) for port, app in parts.http.items()]
+    host, grace = settings.bind_address, settings.mesh.drain_grace
+    https = [HttpServer(app, host, port, grace) for port, app in parts.http.items()]
     server = Server(context.dispatcher)
     ports = getattr(settings, context.name)
-    health = f"127.0.0.1:{ports.health_port or ports.grpc_port + 100}"
-    secure = settings.effective_profile == "secure"
-    grace = settings.mesh.drain_grace
-    async with AsyncExitStack() as stack:
-        await server.start(f"{host}:{ports.grpc_port}", health_address=health if secure else None)
-        stack.push_async_callback(server.stop, grace)
+    try:
+        await server.start(
+            address(host, ports.grpc_port), health_address=_health_address(settings, ports)
+        )
         for http in https:
-            await stack.enter_async_context(http.listening(grace))
+            await http.start()
         await _known(context.identity)
         await server.serving(ready=True)
-        try:
-            yield
-        finally:
-            await server.serving(ready=False)
+        yield
+    finally:
+        await server.serving(ready=False)
+        # All at once, so that a drain takes one grace, however many ports there are.
+        await asyncio.gather(server.stop(grace), *(http.stop() for http in https))
+
+
+def _health_address(settings: MeshSettings, ports: Any) -> str | None:
+    """Where health is asked for without a certificate, in `secure`."""
+    if settings.effective_profile is not Profile.SECURE:
+        return None
+    return f"127.0.0.1:{ports.health_port or ports.grpc_port + 100}"

@@ -20,4 +20,9 @@ class StaticDiscovery:
         # What listens on every address is reached on this machine's own.
         if host in {"0.0.0.0", "::"}:  # noqa: S104 compared, not bound
             host = "127.0.0.1"
-        return f"{host}:{ports.grpc_port}"
+        return address(host, ports.grpc_port)
+
+
+def address(host: str, port: int) -> str:
+    """Host and port as gRPC takes them, an IPv6 host in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -9,7 +9,9 @@ from typing import Any, ClassVar, Protocol
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 
+from leaky.common.v1.reason_pb2 import REASON_UNIMPLEMENTED
 from leaky.edge.v1.options_pb2 import ACCESS_UNSPECIFIED
+from mesh.errors import AppError
 from mesh.rpc.call import CURRENT, Call
 from mesh.rpc.method import Method, methods_of
 
@@ -53,10 +55,16 @@ class Dispatcher:
         self.methods[method.path] = method
 
     async def call(self, request: Message, call: Call) -> Any:
-        """The response message, or the iterator of a streaming method."""
+        """The response message, or the iterator of a streaming method.
+
+        Raises AppError UNIMPLEMENTED for a method that is not served here.
+        """
+        handler = self._handlers.get(call.method.path)
+        if handler is None:
+            raise AppError(REASON_UNIMPLEMENTED, f"{call.method.path} is not served here")
         token = CURRENT.set(call)
         try:
-            return await self._handlers[call.method.path](request, call)
+            return await handler(request, call)
         finally:
             CURRENT.reset(token)
 

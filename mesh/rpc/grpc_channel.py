@@ -1,11 +1,15 @@
 """Ordinary gRPC calls to one address."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import grpc
+from grpc.aio import AioRpcError, BaseError, UsageError
 
+from leaky.common.v1.reason_pb2 import REASON_INTERNAL, REASON_UNAVAILABLE
 from mesh.errors import AppError
+from mesh.rpc.limits import KEEPALIVE_MS, SIZES
 from mesh.rpc.method import Method, Req, Res
 from mesh.rpc.status import from_rpc_error
 
@@ -14,8 +18,9 @@ OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_time_ms", KEEPALIVE_MS),
     ("grpc.keepalive_timeout_ms", 5_000),
+    *SIZES,
 )
 
 
@@ -41,9 +46,12 @@ class GrpcChannel:
                 method.path, method.request.SerializeToString, method.response.FromString
             )
         try:
-            response: Res = await stub(request, timeout=timeout, metadata=_pairs(metadata))
-        except grpc.aio.AioRpcError as error:
+            response: Res | None = await stub(request, timeout=timeout, metadata=_pairs(metadata))
+        except _FAILURES as error:
             raise _mapped(error) from None
+        if response is None:
+            # What gRPC makes of bytes that it cannot parse.
+            raise AppError(REASON_INTERNAL, "internal error")
         return response
 
     async def stream(
@@ -57,14 +65,15 @@ class GrpcChannel:
         stub = self._channel.unary_stream(
             method.path, method.request.SerializeToString, method.response.FromString
         )
-        call = stub(request, metadata=_pairs(metadata))
         try:
-            async for response in call:
-                yield response
-        except grpc.aio.AioRpcError as error:
+            call = stub(request, metadata=_pairs(metadata))
+            try:
+                async for response in call:
+                    yield response
+            finally:
+                call.cancel()
+        except _FAILURES as error:
             raise _mapped(error) from None
-        finally:
-            call.cancel()
 
     async def close(self) -> None:
         """Ends the connection."""
@@ -75,5 +84,20 @@ def _pairs(metadata: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
     return tuple(metadata.items()) if metadata else ()
 
 
-def _mapped(error: grpc.aio.AioRpcError) -> AppError:
-    return from_rpc_error(error)
+_FAILURES = (AioRpcError, BaseError, asyncio.CancelledError)
+
+
+def _mapped(error: BaseException) -> BaseException:
+    if isinstance(error, AioRpcError):
+        return from_rpc_error(error)
+    if isinstance(error, asyncio.CancelledError) and _asked_for():
+        return error
+    # gRPC also cancels the calls of a channel that is closed, and refuses new ones.
+    if isinstance(error, (asyncio.CancelledError, UsageError)):
+        return AppError(REASON_UNAVAILABLE, "service unavailable")
+    return AppError(REASON_INTERNAL, "internal error")
+
+
+def _asked_for() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

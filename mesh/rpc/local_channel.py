@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mesh.rpc.call import CURRENT, Call
 from mesh.rpc.method import Method, Req, Res
+from mesh.rpc.streams import closing
 
 if TYPE_CHECKING:
     from mesh.rpc.dispatcher import Dispatcher
@@ -26,10 +27,7 @@ class LocalChannel:
         metadata: Mapping[str, str] | None = None,
     ) -> Res:
         """The handler's response; raises its AppError."""
-        call = new_call(method, metadata or {})
-        outer = CURRENT.get()
-        if outer is not None:
-            call.deadline = outer.deadline
+        call = _call_within(CURRENT.get(), method, metadata or {})
         if timeout is not None:
             call.deadline = min(call.deadline, asyncio.get_running_loop().time() + timeout)
         response: Res = await self._dispatcher.call(request, call)
@@ -43,13 +41,23 @@ class LocalChannel:
         metadata: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Res]:
         """The handler's responses."""
-        call = new_call(method, metadata or {})
-        responses = await self._dispatcher.call(request, call)
-        async for response in responses:
-            yield response
+        call = _call_within(CURRENT.get(), method, metadata or {})
+        async with closing(await self._dispatcher.call(request, call)) as responses:
+            async for response in responses:
+                yield response
 
     async def close(self) -> None:
         """Nothing to end."""
+
+
+def _call_within(outer: Call | None, method: Method[Req, Res], metadata: Mapping[str, str]) -> Call:
+    call = new_call(method, metadata)
+    if outer is not None:
+        call.deadline = outer.deadline
+        call.correlation_id = call.correlation_id or outer.correlation_id
+        if not call.traceparent:
+            call.traceparent, call.trace_id = outer.traceparent, outer.trace_id
+    return call
 
 
 def new_call(method: Method[Req, Res], metadata: Mapping[str, str]) -> Call:

@@ -11,9 +11,11 @@ import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-import grpc
-
-from leaky.common.v1.reason_pb2 import REASON_DEADLINE_EXCEEDED, REASON_UNAVAILABLE
+from leaky.common.v1.reason_pb2 import (
+    REASON_DEADLINE_EXCEEDED,
+    REASON_INTERNAL,
+    REASON_UNAVAILABLE,
+)
 from leaky.edge.v1.options_pb2 import ACCESS_INTERNAL
 from mesh.errors import AppError
 from mesh.resilience.backoff import Backoff
@@ -23,19 +25,16 @@ from mesh.rpc.call import CURRENT
 from mesh.rpc.channel import Channel
 from mesh.rpc.deadlines import limit
 from mesh.rpc.method import Method, Req, Res
+from mesh.rpc.streams import closing
 from mesh.settings import Live, MeshSettings
 
 MAX_ATTEMPTS = 3
 BACKOFF = Backoff(first=0.02, cap=0.2)
 # A service inside the mesh is back within seconds, and a probe costs little.
 POLICY = BreakerPolicy(window=20, min_calls=10, failure_percent=50, open_seconds=1.0, half_open=3)
-# What says that the target is in trouble; a client's own error does not.
-_FAILURES = {
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.DEADLINE_EXCEEDED,
-    grpc.StatusCode.INTERNAL,
-    grpc.StatusCode.UNKNOWN,
-}
+# What says that the target is in trouble. A client's own error does not, nor does a
+# feature that is off or a breaker behind the target, though gRPC has one code for all.
+_FAILURES = {REASON_UNAVAILABLE, REASON_DEADLINE_EXCEEDED, REASON_INTERNAL}
 
 
 class ResilientChannel:
@@ -92,7 +91,7 @@ class ResilientChannel:
                 response = await self._inner.unary(method, request, timeout=left, metadata=metadata)
             except AppError as error:
                 self._failed(error)
-                permit.record(success=error.code not in _FAILURES)
+                permit.record(success=error.reason not in _FAILURES)
                 raise
             permit.record(success=True)
             self._budget.record_success()
@@ -142,8 +141,9 @@ class ResilientChannel:
     ) -> AsyncIterator[Res]:
         """The responses; whoever follows a stream reconnects by its own rule."""
         sent = self._metadata(method, metadata)
-        async for response in self._inner.stream(method, request, metadata=sent):
-            yield response
+        async with closing(self._inner.stream(method, request, metadata=sent)) as responses:
+            async for response in responses:
+                yield response
 
     async def close(self) -> None:
         """Ends the connection."""

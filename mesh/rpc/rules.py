@@ -5,8 +5,9 @@ violations are added to. Field paths are proto names, dotted, with [i] for
 elements of lists.
 """
 
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -35,14 +36,21 @@ def compile_checks(descriptor: Descriptor) -> tuple[Check, ...]:
         rule = field.GetOptions().Extensions[options_pb2.field]
         if rule.required:
             checks.append(_required(field))
-        if field.cpp_type == FieldDescriptor.CPPTYPE_STRING and not field.is_repeated:
-            if field.type == FieldDescriptor.TYPE_STRING:
-                checks.append(_text(field, rule))
-        elif field.cpp_type in _NUMBERS and _has_number_rule(rule):
-            checks.append(_number(field, rule))
-        elif field.message_type and not field.message_type.GetOptions().map_entry:
-            checks.extend(_nested(field))
+        checks.extend(_of_kind(field, rule))
     return tuple(checks)
+
+
+def _of_kind(field: FieldDescriptor, rule: Field) -> Iterable[Check]:
+    if field.type == FieldDescriptor.TYPE_STRING:
+        return [_texts(field, rule) if field.is_repeated else _text(field, rule)]
+    if field.cpp_type in _NUMBERS and _has_number_rule(rule):
+        if field.is_repeated:
+            message = f"{field.full_name}: no rule for lists of numbers"
+            raise TypeError(message)
+        return [_number(field, rule)]
+    if field.message_type and not field.message_type.GetOptions().map_entry:
+        return _nested(field)
+    return ()
 
 
 def _fault(violations: list[FieldViolation], path: str, name: str, message: str) -> None:
@@ -78,6 +86,23 @@ def _text(field: FieldDescriptor, rule: Field) -> Check:
         elif lower and not value.islower():
             # One id, one spelling: else a user could hold two pools.
             setattr(message, name, value.lower())
+
+    return check
+
+
+def _texts(field: FieldDescriptor, rule: Field) -> Check:
+    name = field.name
+    problem = _text_problem(rule)
+    lower = rule.format == FORMAT_UUID
+
+    def check(message: Any, path: str, violations: list[FieldViolation]) -> None:
+        values = getattr(message, name)
+        for index, value in enumerate(values):
+            fault = problem(value)
+            if fault:
+                _fault(violations, path, f"{name}[{index}]", fault)
+            elif lower:
+                values[index] = value.lower()
 
     return check
 
@@ -127,22 +152,23 @@ def _number(field: FieldDescriptor, rule: Field) -> Check:
         if rule.clamp and bound is not None:
             setattr(message, name, bound)
         else:
-            _fault(violations, path, name, _range_text(low, high))
+            _fault(violations, path, name, _range_text(value, low, high))
 
     return check
 
 
 def _nearest(value: float, low: float | None, high: float | None) -> float | None:
-    if value != value:  # noqa: PLR0124 NaN is in no range
-        return None
     if low is not None and value < low:
         return low
     if high is not None and value > high:
         return high
-    return value
+    # NaN is in no range, and infinity only beyond a bound.
+    return value if math.isfinite(value) else None
 
 
-def _range_text(low: float | None, high: float | None) -> str:
+def _range_text(value: float, low: float | None, high: float | None) -> str:
+    if not math.isfinite(value):
+        return "must be a finite number"
     if high is None:
         return f"must be at least {low}"
     if low is None:
@@ -152,7 +178,9 @@ def _range_text(low: float | None, high: float | None) -> str:
 
 def _nested(field: FieldDescriptor) -> list[Check]:
     name = field.name
-    inner = compile_checks(cast("Descriptor", field.message_type))
+    descriptor = cast("Descriptor", field.message_type)
+    bounds = _TIMES.get(descriptor.full_name)
+    inner = compile_checks(descriptor) if bounds is None else (_time(*bounds),)
     if not inner:
         return []
 
@@ -167,3 +195,21 @@ def _nested(field: FieldDescriptor) -> list[Check]:
                 one(item, f"{path}{name}[{index}].", violations)
 
     return [check_all if field.is_repeated else check_one]
+
+
+# Seconds of the years 1 to 9999, and of ten thousand years either way.
+_TIMES = {
+    "google.protobuf.Timestamp": (-62_135_596_800, 253_402_300_799),
+    "google.protobuf.Duration": (-315_576_000_000, 315_576_000_000),
+}
+_NANOS = 999_999_999
+
+
+def _time(low: int, high: int) -> Check:
+    least = -_NANOS if low == -high else 0
+
+    def check(message: Any, path: str, violations: list[FieldViolation]) -> None:
+        if not (low <= message.seconds <= high and least <= message.nanos <= _NANOS):
+            _fault(violations, path.removesuffix("."), "", "is out of range")
+
+    return check

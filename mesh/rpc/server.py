@@ -12,19 +12,26 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
-from leaky.common.v1.reason_pb2 import REASON_INVALID_ARGUMENT
+from leaky.common.v1.reason_pb2 import REASON_INTERNAL, REASON_INVALID_ARGUMENT
 from mesh.errors import AppError
-from mesh.rpc.call import Call
+from mesh.rpc.call import CURRENT, Call
 from mesh.rpc.dispatcher import Dispatcher
 from mesh.rpc.draining import until_draining
+from mesh.rpc.limits import KEEPALIVE_MS, SIZES
 from mesh.rpc.local_channel import new_call
 from mesh.rpc.method import Method
 from mesh.rpc.status import to_status
+from mesh.rpc.streams import closing
 
 log = structlog.get_logger("rpc")
 
-# A second process on our port must fail, not share it silently.
-OPTIONS = (("grpc.so_reuseport", 0), ("grpc.keepalive_permit_without_calls", 1))
+OPTIONS = (
+    # A second process on our port must fail, not share it silently.
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MS // 2),
+    *SIZES,
+)
 
 
 class PortTakenError(OSError):
@@ -36,28 +43,33 @@ class Server:
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
-        self._health = health.aio.HealthServicer()
         self._draining = asyncio.Event()
+        self._health = _Health(self._draining)
         self._servers: list[grpc.aio.Server] = []
 
-    async def start(self, address: str, *, health_address: str | None = None) -> None:
-        """Listens; NOT_SERVING until `serving`. Raises PortTakenError."""
+    async def start(self, address: str, *, health_address: str | None = None) -> int:
+        """Listens; NOT_SERVING until `serving`. Raises PortTakenError.
+
+        Returns the port, for an address that ends in ":0". Needs `stop`, also when it fails.
+        """
         await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         server = grpc.aio.server(options=OPTIONS)
         server.add_generic_rpc_handlers((_Handlers(self._dispatcher, self._draining),))
-        await self._listen(server, address)
+        port = await self._listen(server, address)
         if health_address is not None:
             await self._listen(grpc.aio.server(options=OPTIONS), health_address)
+        return port
 
-    async def _listen(self, server: grpc.aio.Server, address: str) -> None:
+    async def _listen(self, server: grpc.aio.Server, address: str) -> int:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(self._service_names(), server)
+        self._servers.append(server)
         try:
-            server.add_insecure_port(address)
+            port = server.add_insecure_port(address)
         except RuntimeError as error:
             raise PortTakenError(f"cannot listen on {address}: is it taken?") from error
         await server.start()
-        self._servers.append(server)
+        return port
 
     def _service_names(self) -> tuple[str, ...]:
         ours = sorted({method.service for method in self._dispatcher.methods.values()})
@@ -73,6 +85,25 @@ class Server:
         """Takes no new calls, ends streams and gives calls in flight `grace` seconds."""
         self._draining.set()
         await asyncio.gather(*(server.stop(grace) for server in self._servers))
+
+
+class _Health(health.aio.HealthServicer):  # type: ignore[misc] # grpc_health is untyped
+    """Health whose watches end with the drain, as all streams do."""
+
+    def __init__(self, draining: asyncio.Event) -> None:
+        super().__init__()
+        self._draining = draining
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # noqa: N802
+        """States as they change."""
+        watching = asyncio.ensure_future(super().Watch(request, context))
+        stop = asyncio.ensure_future(self._draining.wait())
+        try:
+            await asyncio.wait({watching, stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            watching.cancel()
+            stop.cancel()
+            await asyncio.gather(watching, stop, return_exceptions=True)
 
 
 class _Handlers(grpc.GenericRpcHandler):
@@ -102,9 +133,13 @@ def _unary(dispatcher: Dispatcher, method: Method[Any, Any]) -> Callable[[bytes,
     async def handle(body: bytes, context: Any) -> bytes:
         try:
             response = await dispatcher.call(_parse(method, body), _call(method, context))
+            serialized: bytes = response.SerializeToString()
         except AppError as error:
-            await context.abort_with_status(rpc_status.to_status(to_status(error)))
-        serialized: bytes = response.SerializeToString()
+            await _abort(context, error)
+        except Exception:
+            # Past the interceptors: what the handler returned is no message of ours.
+            log.exception("no response", method=method.path)
+            await _abort(context, _INTERNAL)
         return serialized
 
     return handle
@@ -115,17 +150,28 @@ def _stream(
 ) -> Callable[[bytes, Any], Any]:
     async def handle(body: bytes, context: Any) -> AsyncIterator[bytes]:
         try:
-            responses = await dispatcher.call(_parse(method, body), _call(method, context))
-            async for response in until_draining(responses, draining):
-                yield response.SerializeToString()
+            call = _call(method, context)
+            responses = await dispatcher.call(_parse(method, body), call)
+            # gRPC serves each call in a task of its own, so there is nothing to reset.
+            CURRENT.set(call)
+            async with closing(until_draining(responses, draining)) as bounded:
+                async for response in bounded:
+                    yield response.SerializeToString()
         except AppError as error:
-            await context.abort_with_status(rpc_status.to_status(to_status(error)))
+            await _abort(context, error)
         except Exception:
             # The interceptors have returned by now, so this is the stream's own last line.
             log.exception("unexpected error in a stream", method=method.path)
-            raise
+            await _abort(context, _INTERNAL)
 
     return handle
+
+
+_INTERNAL = AppError(REASON_INTERNAL, "internal error")
+
+
+async def _abort(context: Any, error: AppError) -> None:
+    await context.abort_with_status(rpc_status.to_status(to_status(error)))
 
 
 def _parse(method: Method[Any, Any], body: bytes) -> Any:

@@ -1,11 +1,12 @@
 """AppError to google.rpc.Status and back (AIP-193's error model)."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import cast
 
 import grpc
 from google.protobuf import any_pb2, descriptor_pool, duration_pb2
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
@@ -39,7 +40,7 @@ def to_status(error: AppError) -> status_pb2.Status:
         parts.append(_bad_request(error.violations))
     if error.retry_after is not None:
         delay = duration_pb2.Duration()
-        delay.FromNanoseconds(int(error.retry_after * 1e9))
+        delay.FromNanoseconds(round(error.retry_after * 1e9))
         parts.append(error_details_pb2.RetryInfo(retry_delay=delay))
     if error.code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         parts.append(_quota_failure(error))
@@ -53,7 +54,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> AppError:
     status = _status_of(error.trailing_metadata())
     if status is None:
         reason = _BY_CODE.get(error.code(), reason_pb2.REASON_INTERNAL)
-        return AppError(reason, _message_for(reason))
+        return AppError(reason, _message_for(error.code()))
     return from_status(status)
 
 
@@ -81,19 +82,19 @@ def from_status(status: status_pb2.Status) -> AppError:
     )
 
 
-def _message_for(reason: Reason.ValueType) -> str:
+def _message_for(code: grpc.StatusCode) -> str:
     # gRPC's own texts name addresses and sockets: none of it goes outside.
-    return {
-        reason_pb2.REASON_UNAVAILABLE: "service unavailable",
-        reason_pb2.REASON_DEADLINE_EXCEEDED: "deadline exceeded",
-        reason_pb2.REASON_CANCELLED: "cancelled",
-    }.get(reason, "internal error")
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return "service unavailable"
+    words: str = code.value[1]
+    return words if code in _BY_CODE else "internal error"
 
 
 def _status_of(metadata: Iterable[tuple[str, str | bytes]] | None) -> status_pb2.Status | None:
     for key, value in metadata or ():
         if key == DETAILS_KEY and isinstance(value, bytes):
-            return status_pb2.Status.FromString(value)
+            with suppress(DecodeError):
+                return status_pb2.Status.FromString(value)
     return None
 
 
@@ -130,5 +131,8 @@ def _unpack(packed: any_pb2.Any) -> Message | None:
     except KeyError:
         return None
     message = GetMessageClass(descriptor)()
-    packed.Unpack(message)
+    try:
+        packed.Unpack(message)
+    except DecodeError:
+        return None
     return message

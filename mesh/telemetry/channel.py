@@ -7,6 +7,7 @@ import grpc
 
 from mesh.rpc.channel import Channel
 from mesh.rpc.method import Method, Req, Res
+from mesh.rpc.streams import closing
 from mesh.telemetry.metrics import CLIENT
 from mesh.telemetry.rpc import code_of
 
@@ -47,8 +48,9 @@ class MeasuredChannel:
         start = time.perf_counter()
         code = grpc.StatusCode.OK
         try:
-            async for response in self._inner.stream(method, request, metadata=metadata):
-                yield response
+            async with closing(self._inner.stream(method, request, metadata=metadata)) as responses:
+                async for response in responses:
+                    yield response
         except BaseException as error:
             code = code_of(error)
             raise

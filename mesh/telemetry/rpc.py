@@ -11,6 +11,7 @@ from mesh.errors import AppError
 from mesh.rpc.call import Call
 from mesh.rpc.dispatcher import Handler
 from mesh.rpc.method import Method
+from mesh.rpc.streams import closing
 from mesh.telemetry.metrics import SERVER
 
 
@@ -36,8 +37,9 @@ async def _measured(
 ) -> AsyncIterator[Any]:
     code = grpc.StatusCode.OK
     try:
-        async for answer in answers:
-            yield answer
+        async with closing(answers):
+            async for answer in answers:
+                yield answer
     except BaseException as error:
         code = code_of(error)
         raise

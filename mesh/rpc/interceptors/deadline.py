@@ -34,7 +34,9 @@ class DeadlineInterceptor:
         if call.deadline <= now:
             raise AppError(REASON_DEADLINE_EXCEEDED, "deadline exceeded")
         try:
-            async with asyncio.timeout_at(call.deadline):
+            async with asyncio.timeout_at(call.deadline) as bound:
                 return await proceed(request, call)
         except TimeoutError as error:
+            if not bound.expired():
+                raise
             raise AppError(REASON_DEADLINE_EXCEEDED, "deadline exceeded") from error

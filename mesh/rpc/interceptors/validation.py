@@ -11,6 +11,9 @@ from mesh.rpc.call import Call
 from mesh.rpc.dispatcher import Handler
 from mesh.rpc.rules import Check, compile_checks
 
+# A refusal travels in trailers, which have a limit.
+_MOST_TOLD = 100
+
 
 class ValidationInterceptor:
     """Checks, and normalises, each request by its message type's compiled rules."""
@@ -19,15 +22,22 @@ class ValidationInterceptor:
         self._checks: dict[Descriptor, Callable[[Any], list[FieldViolation]]] = {}
 
     async def __call__(self, request: Any, call: Call, proceed: Handler) -> Any:
-        """Raises INVALID_ARGUMENT that names every field at fault."""
+        """Raises INVALID_ARGUMENT that names every field at fault, up to a hundred."""
         check = self._checks.get(request.DESCRIPTOR)
         if check is None:
             check = self._checks[request.DESCRIPTOR] = compile_message(request.DESCRIPTOR)
         violations = check(request)
         if violations:
-            message = "; ".join(f"{fault.field}: {fault.message}" for fault in violations)
-            raise AppError(REASON_INVALID_ARGUMENT, message, violations=tuple(violations))
+            raise _refusal(violations)
         return await proceed(request, call)
+
+
+def _refusal(violations: list[FieldViolation]) -> AppError:
+    told = violations[:_MOST_TOLD]
+    message = "; ".join(f"{fault.field}: {fault.message}" for fault in told)
+    if len(violations) > _MOST_TOLD:
+        message += f"; and {len(violations) - _MOST_TOLD} more"
+    return AppError(REASON_INVALID_ARGUMENT, message, violations=tuple(told))
 
 
 def compile_message(descriptor: Descriptor) -> Callable[[Any], list[FieldViolation]]:
