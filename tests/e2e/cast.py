@@ -1,0 +1,300 @@
+"""Who plays in the access matrix, what they own, and what forgers bring."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from leaky.analytics.v1.usage_event_pb2 import UsageEvent
+from leaky.auth.v1.organization_service_pb2 import PutMemberRequest
+from leaky.provider.v1.payment_service_pb2 import AuthorizePaymentRequest
+from mesh.clock import SystemClock
+from mesh.identity import jose
+from mesh.identity.service_tokens import ServiceTokens
+from svc_auth.crypto.keyring import Keyring, open_keyring
+from svc_auth.crypto.vault import Vault
+from svc_auth.settings import AuthSettings
+from svc_auth.wiring import open_store
+from tests.e2e.matrix import GRPC, Doors, Headers, Names
+from tests.e2e.system import System, until
+
+PASSWORD = "trombone lantern gravel 7"
+SERVICE = "x-leaky-service"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A user with a session and an API key."""
+
+    id: str
+    username: str
+    token: str
+    key: str
+
+    @property
+    def bearer(self) -> Headers:
+        """Signed in."""
+        return {"authorization": f"Bearer {self.token}"}
+
+    @property
+    def api_key(self) -> Headers:
+        """With its key."""
+        return {"x-api-key": self.key}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cast:
+    """Ada owns the organisation, Carol is a member, Bob is neither; Dave comes and goes."""
+
+    system: System
+    doors: Doors
+    ada: Person
+    bob: Person
+    carol: Person
+    dave: Person
+    admin: Person
+    org: str
+    saga: str
+
+    def names(self, **more: Any) -> Names:
+        """What requests name when they speak of Ada and what is hers."""
+        return {
+            "user_id": self.ada.id,
+            "saga_id": self.saga,
+            "provider": "openai",
+            "tokens": 1,
+            "api_key": self.ada.key,
+            "LoginRequest.username": self.ada.username,
+            "LoginRequest.password": PASSWORD,
+            "RegisterRequest.password": PASSWORD,
+            "CreateOrgQuotaRequest.org_id": lambda: str(uuid.uuid4()),
+            "UpdateOrgQuotaRequest.org_id": self.org,
+            "GetOrgQuotaRequest.org_id": self.org,
+            "PutMemberRequest.org_id": self.org,
+            "DeleteMemberRequest.org_id": self.org,
+            "PutMemberRequest.user_id": self.dave.id,
+            "DeleteMemberRequest.user_id": self.member,
+            "api_key_id": self.spare_key,
+            "PublishUsageRequest.events": [event(self.ada.id)],
+            "CapturePaymentRequest.id": self.payment,
+            "VoidPaymentRequest.id": self.payment,
+            "GetPaymentRequest.id": self.payment,
+            **more,
+        }
+
+    def fixed_names(self, **more: Any) -> Names:
+        """The same, with what is made for each request made once."""
+        named = self.names(**more)
+        return {name: value() if callable(value) else value for name, value in named.items()}
+
+    def member(self) -> str:
+        """Dave, who is a member from now on."""
+        request = PutMemberRequest(org_id=self.org, user_id=self.dave.id)
+        assert self.doors.ask(GRPC, request, self.admin.bearer).status == 200
+        return self.dave.id
+
+    def spare_key(self) -> str:
+        """The id of a key of Ada's that nobody needs."""
+        return str(new_key(self.system, self.ada.id, self.ada.bearer)["id"])
+
+    def payment(self) -> str:
+        """A payment that is authorised."""
+        request = AuthorizePaymentRequest(id=str(uuid.uuid4()), tokens=1)
+        assert self.doors.ask(GRPC, request, self.service("token")).status == 200
+        return request.id
+
+    def service(self, name: str) -> Headers:
+        """What a service proves itself with."""
+        secret = (self.system.data / "mesh.secret").read_text().strip()
+        return ServiceTokens(service=name, secret=secret, clock=SystemClock()).metadata()
+
+
+def assemble(system: System, doors: Doors) -> Cast:
+    """Everybody, with a pool, an organisation and a finished purchase."""
+    made = system.leaky(
+        *("admin", "create", "--username", "root-1", "--email", "root@example.com"),
+        "--password-stdin",
+        stdin=PASSWORD + "\n",
+    )
+    assert made.returncode == 0, made.stderr
+    admin, (ada, bob, carol, dave) = _person(system, "root-1"), map(_register, [system] * 4)
+    org = str(uuid.uuid4())
+    with system.client() as http:
+        for one in (ada, carol):
+            put = http.put(f"/api/v1/orgs/{org}/members/{one.id}", headers=admin.bearer)
+            assert put.status_code == 204, put.text
+        pool = {"orgId": org, "provider": "openai", "totalTokens": 1000}
+        assert http.post("/api/v1/tokens/quota/org", json=pool, headers=admin.bearer).is_success
+        order = {"userId": ada.id, "provider": "openai", "tokens": 5}
+        bought = http.post("/api/v1/tokens/purchase", json=order, headers=ada.bearer).json()
+        saga = f"/api/v1/tokens/purchase/{bought['sagaId']}"
+        until(lambda: _completed(http, saga, ada), 10)
+    return Cast(
+        system=system,
+        doors=doors,
+        ada=ada,
+        bob=bob,
+        carol=carol,
+        dave=dave,
+        admin=admin,
+        org=org,
+        saga=bought["sagaId"],
+    )
+
+
+def _completed(http: httpx.Client, path: str, who: Person) -> bool:
+    return bool(http.get(path, headers=who.bearer).json()["status"] == "COMPLETED")
+
+
+def _register(system: System) -> Person:
+    name = f"u-{uuid.uuid4().hex[:12]}"
+    body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
+    with system.client() as http:
+        assert http.post("/api/v1/auth/register", json=body).status_code == 201
+    return _person(system, name)
+
+
+def _person(system: System, name: str) -> Person:
+    with system.client() as http:
+        body = {"username": name, "password": PASSWORD}
+        signed_in = http.post("/api/v1/auth/login", json=body).json()
+    user, token = signed_in["userId"], signed_in["token"]
+    key = new_key(system, user, {"authorization": f"Bearer {token}"})["rawKey"]
+    return Person(id=user, username=name, token=token, key=key)
+
+
+def new_key(system: System, user: str, credential: Headers) -> dict[str, Any]:
+    """A new API key, as it is shown once."""
+    with system.client() as http:
+        body = {"userId": user, "name": "laptop"}
+        made = http.post("/api/v1/auth/api-keys", json=body, headers=credential)
+        assert made.status_code == 201, made.text
+        shown: dict[str, Any] = made.json()
+        return shown
+
+
+def event(user: str) -> UsageEvent:
+    """A use of tokens that never was."""
+    made = UsageEvent(event_id=str(uuid.uuid4()), user_id=user, provider="openai", tokens=1)
+    made.timestamp.GetCurrentTime()
+    return made
+
+
+async def keyring_of(system: System) -> Keyring:
+    """The system's real signing keys: only with them are other claims worth a try."""
+    settings = AuthSettings(data=system.data)
+    vault = Vault((system.data / "auth.keys.key").read_text().strip())
+    async with open_store(settings) as store:
+        return await open_keyring(store, vault, SystemClock())
+
+
+def claims(person: Person, **changed: Any) -> dict[str, Any]:
+    """What a good token of this person says, with changes; None leaves a claim out."""
+    said = {**_part(person.token, 1), "jti": uuid.uuid4().hex, **changed}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def forgeries(person: Person, keyring: Keyring) -> Mapping[str, Headers]:
+    """Credentials that look like this person's and are not, by what is wrong with them."""
+    now, key = int(time.time()), keyring.session
+    header = _part(person.token, 0)
+    other = jose.generate(jose.RS256)
+    stranger = jose.SigningKey(kid=key.kid, alg=key.alg, pem=other.pem)
+    public = load_pem_private_key(key.pem.encode(), None).public_key()
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    body = claims(person)
+    _, payload, signature = person.token.split(".")
+    tokens = {
+        "garbage": "garbage",
+        "three dots": "a.b.c",
+        "alg none": f"{_text({**header, 'alg': 'none'})}.{payload}.",
+        "alg none, signed": f"{_text({**header, 'alg': 'none'})}.{payload}.{signature}",
+        "HS256 under the public key": _hs256({**header, "alg": "HS256"}, body, pem),
+        "another key, the right kid": jose.sign(body, key=stranger),
+        "another key, its own kid": jose.sign(body, key=other),
+        "its own key in the header": _text({**header, "jwk": jose.public_jwk(other)})
+        + f".{payload}.{signature}",
+        "exp changed": f"{_text(header)}.{_text(claims(person, exp=now + 9**9))}.{signature}",
+        "roles changed": f"{_text(header)}.{_text(claims(person, roles=['ADMIN']))}.{signature}",
+        "no signature": f"{_text(header)}.{payload}.",
+        "expired": jose.sign(claims(person, exp=now - 1), key=key),
+        "not yet": jose.sign(claims(person, iat=now + 600), key=key),
+        "another audience": jose.sign(claims(person, aud="leaky-else"), key=key),
+        "another issuer": jose.sign(claims(person, iss="else"), key=key),
+        "no exp": jose.sign(claims(person, exp=None), key=key),
+        "no sub": jose.sign(claims(person, sub=None), key=key),
+    }
+    secret = "A" * len(person.key.rpartition("_")[2])
+    keys = {
+        "unknown key": "no-such-key",
+        "well-formed unknown key": f"leaky_{person.id}_{secret}",
+        "key changed at its end": person.key[:-1] + ("A" if person.key[-1] != "A" else "B"),
+        "a token as a key": person.token,
+    }
+    basic = base64.b64encode(f"{person.username}:{PASSWORD}".encode()).decode()
+    return {
+        **{name: {"authorization": f"Bearer {token}"} for name, token in tokens.items()},
+        **{name: {"x-api-key": text} for name, text in keys.items()},
+        "another scheme": {"authorization": f"Basic {basic}"},
+        "a key as a bearer": {"authorization": f"Bearer {person.key}"},
+        "a bad bearer before a good key": {"authorization": "Bearer x", "x-api-key": person.key},
+    }
+
+
+def false_services(person: Person, keyring: Keyring, secret: str) -> Mapping[str, Headers]:
+    """Service tokens that none of the services made."""
+    now = int(time.time())
+    names = {"iss": "leaky-mesh", "aud": "leaky-mesh", "sub": "token", "jti": uuid.uuid4().hex}
+    good = {**names, "iat": now, "exp": now + 60}
+    tokens = {
+        "garbage": "garbage",
+        "alg none": f"{_text({'alg': 'none', 'typ': 'JWT'})}.{_text(good)}.",
+        "another secret": jose.sign_shared(good, secret="not the secret of the mesh"),
+        "a user's token": person.token,
+        "the session key": jose.sign(good, key=keyring.session),
+        "expired": jose.sign_shared({**good, "exp": now - 1}, secret=secret),
+        "another audience": jose.sign_shared({**good, "aud": "leaky-api"}, secret=secret),
+        "another issuer": jose.sign_shared({**good, "iss": "leaky-tokens-auth"}, secret=secret),
+    }
+    return {f"service, {name}": {SERVICE: token} for name, token in tokens.items()}
+
+
+def spoofed(victim: Person) -> Headers:
+    """Headers that a careless service would believe."""
+    names = ("x-user-id", "x_user_id", "x-internal-user-id", "x_internal_user_id", "x-userid")
+    roles = ("x-user-roles", "x_user_roles", "x-internal-roles", "x-roles")
+    return {
+        **dict.fromkeys(names, victim.id),
+        **dict.fromkeys(roles, "ADMIN"),
+        "x-internal-caller": "token",
+        "x-internal-service": "token",
+        "x-forwarded-user": victim.username,
+    }
+
+
+def _part(token: str, index: int) -> dict[str, Any]:
+    text = token.split(".")[index]
+    part: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    return part
+
+
+def _text(part: Mapping[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
+
+
+def _hs256(header: Mapping[str, Any], body: Mapping[str, Any], key: bytes) -> str:
+    signed = f"{_text(header)}.{_text(body)}"
+    digest = hmac.new(key, signed.encode(), hashlib.sha256).digest()
+    return f"{signed}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"

@@ -1,0 +1,324 @@
+"""Nobody reaches another's data: every method, every door, every kind of credential."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from leaky.auth.v1.api_key_service_pb2 import DeleteApiKeyRequest, ListApiKeysRequest
+from leaky.auth.v1.organization_service_pb2 import DeleteMemberRequest, PutMemberRequest
+from leaky.edge.v1.options_pb2 import ACCESS_INTERNAL, ACCESS_PUBLIC, ACCESS_ROLES
+from leaky.token.v1.consume_service_pb2 import ConsumeRequest
+from leaky.token.v1.quota_service_pb2 import GetOrgQuotaRequest, GetQuotaRequest
+from mesh.identity import jose
+from mesh.rpc.method import Method
+from svc_auth.crypto.keyring import Keyring
+from svc_gateway.routing import methods as routed
+from tests.e2e.cast import (
+    Cast,
+    Person,
+    assemble,
+    claims,
+    false_services,
+    forgeries,
+    keyring_of,
+    new_key,
+    spoofed,
+)
+from tests.e2e.matrix import (
+    EDGE,
+    GRPC,
+    GRPC_SERVICES,
+    GUARDED,
+    METHODS,
+    OWN,
+    ROUTES,
+    Answer,
+    Doors,
+    Headers,
+    Names,
+    doors,
+    request_for,
+)
+from tests.e2e.system import System, until
+from tests.e2e.traces import no_trace
+
+pytestmark = pytest.mark.e2e
+# Any user may call these, and sees only what is everybody's or its own.
+FOR_ANY_USER = {
+    "ListUsage",
+    "GetReport",
+    "GetAnomalies",
+    "ListProviderShares",
+    "GetTrends",
+    "Chat",
+    "GetProviderQuota",
+}
+# Also for any user, but what is somebody else's is not found.
+NOT_FOUND_FOR_OTHERS = {"GetPurchase"}
+# Each costs a password hash, so not every forgery is tried on them.
+SLOW = {"Register", "Login"}
+REASONS = {"UNAUTHENTICATED", "INVALID_API_KEY"}
+Case = tuple[Headers, Names, int]
+
+
+def cases(methods: Any) -> list[Any]:
+    return [pytest.param(m, door, id=f"{m.name}-{door}") for m in methods for door in doors(m)]
+
+
+PUBLIC = [method for method in METHODS if method.rule.access == ACCESS_PUBLIC]
+every_guarded = pytest.mark.parametrize(("method", "door"), cases(GUARDED))
+every_public = pytest.mark.parametrize(("method", "door"), cases(PUBLIC))
+every_method = pytest.mark.parametrize(("method", "door"), cases(METHODS))
+
+
+@pytest.fixture(scope="module")
+def cast(secure: System) -> Iterator[Cast]:
+    ways = Doors(secure)
+    yield assemble(secure, ways)
+    ways.close()
+
+
+@pytest.fixture(scope="module")
+def keyring(secure: System) -> Keyring:
+    return asyncio.run(keyring_of(secure))
+
+
+@pytest.fixture(scope="module")
+def refused(cast: Cast, keyring: Keyring) -> Mapping[str, Headers]:
+    """No credential, and everything that only looks like one."""
+    secret = (cast.system.data / "mesh.secret").read_text().strip()
+    return {
+        "none": {},
+        "spoofed headers": spoofed(cast.ada),
+        **forgeries(cast.ada, keyring),
+        **false_services(cast.ada, keyring, secret),
+    }
+
+
+@pytest.fixture(scope="module")
+def fixed(cast: Cast) -> Names:
+    return cast.fixed_names()
+
+
+def ask(
+    cast: Cast, method: Method[Any, Any], door: str, credential: Headers, names: Names
+) -> Answer:
+    return cast.doors.ask(door, request_for(method, names), credential)
+
+
+def test_every_method_is_somewhere_in_the_matrix() -> None:
+    assert set(ROUTES) <= {method.path for method in routed()}
+    inside = {method.path for method in METHODS} - set(ROUTES)
+    assert {m.name for m in METHODS if m.path in inside and m.rule.access != ACCESS_INTERNAL} == {
+        "GetJwks"
+    }
+    assert not [m for m in METHODS if m.rule.access == ACCESS_INTERNAL and m.path in ROUTES]
+    protected = {m.name for m in GUARDED if _strangers_exist(m)}
+    assert protected | FOR_ANY_USER == {m.name for m in GUARDED}
+    assert not protected & FOR_ANY_USER
+
+
+def _strangers_exist(method: Method[Any, Any]) -> bool:
+    rule = method.rule
+    special = rule.access in (ACCESS_ROLES, ACCESS_INTERNAL)
+    return bool(rule.own or rule.member or special or method.name in NOT_FOUND_FOR_OTHERS)
+
+
+@every_guarded
+def test_no_credential_and_forged_ones_are_refused_and_nothing_is_written(
+    cast: Cast,
+    refused: Mapping[str, Headers],
+    fixed: Names,
+    method: Method[Any, Any],
+    door: str,
+) -> None:
+    with no_trace(cast.system):
+        answers = {
+            name: ask(cast, method, door, credential, fixed) for name, credential in refused.items()
+        }
+    wrong = {name: one for name, one in answers.items() if one.status != 401}
+    assert not wrong
+    assert {one.reason for one in answers.values()} <= REASONS
+    if door != GRPC:
+        assert {one.headers["www-authenticate"] for one in answers.values()} == {"Bearer"}
+
+
+@every_guarded
+def test_somebody_else_is_refused_and_nothing_is_written(
+    cast: Cast, fixed: Names, method: Method[Any, Any], door: str
+) -> None:
+    given = strangers(cast, method, fixed)
+    with no_trace(cast.system):
+        answers = {
+            name: (ask(cast, method, door, credential, names), expected)
+            for name, (credential, names, expected) in given.items()
+        }
+    wrong = {name: one for name, (one, status) in answers.items() if one.status != status}
+    assert not wrong
+
+
+def strangers(cast: Cast, method: Method[Any, Any], fixed: Names) -> dict[str, Case]:
+    """Good credentials of the wrong people, what they ask for, and what they get."""
+    bob, rule = cast.bob, method.rule
+    if rule.access == ACCESS_INTERNAL:
+        others = [one for one in ("gateway", *GRPC_SERVICES) if one not in rule.callers]
+        return {
+            "a user": (cast.ada.bearer, fixed, 403),
+            "an ADMIN": (cast.admin.bearer, fixed, 403),
+            "a user's key": (cast.ada.api_key, fixed, 401),
+            **{f"service {one}": (cast.service(one), fixed, 403) for one in others},
+        }
+    found: dict[str, Case] = {"a service": (cast.service("token"), fixed, 401)}
+    if rule.access == ACCESS_ROLES:
+        found |= {name: (held, fixed, 403) for name, held in every_way(cast.ada).items()}
+    if rule.own:
+        found |= {f"another user, {name}": (held, fixed, 403) for name, held in bobs(cast).items()}
+    if rule.member:
+        names = {**fixed, "org_id": cast.org} | ({"user_id": bob.id} if rule.own else {})
+        found |= {f"no member, {name}": (held, names, 403) for name, held in bobs(cast).items()}
+    if rule.org_owner:
+        found |= {"a mere member": (cast.carol.bearer, fixed, 403)}
+    if method.name in NOT_FOUND_FOR_OTHERS:
+        found |= {f"another user, {name}": (held, fixed, 404) for name, held in bobs(cast).items()}
+    return found
+
+
+def every_way(person: Person) -> dict[str, Headers]:
+    return {"token": person.bearer, "key": person.api_key}
+
+
+def bobs(cast: Cast) -> dict[str, Headers]:
+    spoofing = {**spoofed(cast.ada), **cast.bob.bearer}
+    return {**every_way(cast.bob), "spoofing": spoofing}
+
+
+@every_guarded
+def test_who_may_gets_through(cast: Cast, method: Method[Any, Any], door: str) -> None:
+    """Else everything above might be refused for another reason."""
+    expected = 200 if door == GRPC else ROUTES[method.path].answer.status
+    answers = {
+        name: ask(cast, method, door, credential, names)
+        for name, (credential, names) in rightful(cast, method).items()
+    }
+    assert {name: one for name, one in answers.items() if one.status != expected} == {}
+
+
+def rightful(cast: Cast, method: Method[Any, Any]) -> dict[str, tuple[Headers, Names]]:
+    rule, names = method.rule, cast.names()
+    if rule.access == ACCESS_INTERNAL:
+        return {name: (cast.service(name), names) for name in rule.callers}
+    found = {"an ADMIN": (cast.admin.bearer, names)}
+    if rule.access == ACCESS_ROLES:
+        more = {"CreateOrgQuotaRequest.org_id": str(uuid.uuid4())}
+        return {**found, "an ADMIN's key": (cast.admin.api_key, {**names, **more})}
+    spoofing = {**spoofed(cast.bob), **cast.ada.bearer}
+    found |= {name: (held, names) for name, held in every_way(cast.ada).items()}
+    found |= {"the user, spoofing another": (spoofing, names)}
+    if rule.own and rule.member:
+        found |= {
+            name: (one.bearer, {**names, "user_id": one.id, "org_id": cast.org})
+            for name, one in {"the owner": cast.ada, "a member": cast.carol}.items()
+        }
+    elif rule.member and not rule.org_owner:
+        found |= {"a member": (cast.carol.bearer, names)}
+    return found
+
+
+@every_public
+def test_a_stale_credential_never_stands_in_the_way_of_a_public_method(
+    cast: Cast, refused: Mapping[str, Headers], method: Method[Any, Any], door: str
+) -> None:
+    names = cast.names()
+    expected = 200 if door == GRPC else ROUTES[method.path].answer.status
+    tried = ("none", "expired", "unknown key") if method.name in SLOW else refused
+    for name in tried:
+        if door != GRPC and set(refused[name]) & set(ROUTES[method.path].fill.headers):
+            # The header is what is asked about, not who asks.
+            continue
+        assert ask(cast, method, door, refused[name], names).status == expected, name
+
+
+@pytest.mark.parametrize("door", [EDGE, OWN, GRPC])
+def test_a_token_with_the_right_claims_under_the_right_key_is_let_in(
+    cast: Cast, keyring: Keyring, door: str
+) -> None:
+    """So that each forgery above is refused for the one thing that is wrong with it."""
+    token = jose.sign(claims(cast.ada), key=keyring.session)
+    request = ListApiKeysRequest(user_id=cast.ada.id)
+    assert cast.doors.ask(door, request, {"authorization": f"Bearer {token}"}).status == 200
+    mesh = jose.sign(claims(cast.ada, aud="leaky-mesh"), key=keyring.mesh)
+    assert cast.doors.ask(door, request, {"authorization": f"Bearer {mesh}"}).status == 200
+
+
+def test_a_user_sees_its_own_events_only(cast: Cast) -> None:
+    spent = ConsumeRequest(user_id=cast.carol.id, provider="gemini", tokens=3)
+    assert cast.doors.ask(EDGE, spent, cast.carol.bearer).status == 200
+
+    def seen(who: Person, path: str) -> Any:
+        with cast.system.client() as http:
+            return http.get(f"/api/v1/analytics/{path}", headers=who.bearer).json()
+
+    until(lambda: seen(cast.carol, "report?provider=gemini")["totalTokens"] == 3, 5)
+    assert seen(cast.admin, "report?provider=gemini")["totalTokens"] == 3
+    for path, empty in (
+        ("usage?provider=gemini", {"count": 0, "items": []}),
+        ("report?provider=gemini", {"totalEvents": 0, "totalTokens": 0, "topUsers": []}),
+        ("anomalies?provider=gemini", {"currentTokens": 0}),
+        ("providers", {"items": []}),
+    ):
+        answer = seen(cast.dave, path)
+        assert {name: answer[name] for name in empty} == empty, path
+    points = seen(cast.dave, "trends?provider=gemini")["points"]
+    assert sum(point["events"] for point in points) == 0
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> float:
+    start = time.monotonic()
+    until(condition, seconds)
+    return time.monotonic() - start
+
+
+def test_a_revoked_key_that_every_cache_knows_is_refused_within_a_second(cast: Cast) -> None:
+    made = new_key(cast.system, cast.ada.id, cast.ada.bearer)
+    key = {"x-api-key": made["rawKey"]}
+    asked = (
+        (EDGE, GetQuotaRequest(user_id=cast.ada.id, provider="openai")),
+        (OWN, GetQuotaRequest(user_id=cast.ada.id, provider="openai")),
+        (GRPC, GetQuotaRequest(user_id=cast.ada.id, provider="openai")),
+        (OWN, ListApiKeysRequest(user_id=cast.ada.id)),
+    )
+    for _ in range(2):
+        assert [cast.doors.ask(door, one, key).status for door, one in asked] == [200] * 4
+    revoke = DeleteApiKeyRequest(user_id=cast.ada.id, api_key_id=made["id"])
+    assert cast.doors.ask(EDGE, revoke, cast.ada.bearer).status == 204
+
+    def all_refuse() -> bool:
+        return all(cast.doors.ask(door, one, key).status == 401 for door, one in asked)
+
+    within(1, all_refuse)
+    assert all(all_refuse() for _ in range(10))
+    # The user's other key is as good as before.
+    assert cast.doors.ask(EDGE, asked[0][1], cast.ada.api_key).status == 200
+
+
+def test_a_membership_that_ended_ends_access_within_a_second(cast: Cast) -> None:
+    member = PutMemberRequest(org_id=cast.org, user_id=cast.dave.id)
+    pool = GetOrgQuotaRequest(org_id=cast.org, provider="openai")
+    spend = ConsumeRequest(user_id=cast.dave.id, org_id=cast.org, provider="openai", tokens=1)
+
+    def statuses() -> list[int]:
+        ways = (EDGE, OWN, GRPC)
+        held = cast.dave.bearer
+        return [cast.doors.ask(door, one, held).status for door in ways for one in (pool, spend)]
+
+    for _ in range(2):
+        assert cast.doors.ask(EDGE, member, cast.ada.bearer).status == 204
+        within(1, lambda: statuses() == [200] * 6)
+        end = DeleteMemberRequest(org_id=cast.org, user_id=cast.dave.id)
+        assert cast.doors.ask(EDGE, end, cast.ada.bearer).status == 204
+        within(1, lambda: statuses() == [403] * 6)
+        assert all(statuses() == [403] * 6 for _ in range(5))
