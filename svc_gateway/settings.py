@@ -40,7 +40,7 @@ class RateLimitSettings(Section):
     # Comma-separated path prefixes that are not limited.
     whitelist_paths: Annotated[str, AfterValidator(_list)] = live("/actuator/health")
     routes: dict[str, Annotated[int, Field(ge=1)]] = Field(
-        default_factory=lambda: {"/api/v1/tokens": 200}
+        default_factory=lambda: {"/api/v1/tokens": 200}, json_schema_extra={"live": True}
     )
     store: str = "memory://"
 

@@ -10,7 +10,14 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from mesh.identity.profile import Profile
 
@@ -114,6 +121,17 @@ class Cors(Section):
     allowed_origins: str = ""
 
 
+SHORTEST_SECRET = 16
+
+
+def long_enough(secret: str) -> str:
+    """The secret, if it is empty or cannot be guessed."""
+    if secret and len(secret) < SHORTEST_SECRET:
+        message = f"must have at least {SHORTEST_SECRET} characters"
+        raise ValueError(message)
+    return secret
+
+
 class Actuator(Section):
     """The bearer that opens the actuator in `secure` beyond loopback."""
 
@@ -123,7 +141,9 @@ class Actuator(Section):
 class Mesh(Section):
     """What proves a service to another: a secret that all of one system share."""
 
-    secret: str = Field(default="", json_schema_extra={"secret": True})
+    secret: Annotated[str, AfterValidator(long_enough)] = Field(
+        default="", json_schema_extra={"secret": True}
+    )
     max_in_flight: int = live(512, ge=1)
     drain_grace: Duration = 5.0
 
@@ -134,12 +154,18 @@ class Log(Section):
     level: Literal["debug", "info", "warning", "error"] = live("info")
 
 
+def _address(text: str) -> str:
+    if text != "localhost":
+        ipaddress.ip_address(text)
+    return text
+
+
 class MeshSettings(Section):
     """What every service reads. A service's own settings extend this."""
 
     profile: Profile | None = None
     data: Path = Path(".leaky")
-    bind_address: str = "127.0.0.1"
+    bind_address: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
     allow_insecure_bind: bool = False
     registry: str = "static://"
     gateway: GatewayPorts = GatewayPorts(http_port=8080, grpc_port=9080)

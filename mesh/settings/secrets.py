@@ -6,6 +6,7 @@ import secrets
 import stat
 from pathlib import Path
 
+from mesh.settings.model import SHORTEST_SECRET
 from mesh.settings.source import SettingsError
 
 _BYTES = 32
@@ -15,8 +16,8 @@ def secret(path: Path, given: str = "") -> str:
     """The secret given in the settings, else the one in the file, made when absent.
 
     The file has mode 0600. Processes that start at once agree on one secret:
-    the first complete file wins. Raises SettingsError for a file that is empty
-    or cannot be read or made; the message never holds the secret.
+    the first complete file wins. Raises SettingsError for a file that is empty,
+    too short, or cannot be read or made; the message never holds the secret.
     """
     if given:
         return given
@@ -36,6 +37,9 @@ def _read(path: Path) -> str:
         return ""
     if not text:
         message = f"the secret in {path} is empty; remove the file to have a new one made"
+        raise SettingsError(message)
+    if len(text) < SHORTEST_SECRET:
+        message = f"the secret in {path} must have at least {SHORTEST_SECRET} characters"
         raise SettingsError(message)
     return text
 

@@ -3,12 +3,16 @@
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
 from mesh.settings.model import MeshSettings
 from mesh.settings.names import Name, env_word, names_of
+from mesh.telemetry.redact import scrub
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 S = TypeVar("S", bound=MeshSettings)
 FILE = "settings.json"
@@ -24,6 +28,9 @@ def read_file(data: Path) -> dict[str, str]:
         values = json.loads((data / FILE).read_text())
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        message = f"{data / FILE} cannot be read: {error.strerror}"
+        raise SettingsError(message) from error
     except ValueError as error:
         message = f"{data / FILE} is not JSON: {error}"
         raise SettingsError(message) from error
@@ -48,7 +55,7 @@ def load(model: type[S], env: Mapping[str, str], values: Mapping[str, str]) -> S
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        raise SettingsError(_explain(error, names)) from None
+        raise SettingsError(explain(error, names)) from None
 
 
 def _defaults(model: type[MeshSettings]) -> dict[str, Any]:
@@ -88,6 +95,9 @@ def _existing_key(word: str, tree: Mapping[str, Any]) -> str:
     for key in tree:
         if env_word(key) == word:
             return key
+    # Among the tiers, named like roles, a new one is one too.
+    if tree and all(key.isupper() for key in tree):
+        return word
     return word.lower().replace("_", "-")
 
 
@@ -99,12 +109,28 @@ def _put(tree: dict[str, Any], path: list[str] | None, text: str) -> None:
     tree[path[-1]] = text
 
 
-def _explain(error: ValidationError, names: Iterable[Name]) -> str:
-    secrets = [name.pattern for name in names if name.secret]
-    lines = []
-    for item in error.errors(include_url=False, include_context=False):
-        dotted = ".".join(str(part) for part in item["loc"])
-        hidden = not dotted or any(pattern.fullmatch(dotted) for pattern in secrets)
-        given = "" if hidden else f" (given {item['input']!r})"
-        lines.append(f"{dotted}: {item['msg']}{given}".removeprefix(": "))
-    return "; ".join(lines)
+def explain(error: ValidationError, names: Iterable[Name]) -> str:
+    """What does not fit, each by the setting's name; no secret's value."""
+    known = list(names)
+    items = error.errors(include_url=False, include_context=False)
+    return "; ".join(_explain(item, known) for item in items)
+
+
+def _explain(item: "ErrorDetails", names: Iterable[Name]) -> str:
+    said = item["msg"].removeprefix("Value error, ")
+    if not item["loc"]:
+        return said
+    dotted, name = _setting(item["loc"], names)
+    shown = name is not None and not name.secret
+    given = f" (given {scrub(repr(item['input']))})" if shown else ""
+    return f"{dotted}: {said}{given}"
+
+
+def _setting(loc: tuple[int | str, ...], names: Iterable[Name]) -> tuple[str, Name | None]:
+    # Behind a setting's own path pydantic tells which part of its type it tried.
+    for length in range(len(loc), 0, -1):
+        dotted = ".".join(str(part) for part in loc[:length])
+        for name in names:
+            if name.pattern.fullmatch(dotted):
+                return dotted, name
+    return ".".join(str(part) for part in loc), None

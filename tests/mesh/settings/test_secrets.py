@@ -30,9 +30,9 @@ def test_two_secrets_differ(tmp_path: Path) -> None:
 
 def test_a_file_open_to_others_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "mesh.secret"
-    path.write_text("kept\n")
+    path.write_text("kept as it was given\n")
     path.chmod(0o644)
-    assert secret(path) == "kept"
+    assert secret(path) == "kept as it was given"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
