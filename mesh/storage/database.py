@@ -1,11 +1,13 @@
 """An SQL database behind SQLAlchemy Core: short write transactions and read snapshots."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import structlog
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DBAPIError
@@ -15,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
 
+log = structlog.get_logger("database")
 # WAL lets readers go on beside the writer; FULL makes each commit durable.
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -62,10 +65,15 @@ class _unavailable:  # noqa: N801 reads as a with-statement
             isinstance(error, DBAPIError) and _connection_lost(error)
         )
         if lost:
+            # Not the statement, whose parameters may be anybody's.
+            log.warning("the database is away", error=str(getattr(error, "orig", error)))
             raise AppError(REASON_UNAVAILABLE, "the database is away", retry_after=1) from error
 
 
 def _connection_lost(error: DBAPIError) -> bool:
+    # SQLite has one exception for a file it cannot reach and for a statement that is wrong.
+    if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+        return False
     return error.connection_invalidated or type(error).__name__ in {
         "OperationalError",
         "InterfaceError",
@@ -77,7 +85,7 @@ async def open_sqlite(url: str) -> AsyncIterator[Database]:
     """A database in one file, `sqlite:///path`; its folder is made when missing."""
     parsed = make_url(url).set(drivername="sqlite+aiosqlite")
     if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(Path(parsed.database).parent)
     engine = create_async_engine(parsed)
     event.listen(engine.sync_engine, "connect", _configure)
     event.listen(engine.sync_engine, "begin", _begin)
@@ -86,6 +94,14 @@ async def open_sqlite(url: str) -> AsyncIterator[Database]:
         yield Database(engine, asyncio.Lock())
     finally:
         await engine.dispose()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"the folder {folder} cannot be made: {error.strerror}"
+        raise AppError(REASON_UNAVAILABLE, message) from error
 
 
 def database_writers() -> AbstractAsyncContextManager[Any]:

@@ -6,10 +6,11 @@ IMS/VS Fast Path" (1985).
 """
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from leaky.common.v1.reason_pb2 import REASON_OVERLOADED
+from leaky.common.v1.reason_pb2 import REASON_OVERLOADED, REASON_UNAVAILABLE
 from mesh.errors import AppError
 
 Op = TypeVar("Op")
@@ -42,13 +43,15 @@ class GroupCommit(Generic[Op, Res]):
         result: asyncio.Future[Res] = asyncio.get_running_loop().create_future()
         self._waiting.append((operation, result))
         if self._writer is None:
-            self._writer = asyncio.ensure_future(self._write())
+            # A batch is nobody's call: neither its deadline nor its trace are the first one's.
+            nobody = contextvars.Context()
+            self._writer = asyncio.create_task(self._write(), context=nobody)
         return await result
 
     async def close(self) -> None:
         """Returns when nothing waits any more."""
         while self._writer is not None:
-            await asyncio.shield(self._writer)
+            await asyncio.wait({self._writer})
 
     async def _write(self) -> None:
         try:
@@ -57,12 +60,31 @@ class GroupCommit(Generic[Op, Res]):
                 await self._write_batch(batch)
         finally:
             self._writer = None
+            # Only when the writer itself is cancelled, as at the end of its loop.
+            self._answer(self._waiting, [_GONE] * len(self._waiting))
+            self._waiting = []
 
     async def _write_batch(self, batch: list[tuple[Op, asyncio.Future[Res]]]) -> None:
+        answers: Sequence[Res | Exception] = [_GONE] * len(batch)
         try:
-            answers = await self._commit([operation for operation, _ in batch])
+            answers = await self._committed([operation for operation, _ in batch])
         except Exception as error:  # noqa: BLE001 every waiter is told, none is left hanging
             answers = [error] * len(batch)
+        finally:
+            self._answer(batch, answers)
+
+    async def _committed(self, operations: Sequence[Op]) -> Sequence[Res | Exception]:
+        answers = await self._commit(operations)
+        if len(answers) != len(operations):
+            message = f"{len(answers)} results of {len(operations)} operations"
+            raise RuntimeError(message)
+        return answers
+
+    def _answer(
+        self,
+        batch: Sequence[tuple[Op, asyncio.Future[Res]]],
+        answers: Sequence[Res | Exception],
+    ) -> None:
         for (_, result), answer in zip(batch, answers, strict=True):
             if result.done():
                 continue
@@ -70,3 +92,6 @@ class GroupCommit(Generic[Op, Res]):
                 result.set_exception(answer)
             else:
                 result.set_result(answer)
+
+
+_GONE = AppError(REASON_UNAVAILABLE, "the writer was stopped")

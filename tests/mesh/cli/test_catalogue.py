@@ -57,7 +57,7 @@ def test_names_with_a_free_part_are_listed_and_can_be_new() -> None:
 def test_a_secret_is_not_shown_but_that_it_is_set_is() -> None:
     assert shown("own.api-key", {}, {})[0] == ""
     assert shown("own.api-key", {}, {"own.api-key": "hunter2"})[0] == "[redacted]"
-    assert shown("mesh.secret", {"LEAKY_MESH_SECRET": "hunter2 hunter2 hunter2"}, {})[0] == "[redacted]"
+    assert shown("mesh.secret", {"LEAKY_MESH_SECRET": "hunter2" * 3}, {})[0] == "[redacted]"
     url = "postgresql://leaky:hunter2@db/leaky"
     assert shown("own.store", {}, {"own.store": url})[0] == "postgresql://leaky:[redacted]@db/leaky"
 
