@@ -1,0 +1,50 @@
+"""What every store of request counters promises."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from svc_gateway.ports import Windows
+from svc_gateway.stores import WINDOWS
+from svc_gateway.stores.windows_memory import OVERFLOW, MemoryWindows
+
+pytestmark = pytest.mark.anyio
+MINUTE = 60_000_000
+
+
+@pytest.fixture(params=["memory://"])
+async def windows(request: pytest.FixtureRequest) -> AsyncIterator[Windows]:
+    async with WINDOWS.open(request.param) as opened:
+        yield opened
+
+
+async def test_each_caller_has_a_count_of_its_own_in_each_window(windows: Windows) -> None:
+    assert [await windows.hit("a", 1, MINUTE) for _ in range(3)] == [1, 2, 3]
+    assert await windows.hit("b", 1, MINUTE) == 1
+    assert await windows.hit("a", 2, MINUTE) == 1
+
+
+async def test_a_late_hit_still_counts_in_the_window_before(windows: Windows) -> None:
+    await windows.hit("a", 1, MINUTE)
+    await windows.hit("a", 2, MINUTE)
+    assert await windows.hit("a", 1, MINUTE) == 2
+    assert await windows.hit("a", 2, MINUTE) == 2
+
+
+async def test_memory_keeps_two_windows_and_none_of_another_length() -> None:
+    windows = MemoryWindows()
+    for window_id in range(1000):
+        await windows.hit("a", window_id, MINUTE)
+    assert len(windows._counts) == 2
+    await windows.hit("a", 1, 2 * MINUTE)
+    assert list(windows._counts) == [(2 * MINUTE, 1)]
+
+
+async def test_memory_is_bounded_and_who_comes_too_late_shares_a_count() -> None:
+    windows = MemoryWindows(most=3)
+    for number in range(100):
+        await windows.hit(f"caller-{number}", 1, MINUTE)
+    assert len(windows._counts[MINUTE, 1]) == 4
+    assert windows._counts[MINUTE, 1][OVERFLOW] == 97
+    assert await windows.hit("caller-0", 1, MINUTE) == 2
+    assert await windows.hit("unheard of", 1, MINUTE) == 98

@@ -1,0 +1,93 @@
+"""A service as its wiring puts it together, in this process, behind all its interceptors."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httpx
+
+from mesh.clock import Clock, RandomIds, SystemClock
+from mesh.identity.identity import Identity
+from mesh.rpc.channel import Channel
+from mesh.rpc.dispatcher import Dispatcher, Interceptor
+from mesh.rpc.interceptors.deadline import DeadlineInterceptor
+from mesh.rpc.interceptors.errors import map_errors
+from mesh.rpc.interceptors.validation import ValidationInterceptor
+from mesh.rpc.local_channel import LocalChannel
+from mesh.rpc.resilient import ResilientChannel
+from mesh.service import Context, Parts, Service
+from mesh.settings import Live
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wired:
+    """`channel` reaches its methods; `client(port)` its REST."""
+
+    parts: Parts
+    channel: Channel
+
+    def client(self, port: int, address: str = "127.0.0.1") -> httpx.AsyncClient:
+        """A client whose requests come from an address."""
+        app = cast("Any", self.parts.http[port])
+        transport = httpx.ASGITransport(app=app, client=(address, 1))
+        return httpx.AsyncClient(transport=transport, base_url="http://here")
+
+
+@asynccontextmanager
+async def wired(
+    service: Service[Any],
+    settings: Live[Any],
+    *,
+    others: Mapping[str, Channel],
+    clock: Clock | None = None,
+    work: bool = False,
+) -> AsyncIterator[Wired]:
+    """The service; `others` lead to what it calls, `work` says whether its workers run."""
+    clock = clock or SystemClock()
+    chain: list[Interceptor] = []
+    dispatcher = Dispatcher(chain)
+    local = LocalChannel(dispatcher)
+    auth = local if service.name == "auth" else others["auth"]
+    identity = Identity(settings=settings, service=service.name, auth_channel=auth, clock=clock)
+    chain += [
+        map_errors,
+        DeadlineInterceptor(settings),
+        identity.principal,
+        identity.admit,
+        ValidationInterceptor(),
+        identity.authorize,
+    ]
+
+    def channel(name: str) -> Channel:
+        return ResilientChannel(
+            inner=others[name],
+            target=name,
+            settings=settings,
+            identify=identity.service_metadata,
+        )
+
+    context = Context(
+        name=service.name,
+        settings=settings,
+        clock=clock,
+        ids=RandomIds(),
+        channel=channel,
+        local=local,
+        dispatcher=dispatcher,
+        identity=identity,
+    )
+    async with service.build(context) as parts:
+        for servicer in parts.servicers:
+            dispatcher.add(servicer)
+        runs = [identity.run(), *(worker() for worker in parts.workers if work)]
+        tasks = [asyncio.ensure_future(run) for run in runs]
+        try:
+            await identity.ready()
+            yield Wired(parts=parts, channel=local)
+        finally:
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
