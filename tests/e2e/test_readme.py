@@ -93,6 +93,22 @@ def test_the_stand_ins_answer_as_the_real_ones(local: System, tmp_path: Path) ->
         assert terminal.run(refused.run).out.split()[-1] == "404"
 
 
+@pytest.mark.e2e
+def test_paths_outside_the_contracts_are_where_the_pages_say(local: System) -> None:
+    page = (ROOT / "docs" / "api.md").read_text().split("## On every REST port")[1]
+    paths = re.findall(r"`(/[^`]+)`", page.split("\n\nIn `secure`")[0])
+    assert len(paths) == 11
+    ports = [name.removesuffix(".http-port") for name in local.ports if name.endswith("http-port")]
+    wrong = []
+    for service in ports:
+        with local.client(service) as client:
+            answers = {path: client.get(path, follow_redirects=True) for path in paths}
+            wrong += [(service, path) for path, got in answers.items() if got.status_code != 200]
+            jwks = client.get("/oauth2/jwks").status_code
+            assert jwks == (200 if service == "auth" else 404)
+    assert wrong == []
+
+
 PLANTED = """
 ## One
 <!-- system: local -->
