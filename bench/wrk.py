@@ -74,4 +74,4 @@ def parse(output: str) -> Load:
 
 
 def _latency(percent: int, output: str) -> re.Match[str] | None:
-    return re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m)$", output, re.MULTILINE)
+    return re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m) *$", output, re.MULTILINE)

@@ -20,9 +20,9 @@ Transfer/sec:      2.35MB
 TROUBLED = """Running 1s test @ http://127.0.0.1:8080
   Latency Distribution
      50%  612.00us
-     75%    1.10s
+     75%    1.10s 
      90%    1.21s
-     99%    1.50s
+     99%    1.50s 
   90 requests in 1.50m, 0.10MB read
   Socket errors: connect 1, read 2, write 0, timeout 4
   Non-2xx or 3xx responses: 31
