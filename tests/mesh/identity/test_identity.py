@@ -34,7 +34,7 @@ from mesh.rpc.call import Call
 from mesh.rpc.dispatcher import Dispatcher
 from mesh.rpc.local_channel import LocalChannel
 from mesh.rpc.method import rpc
-from mesh.settings import Live, MeshSettings, Ports, Section
+from mesh.settings import Live, MeshSettings
 
 if TYPE_CHECKING:
     from tests.mesh.identity.conftest import Auth, Hands
@@ -200,23 +200,12 @@ async def test_the_worker_makes_revocations_count_at_once(secure: Token, auth: "
     assert worker.cancelled()
 
 
-class Jwt(Section):
-    issuer: str = "another-issuer"
-
-
-class AuthPorts(Ports):
-    jwt: Jwt = Jwt()
-
-
-class AuthSettings(MeshSettings):
-    auth: AuthPorts = AuthPorts()
-
-
-async def test_svc_auths_own_issuer_setting_counts(
-    auth: "Auth", clock: "Hands", tmp_path: Path
-) -> None:
+async def test_the_issuer_setting_counts(auth: "Auth", clock: "Hands", tmp_path: Path) -> None:
     identity = Identity(
-        settings=Live.read(AuthSettings, {"LEAKY_DATA": str(tmp_path)}),
+        settings=Live.read(
+            MeshSettings,
+            {"LEAKY_DATA": str(tmp_path), "LEAKY_AUTH_JWT_ISSUER": "another-issuer"},
+        ),
         service="auth",
         auth_channel=auth.channel(),
         clock=clock,

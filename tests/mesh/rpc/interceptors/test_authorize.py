@@ -4,16 +4,22 @@ import pytest
 
 from leaky.auth.v1.auth_service_pb2 import LoginRequest, LoginResponse
 from mesh.errors import AppError
+from mesh.identity.policy import LocalPolicy
+from mesh.identity.principal import Principal
 from mesh.identity.refusals import denied
 from mesh.rpc.call import Call
-from mesh.rpc.interceptors.authorize import Authorize
+from mesh.rpc.interceptors.authorize import Admit, Authorize
 from mesh.rpc.method import rpc
 
 pytestmark = pytest.mark.anyio
 LOGIN = rpc(LoginRequest, LoginResponse)
 
 
-class OnlyAda:
+class OnlyAda(LocalPolicy):
+    def admit(self, call: Call) -> None:
+        if call.principal.anonymous:
+            raise denied("nobody")
+
     async def check(self, request: Any, call: Call) -> None:
         assert call.method is LOGIN
         if request.username != "ada":
@@ -37,3 +43,10 @@ async def test_what_the_policy_refuses_never_reaches_the_handler() -> None:
 
     with pytest.raises(AppError, match="not ada"):
         await Authorize(OnlyAda())(LoginRequest(username="eve"), call, handler)
+
+
+async def test_who_is_not_admitted_is_turned_away_before_the_request_is_looked_at() -> None:
+    with pytest.raises(AppError, match="nobody"):
+        await Admit(OnlyAda())(LoginRequest(), Call(method=LOGIN, metadata={}), answer)
+    ada = Call(method=LOGIN, metadata={}, principal=Principal(user_id="a"))
+    assert await Admit(OnlyAda())(LoginRequest(username="x"), ada, answer) == "hello x"
