@@ -18,6 +18,7 @@ from mesh.rpc.method import Method
 from svc_auth.crypto.keyring import Keyring
 from svc_gateway.routing import methods as routed
 from tests.e2e.cast import (
+    PASSWORD,
     Cast,
     Person,
     assemble,
@@ -322,3 +323,14 @@ def test_a_membership_that_ended_ends_access_within_a_second(cast: Cast) -> None
         assert cast.doors.ask(EDGE, end, cast.ada.bearer).status == 204
         within(1, lambda: statuses() == [403] * 6)
         assert all(statuses() == [403] * 6 for _ in range(5))
+
+
+def test_no_credential_is_in_any_log(cast: Cast) -> None:
+    """After all of the above, good and forged ones alike."""
+    said = cast.system.log()
+    everybody = (cast.ada, cast.bob, cast.carol, cast.dave, cast.admin)
+    secrets = [PASSWORD, *(text for one in everybody for text in (one.token, one.key))]
+    secrets += [file.read_text().strip() for file in cast.system.data.glob("*.secret")]
+    assert len(secrets) == 12
+    assert [text for text in secrets if text in said] == []
+    assert "unexpected error" not in said

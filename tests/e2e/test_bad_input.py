@@ -367,3 +367,11 @@ def test_bytes_that_are_no_message_are_an_invalid_argument_over_grpc(
             info = error_details_pb2.ErrorInfo()
             assert rpc_status.from_call(refused.value).details[0].Unpack(info)
             assert info.reason == "INVALID_ARGUMENT"
+
+
+def test_none_of_it_surprised_a_service(local: System) -> None:
+    """What was asked above is in the log of the system that all of it was sent to."""
+    said = local.log()
+    assert "unexpected error" not in said
+    assert "Traceback" not in said
+    assert NAMES["password"] not in said
