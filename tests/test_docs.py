@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +110,20 @@ def _documented_values(dotted: str, cell: str) -> dict[str, str]:
 
 def _read(dotted: str, text: str) -> str:
     """A value as its model reads it, so that 24h is a day."""
+    known = _models()
+    assert dotted in known, f"there is no setting {dotted}"
     key = dotted.replace("{name}", "/x")
-    for model in settings_models().values():
-        for name in names_of(model):
-            if name.dotted == dotted:
-                tree = load(model, {}, {key: text}).model_dump(by_alias=True, mode="json")
-                return _shown(_at(tuple(part or "/x" for part in name.path), tree))
-    raise AssertionError(f"there is no setting {dotted}")
+    tree = load(known[dotted], {}, {key: text}).model_dump(by_alias=True, mode="json")
+    return _shown(
+        _at(tuple("/x" if part == "{name}" else part for part in dotted.split(".")), tree)
+    )
+
+
+@cache
+def _models() -> dict[str, type[MeshSettings]]:
+    """A model that has it, by each setting's name."""
+    models = settings_models().values()
+    return {name.dotted: model for model in models for name in names_of(model)}
 
 
 def test_every_setting_is_documented_and_no_other() -> None:
