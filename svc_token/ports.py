@@ -110,8 +110,8 @@ class Buckets(Protocol):
         """Takes `cost` tokens when they fit; the cost is at most the capacity."""
         ...
 
-    async def refund(self, key: str, cost: int, rule: BucketRule) -> None:
-        """Puts back what was taken."""
+    async def refund(self, key: str, cost: int, rule: BucketRule, *, taken_us: int) -> None:
+        """Puts back what was taken, at the moment that the decision tells."""
         ...
 
     async def peek(self, key: str, rule: BucketRule) -> Decision:

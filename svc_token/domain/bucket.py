@@ -40,8 +40,9 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The answer, in tokens; `wait_us` until the same request would fit, 0 when it did."""
+    """The answer at a moment, in tokens; `wait_us` until the same would fit, 0 when it did."""
 
+    at_us: int
     allowed: bool
     capacity: int
     used: int
@@ -75,21 +76,23 @@ def take(level: Level, cost: int, now_us: int, rule: BucketRule) -> tuple[Level,
     level = settle_to(level, now_us, rule)
     wait_us = _wait(level, cost, now_us, rule)
     if wait_us:
-        return level, _decision(level, rule, wait_us)
+        return level, _decision(level, now_us, rule, wait_us)
     level = Level(level.used + cost * MICRO, level.at_us)
-    return level, _decision(level, rule, 0)
+    return level, _decision(level, now_us, rule, 0)
 
 
-def refund(level: Level, cost: int, now_us: int, rule: BucketRule) -> Level:
-    """Puts back what an earlier `take` took, as far as it has not drained since."""
+def refund(level: Level, cost: int, taken_us: int, now_us: int, rule: BucketRule) -> Level:
+    """Puts back what a `take` took at a moment; a window that has ended owes nothing."""
     level = settle_to(level, now_us, rule)
+    if rule.strategy is Strategy.FIXED_WINDOW and taken_us < level.at_us:
+        return level
     return Level(max(0, level.used - cost * MICRO), level.at_us)
 
 
 def peek(level: Level, now_us: int, rule: BucketRule) -> Decision:
     """How the bucket stands for a request of one token, which is not taken."""
     level = settle_to(level, now_us, rule)
-    return _decision(level, rule, _wait(level, 1, now_us, rule))
+    return _decision(level, now_us, rule, _wait(level, 1, now_us, rule))
 
 
 def _wait(level: Level, cost: int, now_us: int, rule: BucketRule) -> int:
@@ -103,9 +106,10 @@ def _wait(level: Level, cost: int, now_us: int, rule: BucketRule) -> int:
     return max(1, -(-over * MICRO // rule.rate) - waited)
 
 
-def _decision(level: Level, rule: BucketRule, wait_us: int) -> Decision:
+def _decision(level: Level, now_us: int, rule: BucketRule, wait_us: int) -> Decision:
     used = min(rule.capacity, -(-level.used // MICRO))
     return Decision(
+        at_us=now_us,
         allowed=wait_us == 0,
         capacity=rule.capacity,
         used=used,

@@ -28,10 +28,10 @@ class MemoryBuckets:
         self._put(key, level, now)
         return decision
 
-    async def refund(self, key: str, cost: int, rule: BucketRule) -> None:
-        """Puts back what was taken."""
+    async def refund(self, key: str, cost: int, rule: BucketRule, *, taken_us: int) -> None:
+        """Puts back what was taken at a moment."""
         now = self._clock.now_us()
-        self._put(key, refund(self._level(key), cost, now, rule), now)
+        self._put(key, refund(self._level(key), cost, taken_us, now, rule), now)
 
     async def peek(self, key: str, rule: BucketRule) -> Decision:
         """How the bucket stands."""

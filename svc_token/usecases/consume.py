@@ -77,7 +77,7 @@ class Consume:
         except BaseException:
             # Without the refund the bucket is merely stricter than it need be.
             with suppress(AppError):
-                await self.buckets.refund(spend.bucket, spend.tokens, rule)
+                await self.buckets.refund(spend.bucket, spend.tokens, rule, taken_us=decision.at_us)
             raise
         # What was answered has been used: from here on nothing is given back.
         await self.hold_tokens.settle(hold, spend)

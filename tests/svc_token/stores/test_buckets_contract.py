@@ -22,9 +22,10 @@ class ManualClock:
 
 async def test_take_refund_and_peek_agree() -> None:
     buckets = MemoryBuckets(ManualClock(), 60 * MICRO)
-    assert (await buckets.take("a", 10, RULE)).allowed
+    taken = await buckets.take("a", 10, RULE)
+    assert taken.allowed
     assert not (await buckets.take("a", 1, RULE)).allowed
-    await buckets.refund("a", 4, RULE)
+    await buckets.refund("a", 4, RULE, taken_us=taken.at_us)
     seen = await buckets.peek("a", RULE)
     assert (seen.used, seen.remaining) == (6, 4)
     assert (await buckets.peek("b", RULE)).remaining == 10

@@ -131,6 +131,22 @@ async def test_a_settled_reservation_cannot_be_released(stores: TokenStores) -> 
         await stores.ledger.submit(release("a"))
 
 
+async def test_a_hold_of_another_pool_is_a_conflict_and_harms_nobody_beside_it(
+    stores: TokenStores,
+) -> None:
+    await org_pool(stores, 100)
+    other = PoolKey(ORG.owner, "gemini")
+    await stores.ledger.submit(reserve("a", 10))
+    results = await asyncio.gather(
+        stores.ledger.submit(reserve("b", 1)),
+        stores.ledger.submit(Release(id="a", pool=other, window=WINDOW, now_us=9)),
+        stores.ledger.submit(reserve("c", 1)),
+        return_exceptions=True,
+    )
+    assert isinstance(results[1], ReservationConflictError)
+    assert await remaining(stores) == 88
+
+
 async def test_a_personal_pool_is_made_by_its_first_reservation(stores: TokenStores) -> None:
     key = PoolKey(Owner(OwnerKind.USER, USER), "qwen")
     await stores.ledger.submit(reserve("a", 10, key=key, allowance=500))
