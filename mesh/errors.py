@@ -49,7 +49,8 @@ class AppError(Exception):
     """A refusal or failure with a stable reason; the only error that crosses a wall.
 
     `details` are messages that travel in the Status, such as a documented
-    refusal's body; `retry_after` is in seconds.
+    refusal's body; `retry_after` is in seconds. `away` names the service that is
+    missed when it is not the one that was called; it stays in this process.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class AppError(Exception):
         details: tuple[Message, ...] = (),
         violations: tuple[FieldViolation, ...] = (),
         retry_after: float | None = None,
+        away: str = "",
     ) -> None:
         super().__init__(message)
         self.reason = reason
@@ -67,6 +69,7 @@ class AppError(Exception):
         self.details = details
         self.violations = violations
         self.retry_after = retry_after
+        self.away = away
 
     @property
     def outcome(self) -> Outcome:

@@ -21,6 +21,7 @@ from mesh.edge.openapi import document
 from mesh.edge.request import EdgeRequest, Hook
 from mesh.edge.routes import Route, compile_routes
 from mesh.edge.transcoder import Transcoder
+from mesh.errors import AppError
 from mesh.rpc.channel import Channel
 from mesh.rpc.method import Method
 from mesh.settings import Live, MeshSettings
@@ -37,7 +38,7 @@ _ALLOWED_HEADERS = (
 _EXPOSED_HEADERS = ("Retry-After", "X-Correlation-Id", "RateLimit", "RateLimit-Policy")
 
 
-def _no_fallback(_method: Method[Any, Any], _path: str) -> dict[str, Any] | None:
+def _no_fallback(_method: Method[Any, Any], _path: str, _error: AppError) -> dict[str, Any] | None:
     return None
 
 

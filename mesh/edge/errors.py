@@ -20,7 +20,7 @@ from mesh.errors import AppError, FieldViolation
 from mesh.rpc.method import Method
 
 log = structlog.get_logger("edge")
-Unavailable = Callable[[Method[Any, Any], str], dict[str, Any] | None]
+Unavailable = Callable[[Method[Any, Any], str, AppError], dict[str, Any] | None]
 JSON = (b"content-type", b"application/json")
 _UNAUTHORIZED, _TOO_LARGE, _SERVER_ERROR, _UNAVAILABLE = 401, 413, 500, 503
 _LOGGED = "leaky.logged"
@@ -78,7 +78,7 @@ class Failures:
             headers += answer.headers_of(refusal)
             return Failure(status=status, body=answer.body_of(refusal), headers=headers)
         away = error.reason in _DOWN
-        body = self._unavailable(method, scope["path"]) if method and away else None
+        body = self._unavailable(method, scope["path"], error) if method and away else None
         if body is None:
             body = self.document(error, scope, status)
         return Failure(status=status, body=orjson.dumps(body), headers=headers)

@@ -108,7 +108,7 @@ class SecurePolicy:
 
     async def _check_owner(self, gate: _Gate, request: Message, call: Call) -> None:
         if gate.own and getattr(request, gate.own) != call.principal.user_id:
-            raise denied(f"{gate.own} is not the caller")
+            raise denied("only the user itself may do this")
         if gate.member:
             org_id = getattr(request, gate.member)
             # Beside an owner the organisation is optional, alone it is not.

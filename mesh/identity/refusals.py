@@ -22,4 +22,4 @@ def denied(message: str) -> AppError:
 def unavailable() -> AppError:
     """A 503: svc_auth is needed and does not answer; says nothing about the credential."""
     message = "credentials cannot be checked at the moment"
-    return AppError(reason_pb2.REASON_UNAVAILABLE, message, retry_after=1.0)
+    return AppError(reason_pb2.REASON_UNAVAILABLE, message, retry_after=1.0, away="auth")

@@ -167,7 +167,7 @@ class MeshSettings(Section):
     data: Path = Path(".leaky")
     bind_address: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
     allow_insecure_bind: bool = False
-    registry: str = "static://"
+    registry: str = Field(default="static://", pattern=r"^static://$")
     gateway: GatewayPorts = GatewayPorts(http_port=8080, grpc_port=9080)
     auth: AuthPorts = AuthPorts(http_port=8081, grpc_port=9081)
     token: Ports = Ports(http_port=8082, grpc_port=9082)

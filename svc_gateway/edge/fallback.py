@@ -34,9 +34,12 @@ class Fallback:
             "timestamp": rfc3339(seconds, micros * 1_000),
         }
 
-    def of(self, method: Method[Any, Any], path: str) -> dict[str, Any]:
-        """The body for a method that could not be called, at the path it was asked for."""
-        service = service_of(method)
+    def of(self, method: Method[Any, Any], path: str, error: AppError) -> dict[str, Any]:
+        """The body for a method that could not be called, at the path it was asked for.
+
+        It names who is away: the method's service, or who had to be asked before.
+        """
+        service = error.away or service_of(method)
         if service in NAMES:
             return self.body(NAMES[service])
         provider = next((stub for stub in STUBS if f"/{stub.removesuffix('-stub')}/" in path), "")
