@@ -21,7 +21,8 @@ DETAILS_KEY = "grpc-status-details-bin"
 _BY_CODE: dict[grpc.StatusCode, Reason.ValueType] = {
     grpc.StatusCode.UNAVAILABLE: reason_pb2.REASON_UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED: reason_pb2.REASON_DEADLINE_EXCEEDED,
-    grpc.StatusCode.CANCELLED: reason_pb2.REASON_CANCELLED,
+    # Not by us, who would have got no answer: the other side was stopping.
+    grpc.StatusCode.CANCELLED: reason_pb2.REASON_UNAVAILABLE,
     grpc.StatusCode.UNIMPLEMENTED: reason_pb2.REASON_UNIMPLEMENTED,
     grpc.StatusCode.RESOURCE_EXHAUSTED: reason_pb2.REASON_OVERLOADED,
     grpc.StatusCode.UNAUTHENTICATED: reason_pb2.REASON_UNAUTHENTICATED,
@@ -54,7 +55,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> AppError:
     status = _status_of(error.trailing_metadata())
     if status is None:
         reason = _BY_CODE.get(error.code(), reason_pb2.REASON_INTERNAL)
-        return AppError(reason, _message_for(error.code()))
+        return AppError(reason, _message_for(reason, error.code()))
     return from_status(status)
 
 
@@ -82,9 +83,9 @@ def from_status(status: status_pb2.Status) -> AppError:
     )
 
 
-def _message_for(code: grpc.StatusCode) -> str:
+def _message_for(reason: Reason.ValueType, code: grpc.StatusCode) -> str:
     # gRPC's own texts name addresses and sockets: none of it goes outside.
-    if code is grpc.StatusCode.UNAVAILABLE:
+    if reason == reason_pb2.REASON_UNAVAILABLE:
         return "service unavailable"
     words: str = code.value[1]
     return words if code in _BY_CODE else "internal error"
