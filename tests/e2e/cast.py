@@ -107,7 +107,7 @@ class Cast:
 
     def spare_key(self) -> str:
         """The id of a key of Ada's that nobody needs."""
-        return str(new_key(self.system, self.ada.id, self.ada.bearer)["id"])
+        return str(new_key(self.doors.http, self.ada.id, self.ada.bearer)["id"])
 
     def payment(self) -> str:
         """A payment that is authorised."""
@@ -129,18 +129,17 @@ def assemble(system: System, doors: Doors) -> Cast:
         stdin=PASSWORD + "\n",
     )
     assert made.returncode == 0, made.stderr
-    admin, (ada, bob, carol, dave) = _person(system, "root-1"), map(_register, [system] * 4)
-    org = str(uuid.uuid4())
-    with system.client() as http:
-        for one in (ada, carol):
-            put = http.put(f"/api/v1/orgs/{org}/members/{one.id}", headers=admin.bearer)
-            assert put.status_code == 204, put.text
-        pool = {"orgId": org, "provider": "openai", "totalTokens": 1000}
-        assert http.post("/api/v1/tokens/quota/org", json=pool, headers=admin.bearer).is_success
-        order = {"userId": ada.id, "provider": "openai", "tokens": 5}
-        bought = http.post("/api/v1/tokens/purchase", json=order, headers=ada.bearer).json()
-        saga = f"/api/v1/tokens/purchase/{bought['sagaId']}"
-        until(lambda: _completed(http, saga, ada), 10)
+    http, org = doors.http, str(uuid.uuid4())
+    admin, (ada, bob, carol, dave) = _person(http, "root-1"), map(_register, [http] * 4)
+    for one in (ada, carol):
+        put = http.put(f"/api/v1/orgs/{org}/members/{one.id}", headers=admin.bearer)
+        assert put.status_code == 204, put.text
+    pool = {"orgId": org, "provider": "openai", "totalTokens": 1000}
+    assert http.post("/api/v1/tokens/quota/org", json=pool, headers=admin.bearer).is_success
+    order = {"userId": ada.id, "provider": "openai", "tokens": 5}
+    bought = http.post("/api/v1/tokens/purchase", json=order, headers=ada.bearer).json()
+    saga = f"/api/v1/tokens/purchase/{bought['sagaId']}"
+    until(lambda: _completed(http, saga, ada), 10)
     return Cast(
         system=system,
         doors=doors,
@@ -158,31 +157,28 @@ def _completed(http: httpx.Client, path: str, who: Person) -> bool:
     return bool(http.get(path, headers=who.bearer).json()["status"] == "COMPLETED")
 
 
-def _register(system: System) -> Person:
+def _register(http: httpx.Client) -> Person:
     name = f"u-{uuid.uuid4().hex[:12]}"
     body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
-    with system.client() as http:
-        assert http.post("/api/v1/auth/register", json=body).status_code == 201
-    return _person(system, name)
+    assert http.post("/api/v1/auth/register", json=body).status_code == 201
+    return _person(http, name)
 
 
-def _person(system: System, name: str) -> Person:
-    with system.client() as http:
-        body = {"username": name, "password": PASSWORD}
-        signed_in = http.post("/api/v1/auth/login", json=body).json()
+def _person(http: httpx.Client, name: str) -> Person:
+    body = {"username": name, "password": PASSWORD}
+    signed_in = http.post("/api/v1/auth/login", json=body).json()
     user, token = signed_in["userId"], signed_in["token"]
-    key = new_key(system, user, {"authorization": f"Bearer {token}"})["rawKey"]
+    key = new_key(http, user, {"authorization": f"Bearer {token}"})["rawKey"]
     return Person(id=user, username=name, token=token, key=key)
 
 
-def new_key(system: System, user: str, credential: Headers) -> dict[str, Any]:
+def new_key(http: httpx.Client, user: str, credential: Headers) -> dict[str, Any]:
     """A new API key, as it is shown once."""
-    with system.client() as http:
-        body = {"userId": user, "name": "laptop"}
-        made = http.post("/api/v1/auth/api-keys", json=body, headers=credential)
-        assert made.status_code == 201, made.text
-        shown: dict[str, Any] = made.json()
-        return shown
+    body = {"userId": user, "name": "laptop"}
+    made = http.post("/api/v1/auth/api-keys", json=body, headers=credential)
+    assert made.status_code == 201, made.text
+    shown: dict[str, Any] = made.json()
+    return shown
 
 
 def event(user: str) -> UsageEvent:

@@ -19,6 +19,7 @@ from svc_auth.crypto.keyring import Keyring
 from svc_gateway.routing import methods as routed
 from tests.e2e.cast import (
     PASSWORD,
+    SERVICE,
     Cast,
     Person,
     assemble,
@@ -139,7 +140,10 @@ def test_no_credential_and_forged_ones_are_refused_and_nothing_is_written(
 ) -> None:
     with no_trace(cast.system):
         answers = {
-            name: ask(cast, method, door, credential, fixed) for name, credential in refused.items()
+            name: ask(cast, method, door, credential, fixed)
+            for name, credential in refused.items()
+            # REST hands no service's token on; one is enough to see that.
+            if door == GRPC or name == "service, garbage" or SERVICE not in credential
         }
     wrong = {name: one for name, one in answers.items() if one.status != 401}
     assert not wrong
@@ -260,8 +264,7 @@ def test_a_user_sees_its_own_events_only(cast: Cast) -> None:
     assert cast.doors.ask(EDGE, spent, cast.carol.bearer).status == 200
 
     def seen(who: Person, path: str) -> Any:
-        with cast.system.client() as http:
-            return http.get(f"/api/v1/analytics/{path}", headers=who.bearer).json()
+        return cast.doors.http.get(f"/api/v1/analytics/{path}", headers=who.bearer).json()
 
     until(lambda: seen(cast.carol, "report?provider=gemini")["totalTokens"] == 3, 5)
     assert seen(cast.admin, "report?provider=gemini")["totalTokens"] == 3
@@ -284,7 +287,7 @@ def within(seconds: float, condition: Callable[[], bool]) -> float:
 
 
 def test_a_revoked_key_that_every_cache_knows_is_refused_within_a_second(cast: Cast) -> None:
-    made = new_key(cast.system, cast.ada.id, cast.ada.bearer)
+    made = new_key(cast.doors.http, cast.ada.id, cast.ada.bearer)
     key = {"x-api-key": made["rawKey"]}
     asked = (
         (EDGE, GetQuotaRequest(user_id=cast.ada.id, provider="openai")),
