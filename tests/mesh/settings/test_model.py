@@ -1,0 +1,43 @@
+import pytest
+
+from mesh.identity.profile import Profile
+from mesh.settings import MeshSettings
+from mesh.settings.source import SettingsError, load
+
+
+def settings(**env: str) -> MeshSettings:
+    return load(MeshSettings, {f"LEAKY_{name}": text for name, text in env.items()}, {})
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.9", "::1", "localhost"])
+def test_on_loopback_the_profile_is_local(address: str) -> None:
+    assert settings(BIND_ADDRESS=address).effective_profile is Profile.LOCAL
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.0.2.1"])  # noqa: S104 not bound
+def test_anywhere_else_it_is_secure_and_local_is_refused(address: str) -> None:
+    assert settings(BIND_ADDRESS=address).effective_profile is Profile.SECURE
+    with pytest.raises(SettingsError, match="LEAKY_ALLOW_INSECURE_BIND=1"):
+        settings(BIND_ADDRESS=address, PROFILE="local")
+
+
+def test_unless_it_is_asked_for_by_name() -> None:
+    allowed = settings(BIND_ADDRESS="0.0.0.0", PROFILE="local", ALLOW_INSECURE_BIND="1")  # noqa: S104
+    assert allowed.effective_profile is Profile.LOCAL
+
+
+def test_a_profile_that_is_given_counts_on_loopback_too() -> None:
+    assert settings(PROFILE="secure").effective_profile is Profile.SECURE
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "http"])
+def test_a_port_is_one(port: str) -> None:
+    with pytest.raises(SettingsError, match=r"token\.grpc-port: "):
+        settings(TOKEN_GRPC_PORT=port)
+
+
+def test_a_secret_between_services_cannot_be_guessed() -> None:
+    with pytest.raises(SettingsError, match=r"mesh\.secret: must have at least 16 characters"):
+        settings(MESH_SECRET="f" * 15)
+    assert settings(MESH_SECRET="f" * 16).mesh.secret == "f" * 16
+    assert settings().mesh.secret == ""
