@@ -38,8 +38,9 @@ class Books:
         assert tokens == ORDER.tokens
         if not self.away and self.declines:
             return False
-        await self._become("authorize", payment_id, "held")
-        return True
+        # Asked again, by a runner that came late, it is what it has become since.
+        await self._become("authorize", payment_id, self.state.get(payment_id, "held"))
+        return self.state[payment_id] != "voided"
 
     async def capture(self, payment_id: str) -> None:
         assert self.away or self.state[payment_id] in {"held", "captured"}
