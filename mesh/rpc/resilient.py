@@ -19,7 +19,7 @@ from leaky.common.v1.reason_pb2 import (
 from leaky.edge.v1.options_pb2 import ACCESS_INTERNAL
 from mesh.errors import AppError
 from mesh.resilience.backoff import Backoff
-from mesh.resilience.breaker import Breaker, BreakerPolicy
+from mesh.resilience.breaker import Breaker, BreakerPolicy, Permit
 from mesh.resilience.retry_budget import RetryBudget
 from mesh.rpc.call import CURRENT
 from mesh.rpc.channel import Channel
@@ -56,6 +56,7 @@ class ResilientChannel:
         self._backoff = backoff
         self._budget = RetryBudget()
         self._breakers: dict[str, Breaker] = {}
+        self._met = False
 
     async def unary(
         self,
@@ -91,11 +92,18 @@ class ResilientChannel:
                 response = await self._inner.unary(method, request, timeout=left, metadata=metadata)
             except AppError as error:
                 self._failed(error)
-                permit.record(success=error.reason not in _FAILURES)
+                self._record(permit, success=error.reason not in _FAILURES)
                 raise
-            permit.record(success=True)
+            self._record(permit, success=True)
             self._budget.record_success()
             return response
+
+    def _record(self, permit: Permit, *, success: bool) -> None:
+        # While a system starts, its services look for each other: who has never
+        # answered is not broken but not there yet, and refuses at once anyway.
+        self._met = self._met or success
+        if self._met:
+            permit.record(success=success)
 
     def _failed(self, error: AppError) -> None:
         if error.reason == REASON_UNAVAILABLE:

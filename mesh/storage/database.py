@@ -2,23 +2,25 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import event
-from sqlalchemy.engine import Connection, make_url
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
+from mesh.storage.sqlite_threads import ConnectionThread
 
 log = structlog.get_logger("database")
 # WAL lets readers go on beside the writer; FULL makes each commit durable.
+T = TypeVar("T")
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -50,10 +52,42 @@ class Database:
                 await connection.execution_options(leaky_read_only=True)
                 yield connection
 
+    async def transact(self, work: Callable[[Connection], T]) -> T:
+        """The result of `work` in one write transaction; `work` is synchronous Core."""
+        async with self.write() as connection:
+            return await connection.run_sync(work)
+
+    async def query(self, work: Callable[[Connection], T]) -> T:
+        """The result of `work`, each of whose statements sees a snapshot and writes nothing."""
+        async with self.read() as connection:
+            return await connection.run_sync(work)
+
     async def ping(self) -> None:
         """Raises AppError when the database does not answer."""
         async with self.read() as connection:
             await connection.exec_driver_sql("SELECT 1")
+
+
+class SqliteDatabase(Database):
+    """A SQLite file; `transact` and `query` cross to its threads once, not per statement."""
+
+    def __init__(
+        self, engine: AsyncEngine, writer: ConnectionThread, reader: ConnectionThread
+    ) -> None:
+        # SQLite has one writer; queueing here beats its busy polling.
+        super().__init__(engine, asyncio.Lock())
+        self._writer, self._reader = writer, reader
+
+    async def transact(self, work: Callable[[Connection], T]) -> T:
+        """One hop, one transaction."""
+        async with self._writers:
+            with _unavailable():
+                return await self._writer.run(work)
+
+    async def query(self, work: Callable[[Connection], T]) -> T:
+        """One hop."""
+        with _unavailable():
+            return await self._reader.run(work)
 
 
 class _unavailable:  # noqa: N801 reads as a with-statement
@@ -89,11 +123,22 @@ async def open_sqlite(url: str) -> AsyncIterator[Database]:
     engine = create_async_engine(parsed)
     event.listen(engine.sync_engine, "connect", _configure)
     event.listen(engine.sync_engine, "begin", _begin)
+    writer = ConnectionThread(_sync_engine(parsed, begin=True), "sqlite-writer")
+    reader = ConnectionThread(_sync_engine(parsed, begin=False), "sqlite-reader")
     try:
-        # SQLite has one writer; queueing here beats its busy polling.
-        yield Database(engine, asyncio.Lock())
+        yield SqliteDatabase(engine, writer, reader)
     finally:
+        await writer.close()
+        await reader.close()
         await engine.dispose()
+
+
+def _sync_engine(url: URL, *, begin: bool) -> Engine:
+    engine = create_engine(url.set(drivername="sqlite+pysqlite"))
+    event.listen(engine, "connect", _configure)
+    if begin:
+        event.listen(engine, "begin", _begin)
+    return engine
 
 
 def _make_folder(folder: Path) -> None:

@@ -19,13 +19,13 @@ class SqlOutbox:
     async def pending(self, limit: int) -> Sequence[OutboxRow]:
         """The oldest rows that are not parked."""
         query = select(OUTBOX).where(OUTBOX.c.parked.is_(False)).order_by(OUTBOX.c.seq).limit(limit)
-        async with self._database.read() as connection:
-            return [outbox_from(row) for row in await connection.execute(query)]
+        rows = await self._database.query(lambda c: c.execute(query).all())
+        return [outbox_from(row) for row in rows]
 
     async def delivered(self, seqs: Sequence[int]) -> None:
         """These need not be sent again."""
-        async with self._database.write() as connection:
-            await connection.execute(delete(OUTBOX).where(OUTBOX.c.seq.in_(seqs)))
+        gone = delete(OUTBOX).where(OUTBOX.c.seq.in_(seqs))
+        await self._database.transact(lambda c: c.execute(gone))
 
     async def park(self, seq: int) -> None:
         """Sets a row aside that no receiver takes."""
@@ -35,5 +35,4 @@ class SqlOutbox:
     async def depth(self) -> int:
         """How many rows wait."""
         query = select(func.count()).select_from(OUTBOX).where(OUTBOX.c.parked.is_(False))
-        async with self._database.read() as connection:
-            return int((await connection.execute(query)).scalar_one())
+        return int(await self._database.query(lambda c: c.execute(query).scalar_one()))

@@ -3,16 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, and_, insert, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from mesh.storage.database import Database
+from mesh.storage.group_commit import GroupCommit
 from svc_token.domain.owner import PoolKey
 from svc_token.domain.pool import Pool
 from svc_token.domain.reservation import Reservation, State
 from svc_token.domain.window import Window
 from svc_token.stores.rows import pool_from, pool_row, reservation_from
 from svc_token.stores.tables import POOLS, RESERVATIONS
+
+SELECT_POOLS = select(POOLS).where(
+    tuple_(POOLS.c.owner, POOLS.c.provider).in_(bindparam("keys", expanding=True))
+)
 
 
 def is_pool(key: PoolKey) -> ColumnElement[bool]:
@@ -25,12 +30,18 @@ class SqlPools:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # What asks while one read is under way is read together next.
+        self._reads: GroupCommit[PoolKey, Pool | None] = GroupCommit(self._find_all)
 
     async def find(self, key: PoolKey) -> Pool | None:
         """The pool as last written."""
-        async with self._database.read() as connection:
-            row = (await connection.execute(select(POOLS).where(is_pool(key)))).first()
-        return pool_from(row) if row else None
+        return await self._reads.submit(key)
+
+    async def _find_all(self, keys: Sequence[PoolKey]) -> Sequence[Pool | None]:
+        wanted = {"keys": [(str(key.owner), key.provider) for key in keys]}
+        rows = await self._database.query(lambda c: c.execute(SELECT_POOLS, wanted).all())
+        found = {pool.key: pool for pool in map(pool_from, rows)}
+        return [found.get(key) for key in keys]
 
     async def create(self, pool: Pool) -> bool:
         """Makes a pool; False when there is one."""

@@ -112,7 +112,10 @@ async def test_reasons_become_statuses(world: Any, reason: Any, status: int) -> 
 
 async def test_a_service_that_is_away_answers_with_the_fallback(make_world: Any) -> None:
     world = make_world(
-        unavailable=lambda method, _path, _error: {"service": method.service, "status": "unavailable"}
+        unavailable=lambda method, _path, _error: {
+            "service": method.service,
+            "status": "unavailable",
+        }
     )
     for reason in (REASON_UNAVAILABLE, REASON_CIRCUIT_OPEN):
         world.script.error = AppError(reason, "away", retry_after=10)

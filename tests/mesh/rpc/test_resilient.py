@@ -89,6 +89,10 @@ class Target:
             await self.ask(method, **options)
         return caught.value
 
+    async def meet(self) -> None:
+        await self.ask()
+        self.calls.clear()
+
     async def fail(self, times: int, reason: Reason.ValueType = REASON_INTERNAL) -> None:
         self.follow(*[reason] * times)
         for _ in range(times):
@@ -229,6 +233,7 @@ def test_the_retry_budget_ends_retries_when_everything_fails(live: Any) -> None:
 def test_a_breaker_opens_lets_probes_through_after_its_time_and_closes(live: Any) -> None:
     async def run(loop: Loop) -> None:
         target = Target(live)
+        await target.meet()
         await target.fail(POLICY.min_calls)
         open_ = await target.refused()
         assert open_.reason == REASON_CIRCUIT_OPEN
@@ -245,9 +250,21 @@ def test_a_breaker_opens_lets_probes_through_after_its_time_and_closes(live: Any
     on_travelling_loop(run)
 
 
+def test_who_has_never_answered_is_awaited_and_not_broken(live: Any) -> None:
+    async def run(_loop: Loop) -> None:
+        target = Target(live)
+        await target.fail(POLICY.window, REASON_UNAVAILABLE)
+        await target.ask()
+        await target.fail(POLICY.min_calls - 2)
+        await target.ask()
+
+    on_travelling_loop(run)
+
+
 def test_a_probe_that_fails_opens_it_again(live: Any) -> None:
     async def run(loop: Loop) -> None:
         target = Target(live)
+        await target.meet()
         await target.fail(POLICY.min_calls)
         loop.travel(POLICY.open_seconds)
         await target.fail(1, REASON_UNAVAILABLE)
@@ -264,6 +281,7 @@ def breaker_state() -> float | None:
 def test_one_broken_service_of_a_target_does_not_close_the_others(live: Any) -> None:
     async def run(_loop: Loop) -> None:
         target = Target(live)
+        await target.meet()
         await target.fail(POLICY.min_calls)
         assert (await target.refused()).reason == REASON_CIRCUIT_OPEN
         await target.ask(EXCHANGE)
