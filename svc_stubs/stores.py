@@ -5,7 +5,17 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import BigInteger, Column, MetaData, String, Table, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    MetaData,
+    String,
+    Table,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.storage.database import Database, open_sqlite
@@ -22,6 +32,8 @@ PAYMENTS = Table(
     Column("tokens", BigInteger, nullable=False),
     Column("state", String(16), nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    CheckConstraint("tokens >= 0", name="payments_tokens"),
+    CheckConstraint("state IN ('AUTHORIZED', 'CAPTURED', 'VOIDED')", name="payments_state"),
 )
 
 
