@@ -222,6 +222,13 @@ async def test_the_same_key_and_body_is_the_same_purchase(shop: Shop) -> None:
     assert other_sender.id != first.id
 
 
+async def test_a_key_used_for_one_member_is_not_another_s(shop: Shop) -> None:
+    await shop.buy(idempotency_key="once", org_id=ORG)
+    with pytest.raises(AppError) as refused:
+        await shop.buy(idempotency_key="once", org_id=ORG, user_id=OTHER)
+    assert refused.value.outcome.name == "IDEMPOTENCY_KEY_REUSED"
+
+
 async def test_twenty_at_once_with_one_key_pay_once(shop: Shop) -> None:
     sagas = await asyncio.gather(*(shop.buy(idempotency_key="once") for _ in range(20)))
     assert len({saga.id for saga in sagas}) == 1
