@@ -6,7 +6,7 @@ from collections.abc import Sequence
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 # One customer's network usually has a whole /64: its addresses are free to invent.
-IPV6_PREFIX = 64
+IPV6_OWN_BITS = 64
 
 
 class Addresses:
@@ -51,4 +51,5 @@ def _parse(text: str) -> Address | None:
 def _counted(address: Address) -> str:
     if isinstance(address, ipaddress.IPv4Address):
         return str(address)
-    return str(ipaddress.ip_network((int(address), IPV6_PREFIX), strict=False))
+    network = ipaddress.IPv6Address(int(address) >> IPV6_OWN_BITS << IPV6_OWN_BITS)
+    return f"{network}/{128 - IPV6_OWN_BITS}"

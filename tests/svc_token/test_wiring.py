@@ -2,165 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
 
-from leaky.analytics.v1.ingest_service_pb2 import PublishUsageResponse
-from mesh.http_server import HttpServer
-from mesh.settings import Live
-from svc_auth.admin import create_admin
-from svc_auth.settings import AuthSettings
-from svc_auth.wiring import SERVICE as AUTH
-from svc_stubs.settings import StubsSettings
-from svc_stubs.wiring import SERVICE as STUBS
-from svc_token.settings import TokenSettings
-from svc_token.wiring import SERVICE
-from tests.svc_token.conftest import ORG, OTHER, USER
-from tests.wired import Wired, wired
+from tests.svc_token.conftest import ORG, USER
+from tests.svc_token.town import BUCKET, BUY, SPEND, Town, completed, quota, refused, town
 
 pytestmark = pytest.mark.anyio
-PASSWORD = "correct horse battery"
-ERROR = {"message", "timestamp", "path", "status", "reason", "traceId"}
-BUCKET = {"allowed", "capacity", "used", "remaining", "waitSeconds", "timestamp"}
-SPEND = {"userId": USER, "provider": "openai", "tokens": 40, "prompt": "hello"}
-BUY = {"userId": USER, "provider": "openai", "tokens": 500}
-
-
-@dataclass
-class Analytics:
-    """Where the channel to svc_analytics ends."""
-
-    events: list[Any] = field(default_factory=list)
-
-    async def unary(self, method: Any, request: Any, **_: Any) -> Any:  # noqa: ARG002 as a channel
-        self.events += request.events
-        return PublishUsageResponse()
-
-    def stream(self, *_: Any, **__: Any) -> Any:
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        pass
-
-
-@dataclass
-class Town:
-    """The services, and a client for each caller."""
-
-    auth: Wired
-    token: Wired
-    settings: Live[TokenSettings]
-    stubs: Live[StubsSettings]
-    analytics: Analytics
-    stack: AsyncExitStack
-    numbers: Any = field(default_factory=count)
-
-    async def client(self, **headers: str) -> httpx.AsyncClient:
-        client = await self.stack.enter_async_context(self.token.client(8082))
-        client.headers.update(headers)
-        return client
-
-    async def newcomer(self) -> tuple[str, httpx.AsyncClient]:
-        """A new user's id, and a client with its credential."""
-        name = f"user-{next(self.numbers)}"
-        body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
-        async with self.auth.client(8081) as auth:
-            made = (await auth.post("/api/v1/auth/register", json=body)).json()
-        return made["userId"], await self.client(Authorization=f"Bearer {made['token']}")
-
-    async def admin(self) -> httpx.AsyncClient:
-        name = f"root-{next(self.numbers)}"
-        settings = AuthSettings(data=self.settings.current.data)
-        await create_admin(settings, username=name, email=f"{name}@example.com", password=PASSWORD)
-        async with self.auth.client(8081) as auth:
-            body = {"username": name, "password": PASSWORD}
-            token = (await auth.post("/api/v1/auth/login", json=body)).json()["token"]
-        return await self.client(Authorization=f"Bearer {token}")
-
-
-@asynccontextmanager
-async def town(data: Path, **env: str) -> AsyncIterator[Town]:
-    env = {"LEAKY_DATA": str(data), **env}
-    async with AsyncExitStack() as stack:
-        auth = await stack.enter_async_context(wired(AUTH, Live.read(AuthSettings, env), others={}))
-        stub_settings = Live.read(StubsSettings, env)
-        stubs = await stack.enter_async_context(
-            wired(STUBS, stub_settings, others={"auth": auth.channel})
-        )
-        server = HttpServer(stubs.parts.http[8093], "127.0.0.1", 0, grace=1)
-        port = await server.start()
-        stack.push_async_callback(server.stop)
-        base_url = {"LEAKY_PROVIDERS_OPENAI_BASE_URL": f"http://127.0.0.1:{port}"}
-        settings = Live.read(TokenSettings, env | base_url)
-        analytics = Analytics()
-        others = {"auth": auth.channel, "stubs": stubs.channel, "analytics": analytics}
-        token = await stack.enter_async_context(wired(SERVICE, settings, others=others, work=True))
-        yield Town(
-            auth=auth,
-            token=token,
-            settings=settings,
-            stubs=stub_settings,
-            analytics=analytics,
-            stack=stack,
-        )
 
 
 @pytest.fixture
 async def local(tmp_path: Path) -> AsyncIterator[Town]:
     async with town(tmp_path) as built:
         yield built
-
-
-@pytest.fixture
-async def secure(tmp_path: Path) -> AsyncIterator[Town]:
-    async with town(tmp_path, LEAKY_PROFILE="secure") as built:
-        yield built
-
-
-def refused(answer: httpx.Response, status: int, reason: str) -> dict[str, Any]:
-    """The body, which is an error's as documented."""
-    body = cast("dict[str, Any]", answer.json())
-    assert (answer.status_code, body["reason"], body["status"]) == (status, reason, status)
-    assert set(body) - {"errors"} == ERROR
-    return body
-
-
-async def quota(client: httpx.AsyncClient, user: str = USER) -> tuple[int, int]:
-    answer = await client.get(f"/api/v1/tokens/quota?userId={user}&provider=openai")
-    assert answer.status_code == 200, answer.text
-    body = answer.json()
-    assert set(body) == {
-        "userId",
-        "provider",
-        "totalTokens",
-        "remainingTokens",
-        "resetTime",
-        "updatedAt",
-    }
-    return body["totalTokens"], body["remainingTokens"]
-
-
-async def completed(client: httpx.AsyncClient, saga_id: str, status: str = "COMPLETED") -> Any:
-    async with asyncio.timeout(10):
-        while True:
-            body = (await client.get(f"/api/v1/tokens/purchase/{saga_id}")).json()
-            if body["status"] == status:
-                return body
-            await asyncio.sleep(0.01)
-
-
-async def test_the_status_is_told_to_anyone(secure: Town) -> None:
-    client = await secure.client()
-    answer = await client.get("/api/v1/tokens/status")
-    assert answer.status_code == 200
-    assert set(answer.json()) == {"service", "status", "timestamp", "version"}
-    assert (answer.json()["service"], answer.json()["status"]) == ("token-service", "ok")
 
 
 async def test_a_consume_answers_as_documented_charges_exactly_and_is_told(local: Town) -> None:
@@ -382,89 +239,6 @@ async def test_an_id_in_capitals_is_the_same_user(local: Town) -> None:
     body = {**SPEND, "userId": USER.upper()}
     assert (await client.post("/api/v1/tokens/consume", json=body)).status_code == 200
     assert await quota(client) == (100_000, 99_960)
-
-
-async def ask(client: httpx.AsyncClient, verb: str, path: str, body: Any) -> int:
-    return (await client.request(verb, path, json=body)).status_code
-
-
-async def test_in_secure_each_user_has_what_is_its_own(secure: Town) -> None:
-    alice, hers = await secure.newcomer()
-    bob, his = await secure.newcomer()
-    nobody, forged = await secure.client(), await secure.client(Authorization="Bearer a.b.c")
-    admin = await secure.admin()
-    calls: list[tuple[str, str, Any]] = [
-        ("POST", "/api/v1/tokens/consume", {**SPEND, "userId": alice}),
-        ("GET", f"/api/v1/tokens/quota?userId={alice}&provider=openai", None),
-        ("GET", f"/api/v1/rate-limits/{alice}?provider=openai", None),
-        ("POST", "/api/v1/tokens/purchase", {**BUY, "userId": alice}),
-    ]
-    for verb, path, body in calls:
-        assert await ask(nobody, verb, path, body) == 401
-        assert await ask(forged, verb, path, body) == 401
-        assert await ask(his, verb, path, body) == 403
-        assert await ask(hers, verb, path, body) in {200, 202}
-        assert await ask(admin, verb, path, body) in {200, 202}
-    spoofed = await secure.client(**{"X-User-Id": alice, "X-Internal-User": alice})
-    assert await ask(spoofed, *calls[0]) == 401
-    assert await ask(nobody, "GET", "/api/v1/providers/qwen/quota", None) == 401
-    assert await ask(his, "GET", "/api/v1/providers/qwen/quota", None) == 200
-    assert await ask(his, "GET", f"/api/v1/tokens/quota?userId={bob}&provider=openai", None) == 404
-
-
-async def test_in_secure_a_purchase_is_shown_to_its_own_only(secure: Town) -> None:
-    alice, hers = await secure.newcomer()
-    _, his = await secure.newcomer()
-    admin, nobody = await secure.admin(), await secure.client()
-    made = await hers.post("/api/v1/tokens/purchase", json={**BUY, "userId": alice})
-    path = f"/api/v1/tokens/purchase/{made.json()['sagaId']}"
-    assert await ask(hers, "GET", path, None) == 200
-    assert await ask(admin, "GET", path, None) == 200
-    assert await ask(nobody, "GET", path, None) == 401
-    refused(await his.get(path), 404, "PURCHASE_NOT_FOUND")
-
-
-async def test_in_secure_an_organisation_is_its_members(secure: Town) -> None:
-    alice, hers = await secure.newcomer()
-    bob, his = await secure.newcomer()
-    admin = await secure.admin()
-    path = "/api/v1/tokens/quota/org"
-    pool = {"orgId": ORG, "provider": "openai", "totalTokens": 100}
-    for verb in ("POST", "PUT"):
-        assert await ask(hers, verb, path, pool) == 403
-    assert await ask(admin, "POST", path, pool) == 201
-    async with secure.auth.client(8081) as auth:
-        auth.headers.update(admin.headers)
-        assert await ask(auth, "PUT", f"/api/v1/orgs/{ORG}/members/{alice}", None) == 204
-    read = f"{path}?orgId={ORG}&provider=openai"
-    assert await ask(hers, "GET", read, None) == 200
-    assert await ask(his, "GET", read, None) == 403
-    hers_spent = {**SPEND, "userId": alice, "orgId": ORG}
-    his_spent = {**SPEND, "userId": bob, "orgId": ORG}
-    assert await ask(hers, "POST", "/api/v1/tokens/consume", hers_spent) == 200
-    assert await ask(his, "POST", "/api/v1/tokens/consume", his_spent) == 403
-    assert await ask(hers, "POST", "/api/v1/tokens/consume", his_spent) == 403
-    assert await ask(his, "POST", "/api/v1/tokens/purchase", {**BUY, **his_spent}) == 403
-    bought = await hers.post("/api/v1/tokens/purchase", json={**BUY, "userId": alice, "orgId": ORG})
-    body = await completed(hers, bought.json()["sagaId"])
-    assert body["orgId"] == ORG
-    assert await ask(his, "GET", f"/api/v1/tokens/purchase/{body['id']}", None) == 404
-    assert (await hers.get(read)).json()["remainingTokens"] == 100 + 500 - 40
-
-
-async def test_an_api_key_is_enough_on_the_service_s_own_port(secure: Town) -> None:
-    alice, hers = await secure.newcomer()
-    async with secure.auth.client(8081) as auth:
-        auth.headers.update(hers.headers)
-        key = await auth.post("/api/v1/auth/api-keys", json={"userId": alice, "name": "ci"})
-    keyed = await secure.client(**{"X-Api-Key": key.json()["rawKey"]})
-    body = {**SPEND, "userId": alice}
-    assert await ask(keyed, "POST", "/api/v1/tokens/consume", body) == 200
-    assert await ask(keyed, "POST", "/api/v1/tokens/consume", {**body, "userId": OTHER}) == 403
-    wrong = await secure.client(**{"X-Api-Key": key.json()["rawKey"][:-1]})
-    answer = await wrong.post("/api/v1/tokens/consume", json=body)
-    refused(answer, 401, "INVALID_API_KEY")
-    assert answer.headers["www-authenticate"] == "Bearer"
 
 
 async def test_every_documented_path_is_served(local: Town) -> None:
