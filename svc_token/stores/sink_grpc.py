@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from google.protobuf.json_format import Parse, ParseError
-
 from leaky.analytics.v1.ingest_service_pb2 import PublishUsageRequest, PublishUsageResponse
 from leaky.analytics.v1.usage_event_pb2 import UsageEvent
-from leaky.common.v1.reason_pb2 import REASON_INVALID_ARGUMENT
+from leaky.common.v1.reason_pb2 import REASON_INVALID_ARGUMENT, REASON_MALFORMED_JSON
+from mesh.edge.codec import codec_of
 from mesh.errors import AppError
 from mesh.rpc.channel import Channel
 from mesh.rpc.method import rpc
@@ -16,6 +15,7 @@ from svc_token.ports import RejectedBatchError
 from svc_token.stores.topics import Topics
 
 _PUBLISH = rpc(PublishUsageRequest, PublishUsageResponse)
+_REJECTED = {REASON_INVALID_ARGUMENT, REASON_MALFORMED_JSON}
 
 
 class GrpcSink:
@@ -24,6 +24,7 @@ class GrpcSink:
     def __init__(self, analytics: Channel, topics: Topics) -> None:
         self._analytics = analytics
         self._topics = topics
+        self._events = codec_of(UsageEvent)
 
     async def publish(self, rows: Sequence[OutboxRow]) -> None:
         """Returns when analytics has all of them on disk."""
@@ -31,12 +32,10 @@ class GrpcSink:
         if not usage:
             return
         try:
-            request = PublishUsageRequest(events=[Parse(row, UsageEvent()) for row in usage])
+            request = PublishUsageRequest(events=[self._events.read(row) for row in usage])
             await self._analytics.unary(_PUBLISH, request)
-        except ParseError as error:
-            raise RejectedBatchError from error
         except AppError as error:
-            if error.reason == REASON_INVALID_ARGUMENT:
+            if error.reason in _REJECTED:
                 raise RejectedBatchError from error
             raise
 
