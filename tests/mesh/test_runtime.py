@@ -1,0 +1,335 @@
+"""Start, serve and drain, in this process and as processes."""
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, ClassVar
+
+import grpc
+import httpx
+import pytest
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from structlog.testing import capture_logs
+
+from mesh import runtime
+from mesh.rpc.grpc_channel import GrpcChannel
+from mesh.rpc.server import PortTakenError
+from mesh.runtime import running
+from mesh.settings.source import SettingsError
+from tests.mesh.rpc.serving import CREDENTIALS, STATUS, free_port
+from tests.mesh.running import Little
+
+pytestmark = pytest.mark.anyio
+PATIENCE = 30.0
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+async def health(port: int) -> int:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        request = health_pb2.HealthCheckRequest()
+        answer = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=PATIENCE)
+    status: int = answer.status
+    return status
+
+
+async def get(port: int, path: str = "/") -> str:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
+        return (await client.get(f"http://127.0.0.1:{port}{path}")).text
+
+
+async def test_a_service_is_served_on_all_its_ports_and_leaves_them(tmp_path: Path) -> None:
+    little = Little(data=tmp_path, http_ports=[free_port(), free_port()])
+    async with running(little.service, little.settings()):
+        channel = GrpcChannel(f"127.0.0.1:{little.grpc_port}")
+        assert await channel.unary(STATUS, STATUS.request(), timeout=PATIENCE)
+        assert [await get(port) for port in little.http_ports] == ["hello", "hello"]
+        assert await health(little.grpc_port) == health_pb2.HealthCheckResponse.SERVING
+        await channel.close()
+    assert little.closed
+    assert all(map(is_free, (little.grpc_port, *little.http_ports)))
+
+
+async def test_in_secure_health_has_a_port_of_its_own(tmp_path: Path) -> None:
+    port = free_port()
+    env = {"LEAKY_PROFILE": "secure", "LEAKY_AUTH_HEALTH_PORT": str(port)}
+    little = Little(data=tmp_path, env=env)
+    async with running(little.service, little.settings()):
+        assert await health(port) == health_pb2.HealthCheckResponse.SERVING
+
+
+@pytest.mark.parametrize("which", ["grpc", "http", "health"])
+async def test_a_start_that_fails_halfway_closes_what_it_opened(tmp_path: Path, which: str) -> None:
+    taken, ended = free_port(), asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    little = Little(data=tmp_path, workers=[work])
+    if which == "grpc":
+        little.grpc_port = taken
+    elif which == "http":
+        little.http_ports = [free_port(), taken]
+    else:
+        little.env = {"LEAKY_PROFILE": "secure", "LEAKY_AUTH_HEALTH_PORT": str(taken)}
+    named = pytest.raises(PortTakenError, match=f"127.0.0.1:{taken}")
+    with socket.create_server(("127.0.0.1", taken)), named:
+        await enter(little)
+    assert little.opened
+    assert little.closed
+    assert ended.is_set()
+    assert all(map(is_free, (little.grpc_port, *little.http_ports)))
+
+
+async def enter(little: Little) -> None:
+    async with running(little.service, little.settings()):
+        pytest.fail("it started")
+
+
+async def test_a_servicer_that_cannot_be_served_closes_what_was_opened(tmp_path: Path) -> None:
+    class Half:
+        SERVICE: ClassVar[ServiceDescriptor] = CREDENTIALS
+
+    little = Little(data=tmp_path, servicers=[Half()])
+    with pytest.raises(TypeError, match="has no coroutine"):
+        await enter(little)
+    assert little.closed
+
+
+async def test_a_worker_that_fails_ends_the_service_with_its_error(tmp_path: Path) -> None:
+    fail = asyncio.Event()
+
+    async def work() -> None:
+        await fail.wait()
+        raise ZeroDivisionError("in a worker")
+
+    little = Little(data=tmp_path, workers=[work])
+    with capture_logs() as logs, pytest.raises(ZeroDivisionError, match="in a worker"):
+        async with asyncio.timeout(PATIENCE):
+            await until_failure(little, fail)
+    assert [log["event"] for log in logs if log["log_level"] == "error"] == [
+        "a worker failed, the service stops"
+    ]
+    assert little.closed
+    assert is_free(little.grpc_port)
+
+
+async def until_failure(little: Little, fail: asyncio.Event) -> None:
+    async with running(little.service, little.settings()):
+        fail.set()
+        await asyncio.Event().wait()
+
+
+async def test_a_worker_that_fails_during_the_start_ends_the_start(tmp_path: Path) -> None:
+    async def work() -> None:
+        raise ZeroDivisionError
+
+    # Nobody answers for svc_auth, so that the start would wait for long.
+    little = Little(data=tmp_path, workers=[work], servicers=[])
+    with pytest.raises(ZeroDivisionError):
+        async with asyncio.timeout(runtime.IDENTITY_SECONDS / 2):
+            await enter(little)
+    assert little.closed
+
+
+async def test_a_worker_that_ends_by_itself_has_failed(tmp_path: Path) -> None:
+    async def work() -> None:
+        return
+
+    with pytest.raises(RuntimeError, match="ended by itself"):
+        await until_failure(Little(data=tmp_path, workers=[work]), asyncio.Event())
+
+
+async def test_a_drain_is_not_cut_short_by_a_worker_that_fails_during_it(tmp_path: Path) -> None:
+    begun, finish, fail = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow(_request: Any) -> PlainTextResponse:
+        begun.set()
+        await finish.wait()
+        return PlainTextResponse("finished")
+
+    async def work() -> None:
+        await fail.wait()
+        asyncio.get_running_loop().call_soon(finish.set)
+        raise ZeroDivisionError
+
+    little = Little(data=tmp_path, workers=[work], routes=[Route("/", slow)])
+    answers: list[asyncio.Future[str]] = []
+
+    async def serve() -> None:
+        async with running(little.service, little.settings()):
+            answers.append(asyncio.ensure_future(get(little.http_ports[0])))
+            await begun.wait()
+            asyncio.get_running_loop().call_soon(fail.set)
+
+    with pytest.raises(ZeroDivisionError):
+        await serve()
+    assert await answers[0] == "finished"
+
+
+async def test_all_ports_drain_at_once(tmp_path: Path) -> None:
+    begun, finish = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slow(_request: Any) -> PlainTextResponse:
+        begun.release()
+        await finish.wait()
+        return PlainTextResponse("finished")
+
+    async def slow_call(_request: Any, _call: Any) -> Any:
+        begun.release()
+        await finish.wait()
+        return STATUS.response(version="finished")
+
+    little = Little(
+        data=tmp_path,
+        http_ports=[free_port(), free_port()],
+        routes=[Route("/", slow)],
+        handlers={"get_status": slow_call},
+    )
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(running(little.service, little.settings()))
+        channel = GrpcChannel(f"127.0.0.1:{little.grpc_port}")
+        pages = [asyncio.ensure_future(get(port)) for port in little.http_ports]
+        call = asyncio.ensure_future(channel.unary(STATUS, STATUS.request(), timeout=PATIENCE))
+        for _ in range(3):
+            await begun.acquire()
+        draining = asyncio.ensure_future(all_closed(little))
+        draining.add_done_callback(lambda _: finish.set())
+        # Leaving the stack drains, with all three still waiting for `finish`.
+        await stack.aclose()
+    assert [await page for page in pages] == ["finished", "finished"]
+    assert (await call).version == "finished"
+    assert draining.done()
+    await channel.close()
+
+
+async def all_closed(little: Little) -> None:
+    """Returns when none of the ports takes connections any more."""
+    async with asyncio.timeout(PATIENCE):
+        for port in (*little.http_ports, little.grpc_port):
+            await refused(port)
+
+
+async def refused(port: int) -> None:
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            return
+        writer.close()
+        await asyncio.sleep(0.01)
+
+
+async def test_a_secret_between_services_that_is_too_short_is_told_at_the_start(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mesh.secret").write_text("hunter2\n")
+    little = Little(data=tmp_path)
+    with pytest.raises(SettingsError, match=r"mesh\.secret must have at least 16") as refused:
+        await enter(little)
+    assert "hunter2" not in str(refused.value)
+    assert not little.opened
+
+
+PROGRAM = """
+import asyncio, sys
+from pathlib import Path
+from mesh import runtime
+from tests.mesh.running import Little, credentials
+
+async def stuck():
+    await asyncio.Event().wait()
+
+async def fails():
+    while not Path(sys.argv[1], "fail").exists():
+        await asyncio.sleep(0.01)
+    raise ZeroDivisionError("in a worker")
+
+async def ready():
+    print("begun", flush=True)
+    await stuck()
+
+kind = sys.argv[2]
+little = Little(
+    data=Path(sys.argv[1]),
+    workers=[ready, fails],
+    servicers=[] if kind == "waiting" else [credentials()],
+)
+asyncio.run(runtime.serve(little.service, little.settings()))
+print("closed" if little.closed else "left open", flush=True)
+"""
+Start = Callable[[str], "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path, request: pytest.FixtureRequest) -> Start:
+    def started(kind: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(  # noqa: S603 our own program
+            [sys.executable, "-c", PROGRAM, str(tmp_path), kind],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+        request.addfinalizer(process.kill)
+        return process
+
+    return started
+
+
+def lines_until(process: "subprocess.Popen[str]", said: str) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if said in line:
+            return
+    pytest.fail(f"it never said {said}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_drains_a_process_that_serves(start: Start, number: signal.Signals) -> None:
+    process = start("serving")
+    lines_until(process, '"serving"')
+    process.send_signal(number)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out.split()) == (0, ["begun", "closed"])
+    assert "draining" in err
+
+
+def test_sigterm_ends_a_process_that_has_not_started_yet(start: Start) -> None:
+    process = start("waiting")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    process.terminate()
+    # Well before it would have given up waiting for svc_auth.
+    out, err = process.communicate(timeout=runtime.IDENTITY_SECONDS / 2)
+    assert (process.returncode, out) == (0, "closed\n")
+    assert "stopped while starting" in err
+
+
+def test_a_worker_that_fails_ends_the_process_with_an_error(start: Start, tmp_path: Path) -> None:
+    process = start("serving")
+    lines_until(process, '"serving"')
+    (tmp_path / "fail").touch()
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert "a worker failed, the service stops" in err
+    assert err.rstrip().endswith("ZeroDivisionError: in a worker")
