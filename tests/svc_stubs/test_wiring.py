@@ -40,8 +40,12 @@ def free_ports(count: int) -> list[int]:
 
 
 @pytest.fixture
-async def settings(tmp_path: Path) -> AsyncIterator[StubsSettings]:
+async def settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[StubsSettings]:
     """The settings of the service that runs."""
+    # There is no svc_auth here to wait for.
+    monkeypatch.setattr("mesh.runtime.IDENTITY_SECONDS", 0.0)
     names = [*HTTP_PORTS, "LEAKY_STUBS_GRPC_PORT"]
     ports = dict(zip(names, map(str, free_ports(len(names))), strict=True))
     live = Live.read(StubsSettings, {"LEAKY_DATA": str(tmp_path), **ports})
