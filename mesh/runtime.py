@@ -30,8 +30,6 @@ from mesh.workers import Workers
 
 log = structlog.get_logger("service")
 VERSION = version("leaky-tokens")
-# How long a start waits for svc_auth before it goes on without.
-IDENTITY_SECONDS = 30.0
 
 
 class _Stop:
@@ -130,10 +128,10 @@ def _chain(settings: Live[Any], identity: Identity) -> list[Interceptor]:
     ]
 
 
-async def _known(identity: Identity) -> None:
+async def _known(identity: Identity, seconds: float) -> None:
     # Without svc_auth a service still has its public methods to offer.
     with suppress(TimeoutError):
-        async with asyncio.timeout(IDENTITY_SECONDS):
+        async with asyncio.timeout(seconds):
             await identity.ready()
 
 
@@ -150,7 +148,7 @@ async def _listening(context: Context[Any], parts: Parts) -> AsyncIterator[None]
         )
         for http in https:
             await http.start()
-        await _known(context.identity)
+        await _known(context.identity, settings.mesh.auth_wait)
         await server.serving(ready=True)
         yield
     finally:

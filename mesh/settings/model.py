@@ -146,6 +146,8 @@ class Mesh(Section):
     )
     max_in_flight: int = live(512, ge=1)
     drain_grace: Duration = 5.0
+    # A start waits this long for svc_auth before it goes on without.
+    auth_wait: Duration = 20.0
 
 
 class Log(Section):

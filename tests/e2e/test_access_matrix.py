@@ -321,7 +321,8 @@ def test_a_membership_that_ended_ends_access_within_a_second(cast: Cast) -> None
 
     for _ in range(2):
         assert cast.doors.ask(EDGE, member, cast.ada.bearer).status == 204
-        within(1, lambda: statuses() == [200] * 6)
+        # Not to belong is remembered for a second, and to be let in is no promise.
+        within(5, lambda: statuses() == [200] * 6)
         end = DeleteMemberRequest(org_id=cast.org, user_id=cast.dave.id)
         assert cast.doors.ask(EDGE, end, cast.ada.bearer).status == 204
         within(1, lambda: statuses() == [403] * 6)

@@ -48,7 +48,8 @@ async def settings(
     monkeypatch.setattr("mesh.runtime.IDENTITY_SECONDS", 0.0)
     names = [*HTTP_PORTS, "LEAKY_STUBS_GRPC_PORT"]
     ports = dict(zip(names, map(str, free_ports(len(names))), strict=True))
-    live = Live.read(StubsSettings, {"LEAKY_DATA": str(tmp_path), **ports})
+    env = {"LEAKY_DATA": str(tmp_path), "LEAKY_MESH_AUTH_WAIT": "0", **ports}
+    live = Live.read(StubsSettings, env)
     async with running(SERVICE, live):
         yield live.current
 

@@ -62,7 +62,7 @@ async def test_a_batch_that_fails_keeps_nothing(
 async def test_a_database_that_is_away_is_unavailable(
     tmp_path: Path, make_event: Callable[..., UsageEvent]
 ) -> None:
-    async with open_sqlite(f"sqlite:///{tmp_path / 'without-tables.db'}") as database:
+    async with open_sqlite(f"sqlite:///{tmp_path}") as database:
         store = SqlUsageStore(database)
         with pytest.raises(AppError) as refused:
             await store.append([make_event()])

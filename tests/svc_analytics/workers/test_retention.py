@@ -44,7 +44,7 @@ async def test_the_worker_deletes_at_start_and_then_every_ten_minutes(
 
 async def test_the_worker_outlives_a_store_that_is_away(tmp_path: Path, clock: Clock) -> None:
     pause = Turns(3)
-    async with open_sqlite(f"sqlite:///{tmp_path / 'without-tables.db'}") as database:
+    async with open_sqlite(f"sqlite:///{tmp_path}") as database:
         expire = Expire(store=SqlUsageStore(database), clock=clock)
         with pytest.raises(asyncio.CancelledError):
             await Retention(expire=expire, retention_seconds=60.0, pause=pause)()
