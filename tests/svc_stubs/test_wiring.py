@@ -40,12 +40,8 @@ def free_ports(count: int) -> list[int]:
 
 
 @pytest.fixture
-async def settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[StubsSettings]:
-    """The settings of the service that runs."""
-    # There is no svc_auth here to wait for.
-    monkeypatch.setattr("mesh.runtime.IDENTITY_SECONDS", 0.0)
+async def settings(tmp_path: Path) -> AsyncIterator[StubsSettings]:
+    """The settings of the service that runs; there is no svc_auth to wait for."""
     names = [*HTTP_PORTS, "LEAKY_STUBS_GRPC_PORT"]
     ports = dict(zip(names, map(str, free_ports(len(names))), strict=True))
     env = {"LEAKY_DATA": str(tmp_path), "LEAKY_MESH_AUTH_WAIT": "0", **ports}
