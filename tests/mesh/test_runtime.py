@@ -19,16 +19,17 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from structlog.testing import capture_logs
 
-from mesh import runtime
 from mesh.rpc.grpc_channel import GrpcChannel
 from mesh.rpc.server import PortTakenError
 from mesh.runtime import running
+from mesh.settings import MeshSettings
 from mesh.settings.source import SettingsError
 from tests.mesh.rpc.serving import CREDENTIALS, STATUS, free_port
 from tests.mesh.running import Little
 
 pytestmark = pytest.mark.anyio
 PATIENCE = 30.0
+AUTH_WAIT_SECONDS = MeshSettings().mesh.auth_wait
 
 
 def is_free(port: int) -> bool:
@@ -146,7 +147,7 @@ async def test_a_worker_that_fails_during_the_start_ends_the_start(tmp_path: Pat
     # Nobody answers for svc_auth, so that the start would wait for long.
     little = Little(data=tmp_path, workers=[work], servicers=[])
     with pytest.raises(ZeroDivisionError):
-        async with asyncio.timeout(runtime.IDENTITY_SECONDS / 2):
+        async with asyncio.timeout(AUTH_WAIT_SECONDS / 2):
             await enter(little)
     assert little.closed
 
@@ -320,7 +321,7 @@ def test_sigterm_ends_a_process_that_has_not_started_yet(start: Start) -> None:
     assert process.stdout.readline() == "begun\n"
     process.terminate()
     # Well before it would have given up waiting for svc_auth.
-    out, err = process.communicate(timeout=runtime.IDENTITY_SECONDS / 2)
+    out, err = process.communicate(timeout=AUTH_WAIT_SECONDS / 2)
     assert (process.returncode, out) == (0, "closed\n")
     assert "stopped while starting" in err
 
