@@ -1,4 +1,4 @@
-"""What issue A aims at; met or missed, never a gate."""
+"""What the edge aims at; met or missed, never a gate."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

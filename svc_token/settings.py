@@ -1,4 +1,4 @@
-"""The settings of svc_token, by the names that CONTRACT gives them."""
+"""The settings of svc_token, by the names of docs/configuration.md."""
 
 from pydantic import Field, model_validator
 

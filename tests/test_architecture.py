@@ -1,4 +1,4 @@
-"""The house rules of DESIGN §2 and §9, read from the code; and proof that they can fail."""
+"""The house rules of docs/architecture.md, read from the code; and proof that they can fail."""
 
 import itertools
 import re

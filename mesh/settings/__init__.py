@@ -1,4 +1,4 @@
-"""Settings: typed, named as CONTRACT has them, from environment and file, live where marked."""
+"""Settings: typed, from environment and file, live where marked; docs/configuration.md lists them."""
 
 from mesh.settings.live import Live
 from mesh.settings.model import Deadlines, MeshSettings, Ports, Section, live

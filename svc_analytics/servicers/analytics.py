@@ -10,10 +10,10 @@ from leaky.common.v1.health_pb2 import ServiceHealth
 from mesh.clock import Clock
 from mesh.identity.profile import Profile
 from mesh.rpc.call import Call
+from mesh.rpc.times import timestamp
 from svc_analytics.domain.window import SECOND_US
 from svc_analytics.servicers.messages import (
     provider_share,
-    timestamp,
     top_user,
     trend_point,
     usage_item,

@@ -1,17 +1,9 @@
 """Domain values as protos, and back."""
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from leaky.analytics.v1 import report_pb2, usage_event_pb2
+from mesh.rpc.times import timestamp
 from svc_analytics.domain.totals import ProviderUsage, Totals, UserTotals
 from svc_analytics.domain.usage import UsageEvent
-
-
-def timestamp(at_us: int) -> Timestamp:
-    """A moment given in microseconds since the epoch."""
-    stamp = Timestamp()
-    stamp.FromMicroseconds(at_us)
-    return stamp
 
 
 def usage_event(message: usage_event_pb2.UsageEvent) -> UsageEvent:

@@ -19,8 +19,9 @@ from leaky.auth.v1.api_key_service_pb2 import (
     ValidateApiKeyResponse,
 )
 from mesh.rpc.call import Call
+from mesh.rpc.times import timestamp
 from svc_auth.domain.api_key import ApiKey
-from svc_auth.servicers.wire import micros_of, optional_timestamp, timestamp_of, uuid_of
+from svc_auth.servicers.wire import micros_of, optional_timestamp, uuid_of
 from svc_auth.usecases.create_api_key import CreateApiKey
 from svc_auth.usecases.delete_api_key import DeleteApiKey
 from svc_auth.usecases.list_api_keys import ListApiKeys
@@ -53,7 +54,7 @@ class ApiKeyServicer:
             id=key.id,
             user_id=key.user_id,
             name=key.name,
-            created_at=timestamp_of(key.created_at),
+            created_at=timestamp(key.created_at),
             expires_at=optional_timestamp(key.expires_at),
             raw_key=text,
             api_key=text,
@@ -93,7 +94,7 @@ def _message(key: ApiKey) -> ApiKeyMessage:
         id=key.id,
         user_id=key.user_id,
         name=key.name,
-        created_at=timestamp_of(key.created_at),
+        created_at=timestamp(key.created_at),
         expires_at=optional_timestamp(key.expires_at),
         last_used_at=optional_timestamp(key.last_used_at),
         prefix=key.prefix,

@@ -17,7 +17,7 @@ from leaky.auth.v1.auth_service_pb2 import (
 from leaky.common.v1.health_pb2 import ServiceHealth
 from mesh.clock import Clock
 from mesh.rpc.call import Call
-from svc_auth.servicers.wire import timestamp_of
+from mesh.rpc.times import timestamp
 from svc_auth.usecases.login import Login
 from svc_auth.usecases.sign_up import SignUp
 
@@ -46,7 +46,7 @@ class AuthServicer:
             email=user.email,
             token=token.text,
             roles=user.roles,
-            created_at=timestamp_of(user.created_at),
+            created_at=timestamp(user.created_at),
         )
 
     async def login(self, request: LoginRequest, _call: Call) -> LoginResponse:
@@ -57,11 +57,11 @@ class AuthServicer:
             username=user.username,
             token=token.text,
             roles=user.roles,
-            expires_at=timestamp_of(token.expires_at),
+            expires_at=timestamp(token.expires_at),
         )
 
     async def get_health(self, _request: GetHealthRequest, _call: Call) -> GetHealthResponse:
         """Says that the service answers."""
-        now = timestamp_of(self.clock.now_us())
+        now = timestamp(self.clock.now_us())
         health = ServiceHealth(service=PUBLIC_NAME, status="ok", timestamp=now)
         return GetHealthResponse(health=health)

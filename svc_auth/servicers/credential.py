@@ -23,8 +23,9 @@ from leaky.auth.v1.credential_service_pb2 import (
     WatchRevocationsResponse,
 )
 from mesh.rpc.call import Call
+from mesh.rpc.times import timestamp
 from svc_auth.domain.revocation import Kind, Revocation
-from svc_auth.servicers.wire import timestamp_of, uuid_of
+from svc_auth.servicers.wire import uuid_of
 from svc_auth.usecases.exchange_api_key import ExchangeApiKey
 from svc_auth.usecases.get_user_roles import GetUserRoles
 from svc_auth.usecases.watch_revocations import WatchRevocations
@@ -56,7 +57,7 @@ class CredentialServicer:
         key, token = await self.exchange(request.api_key)
         return ExchangeApiKeyResponse(
             token=token.text,
-            expires_at=timestamp_of(token.expires_at),
+            expires_at=timestamp(token.expires_at),
             api_key_id=key.id,
             user_id=key.user_id,
         )
@@ -87,5 +88,5 @@ async def _messages(
             yield WatchRevocationsResponse(
                 kind=KINDS[revocation.kind],
                 subject=revocation.subject,
-                at=timestamp_of(revocation.at),
+                at=timestamp(revocation.at),
             )

@@ -5,6 +5,7 @@ import uuid
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from mesh.errors import invalid
+from mesh.rpc.times import timestamp
 
 # What google.protobuf.Timestamp may hold: the years 1 to 9999.
 FIRST_SECOND = -62_135_596_800
@@ -21,19 +22,14 @@ def uuid_of(field: str, text: str) -> str:
         raise invalid(field, "must be a UUID") from None
 
 
-def micros_of(field: str, timestamp: Timestamp) -> int:
+def micros_of(field: str, sent: Timestamp) -> int:
     """Microseconds since the epoch; gRPC clients may send what is no time at all."""
-    seconds, nanos = timestamp.seconds, timestamp.nanos
+    seconds, nanos = sent.seconds, sent.nanos
     if not (FIRST_SECOND <= seconds <= LAST_SECOND and 0 <= nanos < NANOS):
         raise invalid(field, "must be a time between the years 1 and 9999")
     return seconds * SECOND + nanos // 1_000
 
 
-def timestamp_of(micros: int) -> Timestamp:
-    """The time as proto has it."""
-    return Timestamp(seconds=micros // SECOND, nanos=micros % SECOND * 1_000)
-
-
 def optional_timestamp(micros: int | None) -> Timestamp | None:
     """The time, or None, which leaves a field unset."""
-    return None if micros is None else timestamp_of(micros)
+    return None if micros is None else timestamp(micros)

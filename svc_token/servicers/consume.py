@@ -8,9 +8,9 @@ from leaky.common.v1 import reason_pb2
 from leaky.token.v1 import consume_service_pb2 as pb
 from mesh.errors import AppError
 from mesh.rpc.call import Call
+from mesh.rpc.times import timestamp
 from svc_token.domain.bucket import Decision
 from svc_token.domain.spend import Spend
-from svc_token.servicers.times import timestamp
 from svc_token.usecases.consume import Consume, RateLimitedError
 from svc_token.usecases.providers import GetProviderQuota
 from svc_token.usecases.rate_limits import GetRateLimit

@@ -7,7 +7,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from leaky.token.v1 import purchase_pb2
 from leaky.token.v1 import purchase_service_pb2 as pb
 from mesh.rpc.call import Call
-from svc_token.servicers.times import timestamp
+from mesh.rpc.times import timestamp
 from svc_token.usecases.purchases import CreatePurchase, GetPurchase, Order
 
 

@@ -8,7 +8,7 @@ from leaky.token.v1 import quota_pb2
 from leaky.token.v1 import quota_service_pb2 as pb
 from mesh.clock import Clock
 from mesh.rpc.call import Call
-from svc_token.servicers.times import timestamp
+from mesh.rpc.times import timestamp
 from svc_token.usecases.quotas import (
     CreateOrgQuota,
     GetOrgQuota,

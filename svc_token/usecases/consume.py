@@ -37,7 +37,7 @@ class RateLimitedError(Exception):
 class Consume:
     """Runs to its end once begun, also when the caller goes away: no hold is left behind.
 
-    One gap is left to issue C: when the store goes away between the provider's
+    One gap is left: when the store goes away between the provider's
     answer and the charge, and stays away for the rest of the call's time, the
     sweeper frees tokens that were used.
     """

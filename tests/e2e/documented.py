@@ -1,4 +1,4 @@
-"""What CONTRACT.md says that each answer holds, key by key."""
+"""What docs/api.md says that each answer holds, key by key."""
 
 from collections.abc import Mapping
 from typing import Any

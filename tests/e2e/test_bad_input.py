@@ -1,4 +1,4 @@
-"""Whatever is sent, what comes back is an answer of CONTRACT's and never a 500."""
+"""Whatever is sent, what comes back is a documented answer and never a 500."""
 
 import socket
 import uuid

@@ -1,4 +1,4 @@
-"""What CONTRACT.md promises of every service and of the edge, asked of real processes."""
+"""What docs/api.md promises of every service and of the edge, asked of real processes."""
 
 import re
 import uuid

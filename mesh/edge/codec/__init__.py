@@ -1,7 +1,7 @@
 """JSON <-> protobuf, compiled once per message type.
 
 Equal to protobuf's json_format, which takes some 16 us a message, apart from
-what DESIGN.md names: 64-bit integers are JSON numbers, fields without presence
+these: 64-bit integers are JSON numbers, fields without presence
 are always there, an unset optional field or message is null, and a field marked
 raw_json is carried as it is. Readers are a little stricter than json_format
 where that one leans on Python's own int() and float().

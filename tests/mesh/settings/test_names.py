@@ -145,7 +145,7 @@ def test_secrets_are_marked() -> None:
     }
 
 
-# As CONTRACT has them; below these prefixes, or these themselves.
+# As documented; below these prefixes, or these themselves.
 LIVE = (
     "token.bucket.strategy",
     "token.bucket.capacity",

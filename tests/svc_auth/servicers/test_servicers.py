@@ -41,11 +41,11 @@ from mesh.rpc.interceptors.errors import map_errors
 from mesh.rpc.interceptors.validation import ValidationInterceptor
 from mesh.rpc.local_channel import LocalChannel
 from mesh.rpc.method import rpc
+from mesh.rpc.times import timestamp
 from svc_auth.servicers.api_key import ApiKeyServicer
 from svc_auth.servicers.auth import AuthServicer
 from svc_auth.servicers.credential import CredentialServicer
 from svc_auth.servicers.organization import OrganizationServicer
-from svc_auth.servicers.wire import timestamp_of
 
 pytestmark = pytest.mark.anyio
 ANN = "aaaaaaaa-0000-4000-8000-000000000000"
@@ -97,14 +97,14 @@ async def ask(channel: LocalChannel, request: Message) -> Any:
 async def test_health_names_the_service(channel: LocalChannel, house: Any) -> None:
     health = (await ask(channel, GetHealthRequest())).health
     assert (health.service, health.status) == ("auth-server", "ok")
-    assert health.timestamp == timestamp_of(house.clock.now)
+    assert health.timestamp == timestamp(house.clock.now)
 
 
 async def test_a_registered_user_signs_in_again(channel: LocalChannel, house: Any) -> None:
     asked = RegisterRequest(username="Ann", email="ann@example.com", password="correct horse")
     made = await ask(channel, asked)
     assert (made.username, made.email, list(made.roles)) == ("Ann", "ann@example.com", ["USER"])
-    assert made.created_at == timestamp_of(house.clock.now)
+    assert made.created_at == timestamp(house.clock.now)
     session = await ask(channel, LoginRequest(username="ann", password="correct horse"))
     assert (session.user_id, session.username) == (made.user_id, "Ann")
     assert session.expires_at.seconds == house.clock.now // 1_000_000 + 3600
@@ -113,7 +113,7 @@ async def test_a_registered_user_signs_in_again(channel: LocalChannel, house: An
 
 
 async def test_a_keys_life(channel: LocalChannel, house: Any) -> None:
-    ends = timestamp_of(house.clock.now + 3_600_000_000)
+    ends = timestamp(house.clock.now + 3_600_000_000)
     asked = CreateApiKeyRequest(user_id=ANN.upper(), name="ci", expires_at=ends)
     key = (await ask(channel, asked)).api_key
     assert key.raw_key == key.api_key
@@ -129,7 +129,7 @@ async def test_a_keys_life(channel: LocalChannel, house: Any) -> None:
     await house.last_used.flush()
     (listed,) = (await ask(channel, ListApiKeysRequest(user_id=ANN))).api_keys
     assert (listed.id, listed.prefix) == (key.id, key.raw_key[: len(listed.prefix)])
-    assert listed.last_used_at == timestamp_of(house.clock.now)
+    assert listed.last_used_at == timestamp(house.clock.now)
 
     await ask(channel, DeleteApiKeyRequest(user_id=ANN, api_key_id=key.id.upper()))
     with pytest.raises(AppError) as caught:

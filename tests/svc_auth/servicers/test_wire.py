@@ -4,14 +4,15 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from mesh.errors import AppError
-from svc_auth.servicers.wire import micros_of, optional_timestamp, timestamp_of, uuid_of
+from mesh.rpc.times import timestamp
+from svc_auth.servicers.wire import micros_of, optional_timestamp, uuid_of
 
 MIN, MAX = -62_135_596_800, 253_402_300_799
 
 
 @pytest.mark.parametrize("micros", [0, 1, -1, 1_700_000_000_123_456, MIN * 10**6, MAX * 10**6])
 def test_a_time_survives_both_ways(micros: int) -> None:
-    assert micros_of("at", timestamp_of(micros)) == micros
+    assert micros_of("at", timestamp(micros)) == micros
 
 
 def test_no_time_is_no_field() -> None:

@@ -4,6 +4,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 
 def timestamp(at_us: int) -> Timestamp:
-    """A moment in microseconds since the epoch."""
+    """A moment given in microseconds since the Unix epoch."""
     seconds, micros = divmod(at_us, 1_000_000)
-    return Timestamp(seconds=seconds, nanos=micros * 1000)
+    return Timestamp(seconds=seconds, nanos=micros * 1_000)
