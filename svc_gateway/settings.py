@@ -1,4 +1,4 @@
-"""The settings of svc_gateway, by the names that CONTRACT gives them."""
+"""The settings of svc_gateway, by the names of docs/configuration.md."""
 
 import ipaddress
 from enum import StrEnum

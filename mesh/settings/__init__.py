@@ -1,4 +1,4 @@
-"""Settings: typed, from environment and file, live where marked; docs/configuration.md lists them."""
+"""Settings: typed, from environment and file, live where marked; see docs/configuration.md."""
 
 from mesh.settings.live import Live
 from mesh.settings.model import Deadlines, MeshSettings, Ports, Section, live
