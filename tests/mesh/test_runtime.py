@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,16 +27,9 @@ from mesh.settings.source import SettingsError
 from tests.mesh.rpc.serving import CREDENTIALS, STATUS, free_port
 from tests.mesh.running import Little
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
 PATIENCE = 30.0
 AUTH_WAIT_SECONDS = MeshSettings().mesh.auth_wait
-
-
-@pytest.fixture(scope="module", autouse=True)
-async def one_loop(anyio_backend: str) -> AsyncIterator[None]:
-    """Keeps the loop: grpcio may tell a call's end late, and then has to find it open."""
-    assert anyio_backend
-    yield  # noqa: PT022 the loop lives as long as what has yielded
 
 
 def is_free(port: int) -> bool:

@@ -11,7 +11,7 @@ from mesh.rpc.channels import Channels
 from mesh.settings import Live, MeshSettings
 from tests.mesh.rpc.serving import CREDENTIALS, EXCHANGE, STATUS, quotas, served, servicing
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
 
 
 def settings(data: Path, **ports: int) -> Live[MeshSettings]:

@@ -29,7 +29,7 @@ from tests.mesh.rpc.serving import (
     servicing,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
 PATIENCE = 20.0
 
 
