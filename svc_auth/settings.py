@@ -6,24 +6,16 @@ from pydantic import AfterValidator, Field
 
 from mesh.identity.profile import Profile
 from mesh.settings import MeshSettings, Section
-from mesh.settings.model import AuthPorts, Duration, Jwt, Port
+from mesh.settings.model import AuthPorts, Duration, Jwt, Port, long_enough
 from svc_auth.domain.password import PasswordRules
 from svc_auth.domain.policy import AuthPolicy
 
-SECRET_SHORTEST = 16
 YEAR = 365 * 86_400.0
-
-
-def _long_enough(secret: str) -> str:
-    if secret and len(secret) < SECRET_SHORTEST:
-        message = f"must have at least {SECRET_SHORTEST} characters"
-        raise ValueError(message)
-    return secret
 
 
 # Empty: generated under the data folder at the first start.
 Secret = Annotated[
-    str, AfterValidator(_long_enough), Field(json_schema_extra={"secret": True}, repr=False)
+    str, AfterValidator(long_enough), Field(json_schema_extra={"secret": True}, repr=False)
 ]
 
 
