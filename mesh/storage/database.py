@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,8 +19,8 @@ from mesh.errors import AppError
 from mesh.storage.sqlite_threads import ConnectionThread
 
 log = structlog.get_logger("database")
-# WAL lets readers go on beside the writer; FULL makes each commit durable.
 T = TypeVar("T")
+# WAL lets readers go on beside the writer; FULL makes each commit durable.
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -159,11 +159,6 @@ def _make_folder(folder: Path) -> None:
     except OSError as error:
         message = f"the folder {folder} cannot be made: {error.strerror}"
         raise AppError(REASON_UNAVAILABLE, message) from error
-
-
-def database_writers() -> AbstractAsyncContextManager[Any]:
-    """For databases that order their writers themselves."""
-    return nullcontext()
 
 
 def _configure(connection: Any, _record: object) -> None:
