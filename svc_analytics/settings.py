@@ -4,16 +4,25 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mesh.settings import MeshSettings, Ports
+from mesh.settings import MeshSettings, Ports, Section
 from mesh.settings.model import Duration
 
 DAY_SECONDS = 86_400.0
+
+
+class UsageSource(Section):
+    """Where usage events come from, beside those that are sent over gRPC."""
+
+    source: str = "grpc://"
+    topic: str = "token-usage"
+    group: str = "analytics"
 
 
 class AnalyticsSection(Ports):
     """`store` empty is a SQLite file under the data folder; `retention` is in seconds."""
 
     store: str = ""
+    usage: UsageSource = UsageSource()
     retention: Annotated[Duration, Field(gt=0)] = 90 * DAY_SECONDS
 
 

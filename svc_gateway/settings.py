@@ -43,6 +43,8 @@ class RateLimitSettings(Section):
         default_factory=lambda: {"/api/v1/tokens": 200}, json_schema_extra={"live": True}
     )
     store: str = "memory://"
+    # Whether requests pass while the store is away.
+    fail_open: bool = live(False)
 
 
 class ApiKeySettings(ApiKeyCache):

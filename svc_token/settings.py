@@ -20,6 +20,8 @@ class BucketSettings(Section):
     window_seconds: int = live(60, ge=1, le=31_536_000)
     store: str = "memory://"
     entry_ttl: Duration = 6 * 3600.0
+    # Whether calls pass while the store is away.
+    fail_open: bool = live(False)
 
 
 class TierSettings(Section):

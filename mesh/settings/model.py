@@ -56,14 +56,19 @@ class Section(BaseModel):
 
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+Secret = Annotated[str, Field(json_schema_extra={"secret": True}, repr=False)]
 
 
 class Ports(Section):
-    """Where a service listens; the health port is the gRPC port + 100 unless set."""
+    """Where a service listens; the health port is the gRPC port + 100 unless set.
+
+    `consul_token` is what the service shows Consul, where the registry is one.
+    """
 
     http_port: Port = 8080
     grpc_port: Port = 9080
     health_port: Port | None = None
+    consul_token: Secret = ""
 
 
 class Jwt(Section):
@@ -104,6 +109,7 @@ class StubPorts(Section):
     openai: StubPort = StubPort(http_port=8093)
     grpc_port: Port = 9091
     health_port: Port | None = None
+    consul_token: Secret = ""
 
 
 class Deadlines(Section):
@@ -148,6 +154,8 @@ class Mesh(Section):
     drain_grace: Duration = 5.0
     # A start waits this long for svc_auth before it goes on without.
     auth_wait: Duration = 20.0
+    # What the registry tells others; the bind address unless set.
+    advertise_address: str = ""
 
 
 class Log(Section):
@@ -169,7 +177,7 @@ class MeshSettings(Section):
     data: Path = Path(".leaky")
     bind_address: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
     allow_insecure_bind: bool = False
-    registry: str = Field(default="static://", pattern=r"^static://$")
+    registry: str = Field(default="static://", pattern=r"^(static://|consul://[^/?#@]+)$")
     gateway: GatewayPorts = GatewayPorts(http_port=8080, grpc_port=9080)
     auth: AuthPorts = AuthPorts(http_port=8081, grpc_port=9081)
     token: Ports = Ports(http_port=8082, grpc_port=9082)

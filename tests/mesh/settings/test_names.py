@@ -142,6 +142,7 @@ def test_secrets_are_marked() -> None:
         "auth.keys.encryption-key",
         "mesh.secret",
         "providers.{name}.api-key",
+        *(f"{name}.consul-token" for name in ("gateway", "auth", "token", "analytics", "stubs")),
     }
 
 
