@@ -24,10 +24,13 @@ class HttpServer:
     """Serves an app with uvicorn on the running loop.
 
     At the end, requests in flight get `grace` seconds, rounded to whole ones.
+    A `shared` port is one on which other processes listen too.
     """
 
-    def __init__(self, app: ASGIApp, host: str, port: int, grace: float) -> None:
-        self._host, self._port = host, port
+    def __init__(
+        self, app: ASGIApp, host: str, port: int, grace: float, *, shared: bool = False
+    ) -> None:
+        self._host, self._port, self._shared = host, port, shared
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
@@ -60,6 +63,8 @@ class HttpServer:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if self._shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
             sock.bind((self._host, self._port))
             sock.listen(BACKLOG)

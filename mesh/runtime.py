@@ -139,7 +139,8 @@ async def _known(identity: Identity, seconds: float) -> None:
 async def _listening(context: Context[Any], parts: Parts) -> AsyncIterator[None]:
     settings = context.settings.current
     host, grace = settings.bind_address, settings.mesh.drain_grace
-    https = [HttpServer(app, host, port, grace) for port, app in parts.http.items()]
+    shared = settings.mesh.share_http_port
+    https = [HttpServer(app, host, port, grace, shared=shared) for port, app in parts.http.items()]
     server = Server(context.dispatcher)
     ports = getattr(settings, context.name)
     try:

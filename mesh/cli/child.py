@@ -6,7 +6,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mesh.cli.backoff import Backoff
 from mesh.cli.output import open_output
@@ -19,11 +19,12 @@ OUTPUT_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What to run, and how to see that it works."""
+    """What to run, and how to see that it works; `env` is beside what all programs get."""
 
     name: str
     command: Sequence[str]
     healthy: Callable[[], Awaitable[bool]]
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 class Child:

@@ -44,9 +44,16 @@ def private_folder(path: Path) -> Path:
     return path.absolute()
 
 
-def service_lock(data: Path, service: str) -> Path:
+def service_lock(data: Path, service: str, instance: int = 1) -> Path:
     """The lock that a running service holds on its data."""
-    return data / f"{service}.lock"
+    return data / (f"{service}.lock" if instance == 1 else f"{service}.{instance}.lock")
+
+
+def service_locks(data: Path, services: Iterable[str]) -> list[Path]:
+    """The locks of all processes of these services that ever ran on the data."""
+    return [
+        lock for name in services for lock in (data / f"{name}.lock", *data.glob(f"{name}.*.lock"))
+    ]
 
 
 @contextmanager

@@ -10,6 +10,9 @@ from mesh.identity.profile import Profile
 from mesh.settings import MeshSettings, Section
 from mesh.settings.names import env_name
 
+STEP = 1000
+MOST_PORT = 65_536
+
 
 @dataclass(frozen=True, slots=True)
 class Port:
@@ -18,6 +21,8 @@ class Port:
     setting: str
     number: int
     host: str
+    # Whether several of our processes listen on it.
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,12 @@ class Endpoint:
     grpc: Port
     # Loopback, health and reflection only; in `secure`.
     health: Port | None
+    instance: int = 1
+
+    @property
+    def name(self) -> str:
+        """What the process is called: token, token.2."""
+        return self.service if self.instance == 1 else f"{self.service}.{self.instance}"
 
     @property
     def ports(self) -> tuple[Port, ...]:
@@ -37,7 +48,7 @@ class Endpoint:
         return (*self.http, self.grpc, *([self.health] if self.health else []))
 
 
-def endpoint(settings: MeshSettings, service: str) -> Endpoint:
+def endpoint(settings: MeshSettings, service: str, *, instance: int = 1) -> Endpoint:
     """Where this service listens under these settings."""
     section = getattr(settings, service)
     bind = settings.bind_address
@@ -49,9 +60,13 @@ def endpoint(settings: MeshSettings, service: str) -> Endpoint:
         service=service,
         # What listens on every address is reached on this machine's own.
         host="127.0.0.1" if bind in {"0.0.0.0", "::"} else bind,  # noqa: S104 compared, not bound
-        http=tuple(Port(name, number, bind) for name, number in _http(service, section)),
+        http=tuple(
+            Port(name, number, bind, shared=settings.mesh.share_http_port)
+            for name, number in _http(service, section)
+        ),
         grpc=Port(f"{service}.grpc-port", section.grpc_port, bind),
         health=health,
+        instance=instance,
     )
 
 
@@ -79,11 +94,25 @@ def check_ports(ports: Iterable[Port]) -> None:
         raise RefusedError("; ".join(problems))
 
 
+def free_port(near: Port, taken: set[int]) -> int:
+    """A free port some way above another, out of the range of outgoing connections; notes it.
+
+    Raises RefusedError when there is none.
+    """
+    for number in range(near.number + STEP, MOST_PORT):
+        if number not in taken and _problem(Port(near.setting, number, near.host)) is None:
+            taken.add(number)
+            return number
+    raise RefusedError(f"no port is free above {near.number} ({near.setting})")
+
+
 def _problem(port: Port) -> str | None:
     family = socket.AF_INET6 if ":" in port.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as sock:
         # As our servers do: connections that are just closing do not count.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if port.shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
             sock.bind((port.host, port.number))
         except OSError as error:

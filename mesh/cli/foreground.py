@@ -33,7 +33,7 @@ def run(found: Service[Any], env: Mapping[str, str]) -> None:
     folder = private_folder(settings.current.data)
     logs.configure(found.name, settings.current.log.level)
     check_ports(endpoint(settings.current, found.name).ports)
-    with held(service_lock(folder, found.name), found.name):
+    with held(service_lock(folder, found.name, settings.current.mesh.instance), found.name):
         end_with_parent(settings.current.mesh.drain_grace + _MARGIN_SECONDS)
         _run(found, settings)
 

@@ -22,7 +22,7 @@ class Running:
 
 def write_state(data: Path, endpoints: Iterable[Endpoint], pids: Mapping[str, int | None]) -> None:
     """Tells where the services are, and their pids."""
-    rows = [{**asdict(each), "pid": pids.get(each.service)} for each in endpoints]
+    rows = [{**asdict(each), "name": each.name, "pid": pids.get(each.name)} for each in endpoints]
     write_private(data / FILE, json.dumps(rows))
 
 
@@ -42,4 +42,5 @@ def _endpoint(row: Mapping[str, Any]) -> Endpoint:
         http=tuple(Port(**port) for port in row["http"]),
         grpc=Port(**row["grpc"]),
         health=Port(**row["health"]) if row["health"] else None,
+        instance=row["instance"],
     )

@@ -118,7 +118,7 @@ class Supervisor:
     def _child(self, program: Program, descriptor: int) -> Child:
         return Child(
             program,
-            env={**self._env, PARENT_FD: str(descriptor)},
+            env={**self._env, **program.env, PARENT_FD: str(descriptor)},
             inherited=(descriptor,),
             say=lambda line: self._say(program.name, line),
             tell=self._tell,

@@ -14,9 +14,10 @@ import typer
 from mesh.cli import options
 from mesh.cli.catalogue import Catalogue
 from mesh.cli.child import Program
-from mesh.cli.data import LOCK, environment, held, private_folder, service_lock, wait_until_free
-from mesh.cli.endpoints import Endpoint, check_ports, endpoint
+from mesh.cli.data import LOCK, environment, held, private_folder, service_locks, wait_until_free
+from mesh.cli.endpoints import Endpoint, check_ports
 from mesh.cli.health import healthy
+from mesh.cli.instances import Instance, counts, plan
 from mesh.cli.refusal import USAGE, RefusedError
 from mesh.cli.screen import Screen
 from mesh.cli.services import NAMES, settings_models
@@ -41,18 +42,23 @@ def up(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A setting for this run; repeatable."),
     ] = None,
+    instances: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SERVICE=NUMBER", help="So many processes of it; repeatable."),
+    ] = None,
 ) -> None:
     """Start all services, follow their logs, and drain them on Ctrl-C."""
     started = time.monotonic()
+    wanted = counts(instances or [])
     env = _environment(data, profile, settings or [])
     current = Live.read(MeshSettings, env).current
     folder = private_folder(current.data)
     with held(folder / LOCK, "leaky up"):
         _wait_for_leftovers(folder)
-        endpoints = [endpoint(current, name) for name in NAMES]
-        check_ports(port for each in endpoints for port in each.ports)
         env["LEAKY_DATA"] = str(folder)
-        asyncio.run(_Up(folder, endpoints, env, started, current.mesh.drain_grace).run())
+        planned = plan(env, wanted)
+        check_ports(port for each in planned for port in each.endpoint.ports)
+        asyncio.run(_Up(folder, planned, env, started, current.mesh.drain_grace).run())
 
 
 def _environment(
@@ -76,7 +82,7 @@ def _environment(
 
 def _wait_for_leftovers(folder: Path) -> None:
     """Services of a run that was killed end by themselves; until then they hold ports and data."""
-    left = wait_until_free([service_lock(folder, name) for name in NAMES], LEFTOVER_SECONDS)
+    left = wait_until_free(service_locks(folder, NAMES), LEFTOVER_SECONDS)
     if left:
         named = ", ".join(f"{lock.stem} (pid {pid})" for lock, pid in left.items())
         raise RefusedError(f"still running on {folder}: {named}")
@@ -88,19 +94,19 @@ class _Up:
     def __init__(
         self,
         folder: Path,
-        endpoints: Sequence[Endpoint],
+        planned: Sequence[Instance],
         env: Mapping[str, str],
         started: float,
         drain_grace: float,
     ) -> None:
-        self._endpoints = endpoints
+        self._endpoints = [each.endpoint for each in planned]
         self._started = started
-        self._screen = Screen(NAMES)
+        self._screen = Screen([each.name for each in self._endpoints])
         self._pids: Mapping[str, int | None] = {}
         self._folder = folder
         shown = {CONSOLE: "1"} if self._screen.terminal else {}
         self._supervisor = Supervisor(
-            [_program(each) for each in endpoints],
+            [_program(each) for each in planned],
             env={**env, **shown},
             say=self._screen.say,
             tell=self._screen.tell,
@@ -130,7 +136,7 @@ class _Up:
     def _ready(self) -> None:
         self._screen.table(
             ("service", "REST", "gRPC", "pid"),
-            [(*addresses(each), str(self._pids[each.service])) for each in self._endpoints],
+            [(*addresses(each), str(self._pids[each.name])) for each in self._endpoints],
         )
         edge = f"http://{self._endpoints[0].host}:{self._endpoints[0].http[0].number}"
         seconds = time.monotonic() - self._started
@@ -138,12 +144,13 @@ class _Up:
         self._screen.tell(f"all calls: {edge}/swagger-ui.html")
 
 
-def _program(each: Endpoint) -> Program:
-    command = (sys.executable, "-m", "mesh.cli", "serve", each.service)
-    return Program(name=each.service, command=command, healthy=partial(healthy, each))
+def _program(each: Instance) -> Program:
+    where = each.endpoint
+    command = (sys.executable, "-m", "mesh.cli", "serve", where.service)
+    return Program(name=where.name, command=command, healthy=partial(healthy, where), env=each.env)
 
 
 def addresses(each: Endpoint) -> tuple[str, str, str]:
-    """The service's name, its REST addresses and its gRPC address."""
+    """The process's name, its REST addresses and its gRPC address."""
     http = " ".join(f"http://{each.host}:{port.number}" for port in each.http)
-    return each.service, http, f"{each.host}:{each.grpc.number}"
+    return each.name, http, f"{each.host}:{each.grpc.number}"

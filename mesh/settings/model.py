@@ -156,6 +156,10 @@ class Mesh(Section):
     auth_wait: Duration = 20.0
     # What the registry tells others; the bind address unless set.
     advertise_address: str = ""
+    # Which of several processes of a service on one data folder this is.
+    instance: Annotated[int, Field(ge=1)] = 1
+    # Whether other processes of the service listen on the same REST port.
+    share_http_port: bool = False
 
 
 class Log(Section):

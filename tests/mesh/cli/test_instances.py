@@ -1,0 +1,68 @@
+"""More than one process of a service."""
+
+import pytest
+
+from mesh.cli.instances import counts, plan
+from mesh.cli.refusal import RefusedError
+from mesh.cli.services import NAMES
+
+SHARED = {
+    "LEAKY_TOKEN_STORE": "postgresql://127.0.0.1/leaky",
+    "LEAKY_TOKEN_BUCKET_STORE": "redis://127.0.0.1",
+    "LEAKY_GATEWAY_RATE_LIMIT_STORE": "redis://127.0.0.1",
+}
+
+
+def test_one_of_each_unless_asked() -> None:
+    assert counts([]) == dict.fromkeys(NAMES, 1)
+    assert counts(["token=2", "gateway=3"])["token"] == 2
+
+
+@pytest.mark.parametrize("text", ["token", "token=0", "token=-1", "token=two", "tokens=2", "=2"])
+def test_what_is_no_number_of_a_service_is_refused(text: str) -> None:
+    with pytest.raises(RefusedError, match="SERVICE=NUMBER"):
+        counts([text])
+
+
+def test_a_single_system_listens_where_the_settings_say() -> None:
+    planned = plan({}, counts([]))
+    assert [each.endpoint.name for each in planned] == list(NAMES)
+    assert [each.endpoint.grpc.number for each in planned] == [9080, 9082, 9083, 9081, 9091]
+    assert all(not each.env for each in planned)
+
+
+def test_gateways_share_their_rest_port_and_nothing_else() -> None:
+    first, second = plan(SHARED, counts(["gateway=2"]))[:2]
+    assert (first.endpoint.name, second.endpoint.name) == ("gateway", "gateway.2")
+    assert first.endpoint.http == second.endpoint.http
+    assert first.endpoint.http[0].shared
+    assert first.endpoint.grpc != second.endpoint.grpc
+    assert second.env["LEAKY_MESH_INSTANCE"] == "2"
+    assert "LEAKY_MESH_INSTANCE" not in first.env
+
+
+def test_ports_of_all_processes_differ() -> None:
+    planned = plan({**SHARED, "LEAKY_PROFILE": "secure"}, counts(["gateway=3"]))
+    own = [port.number for each in planned for port in each.endpoint.ports if not port.shared]
+    assert len(own) == len(set(own))
+
+
+def test_a_second_one_that_nobody_would_find_is_refused() -> None:
+    with pytest.raises(RefusedError, match="registry"):
+        plan(SHARED, counts(["token=2"]))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("LEAKY_GATEWAY_RATE_LIMIT_STORE", "memory://"),
+        ("LEAKY_TOKEN_STORE", ""),
+        ("LEAKY_TOKEN_STORE", "sqlite:///token.db"),
+        ("LEAKY_TOKEN_BUCKET_STORE", "memory://"),
+    ],
+)
+def test_a_store_that_two_processes_cannot_share_is_refused(setting: str, value: str) -> None:
+    service = setting.split("_")[1].lower()
+    env = {**SHARED, setting: value}
+    with pytest.raises(RefusedError, match="cannot share"):
+        plan(env, counts([f"{service}=2"]))
