@@ -1,0 +1,30 @@
+# svc_gateway: registers itself, finds those it calls, reads its own settings.
+
+service "gateway" {
+  policy = "write"
+}
+
+service "auth" {
+  policy = "read"
+}
+
+service "token" {
+  policy = "read"
+}
+
+service "analytics" {
+  policy = "read"
+}
+
+service "stubs" {
+  policy = "read"
+}
+
+# Where an instance is, is told with its node.
+node_prefix "" {
+  policy = "read"
+}
+
+key_prefix "leaky/gateway/" {
+  policy = "list"
+}

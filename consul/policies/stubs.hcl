@@ -1,0 +1,18 @@
+# svc_stubs: registers itself, finds those it calls, reads its own settings.
+
+service "stubs" {
+  policy = "write"
+}
+
+service "auth" {
+  policy = "read"
+}
+
+# Where an instance is, is told with its node.
+node_prefix "" {
+  policy = "read"
+}
+
+key_prefix "leaky/stubs/" {
+  policy = "list"
+}
