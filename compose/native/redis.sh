@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Redis on loopback: install | start DIR | stop DIR | status DIR | url DIR. Port: REDIS_PORT.
+# Data, configuration, log and password (0600) are under DIR/redis.
+# shellcheck disable=SC2034
+part=redis
+ports=(REDIS_PORT=6379)
+patience=30
+here=$(cd "$(dirname "$0")" && pwd -P)
+# shellcheck source=compose/native/shared/lifecycle.sh
+. "$here/shared/lifecycle.sh"
+# shellcheck source=compose/native/shared/install.sh
+. "$here/shared/install.sh"
+
+part_install() {
+  command -v redis-server >/dev/null && command -v redis-cli >/dev/null || install_packages redis-server redis-tools
+}
+
+part_configure() {
+  mkdir -p "$home/data"
+  chmod 700 "$home"
+  secret "$home/password"
+  (umask 077 && configuration >"$home/redis.conf")
+}
+
+configuration() {
+  cat <<CONF
+bind 127.0.0.1
+port $port
+requirepass $(<"$home/password")
+dir $home/data
+# A second of writes at most is lost when the machine dies, none when only the process does.
+appendonly yes
+appendfsync everysec
+# Rate buckets and windows must never be forgotten to make room: a write is refused instead.
+maxmemory-policy noeviction
+# The command line must keep naming this file: it is how a pid is known to be this server.
+set-proc-title no
+CONF
+}
+
+part_command() {
+  mark=$home/redis.conf
+  command=(redis-server "$mark")
+}
+
+# The password travels in the environment, not in arguments that anybody can list.
+part_answers() {
+  [[ $(REDISCLI_AUTH=$(<"$home/password") timeout 5 redis-cli -h 127.0.0.1 -p "$port" ping 2>/dev/null) == PONG ]]
+}
+
+part_url() { echo "PARTS_REDIS=redis://:$(<"$home/password")@127.0.0.1:$port"; }
+
+run "$@"

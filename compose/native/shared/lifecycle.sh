@@ -1,0 +1,200 @@
+# The life of one part: its folder, its ports, its process. Read by the part's own script.
+#
+# The part's script says:
+#   part        its name, and its folder's under DIR
+#   ports       its ports and their defaults, as NAME=PORT; the first is the one it is known by
+#   patience    seconds until it must answer; stop_signal, the signal that ends it in order
+#   part_install     makes what it runs
+#   part_configure   makes its folders and configuration under $home; may run on every start
+#   part_command     sets `command`, and `mark`: one whole argument of it that no other process has
+#   part_answers     true once it answers its own protocol
+#   part_ready       optional: what is to be done once it answers (roles, databases); idempotent
+#   part_url         prints the variables for parts.env
+# shellcheck shell=bash disable=SC2154
+set -euo pipefail
+umask 022
+
+say() { printf '%-11s %s\n' "$part" "$*"; }
+fail() {
+  printf '%-11s %s\n' "$part" "$*" >&2
+  exit 1
+}
+
+# Configuration files and URLs are made of this path: one with odd characters would need quoting in six dialects.
+open_folder() {
+  [[ $1 =~ ^[A-Za-z0-9_./-]+$ ]] || fail "the folder '$1' has characters other than letters, digits, _ . / -"
+  mkdir -p "$1"
+  folder=$(cd "$1" && pwd -P)
+  home=$folder/$part
+}
+
+# A port given in the environment wins over the one remembered, which wins over the default.
+remember_given() {
+  local entry name
+  declare -gA given=()
+  for entry in "${ports[@]}"; do
+    name=${entry%%=*}
+    given[$name]=${!name:-}
+  done
+}
+
+load_ports() {
+  local entry name value
+  for entry in "${ports[@]}"; do
+    name=${entry%%=*}
+    value=${entry#*=}
+    [[ ! -r $home/ports ]] || value=$(sed -n "s/^$name=//p" "$home/ports" | grep . || echo "$value")
+    [[ $1 != given ]] || value=${given[$name]:-$value}
+    printf -v "$name" %s "$value"
+  done
+  name=${ports[0]%%=*}
+  port=${!name}
+}
+
+save_ports() {
+  local entry name
+  for entry in "${ports[@]}"; do
+    name=${entry%%=*}
+    [[ ${!name} =~ ^[0-9]+$ ]] && ((${!name} > 0 && ${!name} < 65536)) || fail "$name=${!name} is no port"
+    printf '%s=%s\n' "$name" "${!name}"
+  done >"$home/ports.new"
+  mv "$home/ports.new" "$home/ports"
+}
+
+refuse_taken_ports() {
+  local entry name
+  for entry in "${ports[@]}"; do
+    name=${entry%%=*}
+    # Something else that listens there would answer in this part's place.
+    if (exec 3<>"/dev/tcp/127.0.0.1/${!name}") 2>/dev/null; then
+      fail "port ${!name} is taken by another process; give a free one as $name=..."
+    fi
+  done
+}
+
+# ask BYTES COUNT: sends them to the port, prints the first COUNT bytes of the answer in hexadecimal.
+ask() {
+  (
+    exec 3<>"/dev/tcp/127.0.0.1/$port" && printf '%b' "$1" >&3 && timeout 5 head -c "$2" <&3 | od -An -v -tx1 | tr -d ' \n'
+  ) 2>/dev/null
+}
+
+# The pid file alone proves nothing: after a crash its number may belong to anybody.
+is_ours() { [[ -n $1 && -r /proc/$1/cmdline ]] && grep -zqxF -- "$mark" "/proc/$1/cmdline" 2>/dev/null; }
+
+running_pid() {
+  local pid=
+  [[ -r $home/pid ]] && pid=$(<"$home/pid")
+  [[ $pid =~ ^[0-9]+$ ]] && is_ours "$pid" && printf %s "$pid"
+}
+
+launch() {
+  # 9 is the lock: a process that inherits it would hold it for life.
+  setsid "${command[@]}" </dev/null >>"$home/log" 2>&1 9>&- &
+  printf '%s\n' $! >"$home/pid.new"
+  mv "$home/pid.new" "$home/pid"
+}
+
+give_up() {
+  printf '%-11s %s; the end of %s:\n' "$part" "$1" "$home/log" >&2
+  tail -n 25 "$home/log" >&2
+  end_process
+  exit 1
+}
+
+wait_for_answer() {
+  local deadline=$((SECONDS + patience)) begun=${EPOCHREALTIME/[.,]/}
+  # Between fork and exec the command line is still the shell's: a death counts once it had a moment to start.
+  until part_answers; do
+    ((SECONDS < deadline)) || give_up "does not answer after $patience s"
+    ((${EPOCHREALTIME/[.,]/} - begun < 500000)) || running_pid >/dev/null || give_up 'ended while starting'
+    sleep 0.1
+  done
+  running_pid >/dev/null || give_up 'ended while starting'
+  took=$(((${EPOCHREALTIME/[.,]/} - begun) / 100000))
+}
+
+end_process() {
+  local pid deadline
+  pid=$(running_pid) || return 0
+  kill -s "${stop_signal:-TERM}" "$pid" 2>/dev/null || true
+  deadline=$((SECONDS + 30))
+  while is_ours "$pid"; do
+    if ((SECONDS >= deadline)); then
+      say "pid $pid does not end after 30 s: killing it"
+      kill -s KILL "$pid" 2>/dev/null || true
+      deadline=$((SECONDS + 30))
+    fi
+    sleep 0.05
+  done
+  rm -f "$home/pid"
+}
+
+start() {
+  local pid
+  part_install
+  mkdir -p "$home"
+  exec 9>"$home/lock"
+  flock 9
+  load_ports remembered
+  part_command
+  if pid=$(running_pid) && part_answers; then
+    say "is running already: pid $pid, 127.0.0.1:$port"
+    return
+  fi
+  [[ -z $pid ]] || fail "pid $pid runs but does not answer on 127.0.0.1:$port; see $home/log, or stop it first"
+  load_ports given
+  save_ports
+  refuse_taken_ports
+  part_configure
+  part_command
+  say "starting on 127.0.0.1:$port"
+  launch
+  wait_for_answer
+  ! declare -F part_ready >/dev/null || part_ready
+  say "answers on 127.0.0.1:$port after $((took / 10)).$((took % 10)) s, pid $(running_pid)"
+}
+
+stop() {
+  local pid
+  if [[ ! -d $home ]] || ! { load_ports remembered && part_command && pid=$(running_pid); }; then
+    say 'is not running'
+    rm -f "$home/pid"
+    return
+  fi
+  exec 9>"$home/lock"
+  flock 9
+  end_process
+  say "stopped, pid $pid"
+}
+
+# 0 it answers, 1 it runs and does not answer, 3 it does not run (as the Linux Standard Base has it).
+status() {
+  local pid
+  [[ -d $home ]] && load_ports remembered && part_command && pid=$(running_pid) || {
+    say 'down'
+    return 3
+  }
+  part_answers || {
+    say "pid $pid runs but does not answer on 127.0.0.1:$port; see $home/log"
+    return 1
+  }
+  say "up: pid $pid, 127.0.0.1:$port"
+}
+
+run() {
+  if [[ ${1:-} == install && $# == 1 ]]; then
+    part_install
+    return
+  fi
+  [[ ${1:-} =~ ^(start|stop|status|url)$ && $# == 2 ]] || {
+    echo "usage: $0 install | start DIR | stop DIR | status DIR | url DIR" >&2
+    exit 2
+  }
+  open_folder "$2"
+  remember_given
+  case $1 in
+    url) load_ports remembered && part_url ;;
+    *) "$1" ;;
+  esac
+}
