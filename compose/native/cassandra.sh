@@ -6,9 +6,9 @@ part=cassandra
 ports=(CASSANDRA_PORT=9042 CASSANDRA_STORAGE_PORT=7000 CASSANDRA_JMX_PORT=7199)
 patience=120
 here=$(cd "$(dirname "$0")" && pwd -P)
-# shellcheck source=compose/native/shared/lifecycle.sh
+# shellcheck source-path=SCRIPTDIR source=shared/lifecycle.sh
 . "$here/shared/lifecycle.sh"
-# shellcheck source=compose/native/shared/install.sh
+# shellcheck source-path=SCRIPTDIR source=shared/install.sh
 . "$here/shared/install.sh"
 
 # It runs on no Java newer than 17: it needs the security manager.
@@ -56,7 +56,7 @@ CONF
 
 part_command() {
   mark=-Dcassandra.config=file://$home/cassandra.yaml
-  command=("${java:-java}" "-javaagent:$(echo "${built:-}"/libs/jamm-*.jar)" -Xms512m -Xmx512m
+  command=("${java:-java}" "-javaagent:$(echo "${built:-}"/libs/jamm-*.jar)" -Xms512m -Xmx512m -XX:+ExitOnOutOfMemoryError
     "@$here/cassandra/jvm17.options" "-Dlogback.configurationFile=file://$here/cassandra/logback.xml"
     "$mark" "-Dcassandra.storagedir=$home/data" "-Dcassandra.jmx.local.port=$CASSANDRA_JMX_PORT"
     -Dcassandra-foreground=yes -Dcassandra.skip_wait_for_gossip_to_settle=0 -Dcassandra.ring_delay_ms=0
@@ -73,7 +73,8 @@ nodetool() {
   remember_given
   load_ports remembered
   part_install
-  "$java" -cp "$built/libs/*" "-Dlogback.configurationFile=file://$here/cassandra/logback.xml" \
+  "$java" -cp "$built/libs/*" "@$here/cassandra/jvm17.options" "-Duser.home=$home" -Dlevel=ERROR \
+    "-Dlogback.configurationFile=file://$here/cassandra/logback.xml" \
     org.apache.cassandra.tools.NodeTool -h 127.0.0.1 -p "$CASSANDRA_JMX_PORT" "${@:2}"
 }
 

@@ -8,11 +8,11 @@ part=consul
 ports=(CONSUL_HTTP_PORT=8500 CONSUL_DNS_PORT=8600 CONSUL_GRPC_PORT=8502 CONSUL_SERVER_PORT=8300 CONSUL_SERF_PORT=8301)
 patience=60
 here=$(cd "$(dirname "$0")" && pwd -P)
-# shellcheck source=compose/native/shared/lifecycle.sh
+# shellcheck source-path=SCRIPTDIR source=shared/lifecycle.sh
 . "$here/shared/lifecycle.sh"
-# shellcheck source=compose/native/shared/install.sh
+# shellcheck source-path=SCRIPTDIR source=shared/install.sh
 . "$here/shared/install.sh"
-agent=$here/../../consul/agent.hcl
+agent=$(dirname "$(dirname "$here")")/consul/agent.hcl
 
 part_install() {
   local recipe=$here/consul/go.mod
@@ -35,7 +35,6 @@ part_configure() {
     (umask 077 && tr -d '\n' </proc/sys/kernel/random/uuid >"$home/token.new")
     mv "$home/token.new" "$home/token"
   fi
-  [[ -r $agent ]] || printf 'acl {\n  enabled = true\n  default_policy = "deny"\n}\n' >"$home/agent.hcl"
   (umask 077 && configuration >"$home/native.hcl")
 }
 
@@ -55,23 +54,17 @@ ports {
   serf_wan = -1
 }
 acl {
-  enable_token_persistence = true
   tokens {
     initial_management = "$(<"$home/token")"
     agent = "$(<"$home/token")"
   }
 }
-# Elect in a second, not in ten: there is nobody to wait for.
-performance { raft_multiplier = 1 }
-disable_update_check = true
 CONF
 }
 
 part_command() {
   mark=-config-file=$home/native.hcl
-  local rules=$agent
-  [[ -r $rules ]] || rules=$home/agent.hcl
-  command=("${built:-}/consul" agent -server -bootstrap-expect=1 -ui -node=leaky "-config-file=$rules" "$mark")
+  command=("${built:-}/consul" agent -node=leaky "-config-file=$agent" "$mark")
 }
 
 # A leader, and the token accepted by it (or no ACLs at all).

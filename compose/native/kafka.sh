@@ -6,9 +6,9 @@ part=kafka
 ports=(KAFKA_PORT=9092 KAFKA_CONTROLLER_PORT=9093)
 patience=90
 here=$(cd "$(dirname "$0")" && pwd -P)
-# shellcheck source=compose/native/shared/lifecycle.sh
+# shellcheck source-path=SCRIPTDIR source=shared/lifecycle.sh
 . "$here/shared/lifecycle.sh"
-# shellcheck source=compose/native/shared/install.sh
+# shellcheck source-path=SCRIPTDIR source=shared/install.sh
 . "$here/shared/install.sh"
 
 part_install() {
@@ -60,8 +60,8 @@ format() {
 
 part_command() {
   mark=$home/server.properties
-  command=("${java:-java}" -Xmx512m "-Dlog4j2.configurationFile=$here/kafka/log4j2.properties" -cp "${built:-}/libs/*"
-    kafka.Kafka "$mark")
+  command=("${java:-java}" -Xmx512m -XX:+ExitOnOutOfMemoryError
+    "-Dlog4j2.configurationFile=$here/kafka/log4j2.properties" -cp "${built:-}/libs/*" kafka.Kafka "$mark")
 }
 
 # A Metadata request (version 1, no topics): the answer's third word is the number of brokers alive.

@@ -35,6 +35,7 @@ write_env() {
 # each VERB PART...: at once, each in its own process; false when one failed, after all have ended.
 each() {
   local verb=$1 name pids=() failed=0
+  trap 'kill "${pids[@]}" 2>/dev/null; exit 130' INT TERM
   for name in "${@:2}"; do
     "$verb" "$name" &
     pids+=($!)

@@ -10,9 +10,9 @@ patience=60
 stop_signal=INT
 databases=(leaky_auth leaky_token leaky_analytics leaky_stubs)
 here=$(cd "$(dirname "$0")" && pwd -P)
-# shellcheck source=compose/native/shared/lifecycle.sh
+# shellcheck source-path=SCRIPTDIR source=shared/lifecycle.sh
 . "$here/shared/lifecycle.sh"
-# shellcheck source=compose/native/shared/install.sh
+# shellcheck source-path=SCRIPTDIR source=shared/install.sh
 . "$here/shared/install.sh"
 
 newest_bin() { printf '%s\n' /usr/lib/postgresql/*/bin/postgres | sort -V | tail -n 1 | xargs dirname; }

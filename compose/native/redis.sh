@@ -6,13 +6,13 @@ part=redis
 ports=(REDIS_PORT=6379)
 patience=30
 here=$(cd "$(dirname "$0")" && pwd -P)
-# shellcheck source=compose/native/shared/lifecycle.sh
+# shellcheck source-path=SCRIPTDIR source=shared/lifecycle.sh
 . "$here/shared/lifecycle.sh"
-# shellcheck source=compose/native/shared/install.sh
+# shellcheck source-path=SCRIPTDIR source=shared/install.sh
 . "$here/shared/install.sh"
 
 part_install() {
-  command -v redis-server >/dev/null && command -v redis-cli >/dev/null || install_packages redis-server redis-tools
+  if ! command -v redis-server redis-cli >/dev/null; then install_packages redis-server redis-tools; fi
 }
 
 part_configure() {
@@ -31,6 +31,7 @@ dir $home/data
 # A second of writes at most is lost when the machine dies, none when only the process does.
 appendonly yes
 appendfsync everysec
+save ""
 # Rate buckets and windows must never be forgotten to make room: a write is refused instead.
 maxmemory-policy noeviction
 # The command line must keep naming this file: it is how a pid is known to be this server.

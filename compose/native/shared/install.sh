@@ -1,7 +1,6 @@
 # Where a part's programs come from: Debian packages, Maven, Go modules. Read by the part's own script.
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2034
 cache=${LEAKY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/leaky-tokens}
-native=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
 as_root() {
   if ((EUID == 0)); then
@@ -14,17 +13,15 @@ as_root() {
 }
 
 # Debian's scripts start a package's service unless this file forbids it; ours runs on its own ports and folder.
-without_services() {
-  local policy=/usr/sbin/policy-rc.d made=
+without_services() (
+  policy=/usr/sbin/policy-rc.d
   if [[ ! -e $policy ]]; then
+    trap 'as_root rm -f "$policy"' EXIT
     printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
     as_root chmod 755 "$policy"
-    made=$policy
   fi
-  "$@" && local ended=0 || local ended=$?
-  [[ -z $made ]] || as_root rm -f "$made"
-  return "$ended"
-}
+  "$@"
+)
 
 apt_get() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@"; }
 
@@ -106,7 +103,8 @@ need_go() {
     install_packages golang-go
     minor=$(go_minor)
   fi
-  ((${minor:-0} >= 22)) || fail "needs Go 1.22 or newer on PATH (found: ${minor:+1.}${minor:-none}); see https://go.dev/doc/install"
+  ((${minor:-0} >= 22)) ||
+    fail "needs Go 1.22 or newer on PATH (found: ${minor:+1.}${minor:-none}); see https://go.dev/doc/install"
   [[ $(go env GOSUMDB) != off ]] || fail 'Go verifies no checksums here (GOSUMDB=off): refusing to build'
 }
 

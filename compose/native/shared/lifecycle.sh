@@ -55,7 +55,7 @@ save_ports() {
   local entry name
   for entry in "${ports[@]}"; do
     name=${entry%%=*}
-    [[ ${!name} =~ ^[0-9]+$ ]] && ((${!name} > 0 && ${!name} < 65536)) || fail "$name=${!name} is no port"
+    [[ ${!name} =~ ^[1-9][0-9]{0,4}$ ]] || fail "$name=${!name} is no port"
     printf '%s=%s\n' "$name" "${!name}"
   done >"$home/ports.new"
   mv "$home/ports.new" "$home/ports"
@@ -131,18 +131,28 @@ end_process() {
 }
 
 start() {
-  local pid
   part_install
   mkdir -p "$home"
   exec 9>"$home/lock"
   flock 9
   load_ports remembered
   part_command
-  if pid=$(running_pid) && part_answers; then
-    say "is running already: pid $pid, 127.0.0.1:$port"
-    return
+  if running_pid >/dev/null; then
+    start_again
+  else
+    start_first
   fi
-  [[ -z $pid ]] || fail "pid $pid runs but does not answer on 127.0.0.1:$port; see $home/log, or stop it first"
+}
+
+# Perhaps an earlier start was interrupted while this one waited for its log to be replayed.
+start_again() {
+  part_answers || say "pid $(running_pid) runs but does not answer on 127.0.0.1:$port yet"
+  wait_for_answer
+  ready
+  say "is running already: pid $(running_pid), 127.0.0.1:$port"
+}
+
+start_first() {
   load_ports given
   save_ports
   refuse_taken_ports
@@ -151,15 +161,27 @@ start() {
   say "starting on 127.0.0.1:$port"
   launch
   wait_for_answer
-  ! declare -F part_ready >/dev/null || part_ready
+  ready
   say "answers on 127.0.0.1:$port after $((took / 10)).$((took % 10)) s, pid $(running_pid)"
+}
+
+ready() {
+  if declare -F part_ready >/dev/null; then part_ready; fi
+}
+
+# Sets `pid`; false when nothing of ours runs in this folder.
+find_running() {
+  [[ -d $home ]] || return 1
+  load_ports remembered
+  part_command
+  pid=$(running_pid)
 }
 
 stop() {
   local pid
-  if [[ ! -d $home ]] || ! { load_ports remembered && part_command && pid=$(running_pid); }; then
-    say 'is not running'
+  if ! find_running; then
     rm -f "$home/pid"
+    say 'is not running'
     return
   fi
   exec 9>"$home/lock"
@@ -171,14 +193,13 @@ stop() {
 # 0 it answers, 1 it runs and does not answer, 3 it does not run (as the Linux Standard Base has it).
 status() {
   local pid
-  [[ -d $home ]] && load_ports remembered && part_command && pid=$(running_pid) || {
+  if ! find_running; then
     say 'down'
     return 3
-  }
-  part_answers || {
+  elif ! part_answers; then
     say "pid $pid runs but does not answer on 127.0.0.1:$port; see $home/log"
     return 1
-  }
+  fi
   say "up: pid $pid, 127.0.0.1:$port"
 }
 
