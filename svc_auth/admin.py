@@ -11,7 +11,7 @@ async def create_admin(settings: AuthSettings, *, username: str, email: str, pas
     """The id of a new user with the role ADMIN.
 
     Raises AppError for bad input, a weak password, a name or address taken;
-    SettingsError or NewerDataError when the store cannot be opened.
+    SettingsError or WrongDataError when the store cannot be opened.
     """
     async with open_store(settings) as store, open_passwords() as passwords:
         register = Register(

@@ -1,7 +1,7 @@
 """The payment provider's books in an SQL database."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -18,13 +18,24 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mesh.storage.database import Database, open_sqlite
-from mesh.storage.migrations import migrate
+from mesh.storage import sql
+from mesh.storage.database import Database
+from mesh.storage.registry import Registry
+from mesh.storage.schema import Schema
 from svc_stubs.domain import payment
 from svc_stubs.domain.payment import Payment, State, UnknownPaymentError
 from svc_stubs.ports import Books
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+STORES: Registry[Books] = Registry(
+    "stubs.store",
+    {"sqlite": f"{__name__}:open_books", "postgresql": f"{__name__}:open_books"},
+)
+# What `leaky migrate` brings up to date.
+SCHEMAS: Registry[Schema] = Registry(
+    "stubs.store",
+    {"sqlite": f"{__name__}:open_schema", "postgresql": f"{__name__}:open_schema"},
+)
 PAYMENTS = Table(
     "payments",
     MetaData(),
@@ -38,11 +49,15 @@ PAYMENTS = Table(
 
 
 @asynccontextmanager
-async def open_sqlite_books(url: str) -> AsyncIterator[Books]:
-    """The books in an SQLite file, `sqlite:///path`, brought up to date."""
-    async with open_sqlite(url) as database:
-        await migrate(database, service="stubs", folder=MIGRATIONS)
+async def open_books(url: str) -> AsyncIterator[Books]:
+    """The books in `sqlite:///path` or `postgresql://...`."""
+    async with sql.open_database(url, service="stubs", folder=MIGRATIONS) as database:
         yield SqlBooks(database)
+
+
+def open_schema(url: str) -> AbstractAsyncContextManager[Schema]:
+    """The tables behind the URL, for `leaky migrate`."""
+    return sql.open_schema(url, service="stubs", folder=MIGRATIONS)
 
 
 class SqlBooks:

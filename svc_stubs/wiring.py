@@ -11,15 +11,13 @@ from mesh.edge.app import service_app
 from mesh.rpc.method import methods_of
 from mesh.service import Context, Parts, Service
 from mesh.settings import Live
-from mesh.storage.registry import Registry
 from svc_stubs.domain.chat import STUBS
 from svc_stubs.native import Native
 from svc_stubs.ports import Books, Trouble
 from svc_stubs.servicers import ChatServicer, PaymentServicer
 from svc_stubs.settings import StubsSettings
+from svc_stubs.stores import STORES
 from svc_stubs.usecases import Chat, Complete, Payments
-
-STORES: Registry[Books] = Registry("stubs.store", {"sqlite": "svc_stubs.stores:open_sqlite_books"})
 
 
 @dataclass(frozen=True, slots=True)

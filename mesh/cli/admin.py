@@ -13,6 +13,7 @@ from mesh.cli.refusal import USAGE, RefusedError
 from mesh.cli.services import entry
 from mesh.errors import AppError
 from mesh.settings import Live, MeshSettings
+from mesh.storage.schema import WrongDataError
 from mesh.telemetry import logs
 
 app = typer.Typer(help="Make the first administrator.", no_args_is_help=True)
@@ -50,11 +51,9 @@ async def _create(
     email: str,
     password: str,
 ) -> str:
-    from mesh.storage.migrations import NewerDataError  # noqa: PLC0415 much to import
-
     try:
         return await make(settings, username=username, email=email, password=password)
-    except (AppError, NewerDataError) as error:
+    except (AppError, WrongDataError) as error:
         raise RefusedError(str(error)) from error
 
 

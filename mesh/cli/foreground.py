@@ -20,6 +20,7 @@ from mesh.service import Service
 from mesh.settings import Live
 from mesh.settings.source import SettingsError
 from mesh.storage.registry import UnknownSchemeError
+from mesh.storage.schema import WrongDataError
 from mesh.telemetry import logs
 
 log = structlog.get_logger("serve")
@@ -53,10 +54,7 @@ def _run(found: Service[Any], settings: Live[Any]) -> None:
 
 def _explained(error: BaseException) -> int | None:
     """The exit code of what a line explains; anything else is a bug and shows its traceback."""
-    # Alembic and SQLAlchemy come with it, which a service without a database never needs.
-    from mesh.storage.migrations import NewerDataError  # noqa: PLC0415
-
-    if isinstance(error, (SettingsError, NewerDataError, UnknownSchemeError)):
+    if isinstance(error, (SettingsError, WrongDataError, UnknownSchemeError)):
         return USAGE
     return FAILED if isinstance(error, (PortTakenError, AppError)) else None
 

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,22 +33,37 @@ PRAGMAS = (
 class Database:
     """Transactions on one database; a database that is away is an AppError UNAVAILABLE."""
 
-    def __init__(self, engine: AsyncEngine, writers: AbstractAsyncContextManager[Any]) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        writers: AbstractAsyncContextManager[Any],
+        *,
+        outage: "Outage",
+        embedded: bool,
+    ) -> None:
         self.engine = engine
+        self.outage = outage
+        # Whether the service that opens it is the only one who looks after it.
+        self.embedded = embedded
         self._writers = writers
+
+    @property
+    def dialect(self) -> str:
+        """What SQLAlchemy calls it: sqlite or postgresql."""
+        return self.engine.dialect.name
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that commits at the end and rolls back on an exception."""
         async with self._writers:
-            with _unavailable():
+            with self.outage:
                 async with self.engine.begin() as connection:
                     yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A snapshot; nothing in it may write."""
-        with _unavailable():
+        with self.outage:
             async with self.engine.connect() as connection:
                 await connection.execution_options(leaky_read_only=True)
                 yield connection
@@ -62,6 +78,11 @@ class Database:
         async with self.read() as connection:
             return await connection.run_sync(work)
 
+    @asynccontextmanager
+    async def turn(self, _name: str) -> AsyncIterator[bool]:
+        """Whether this process alone, of all on this database, has the turn of that name."""
+        yield True
+
     async def ping(self) -> None:
         """Raises AppError when the database does not answer."""
         async with self.read() as connection:
@@ -73,7 +94,7 @@ class SqliteDatabase(Database):
 
     def __init__(self, engine: AsyncEngine, writer: ConnectionThread, reader: Engine) -> None:
         # SQLite has one writer; queueing here beats its busy polling.
-        super().__init__(engine, asyncio.Lock())
+        super().__init__(engine, asyncio.Lock(), outage=_SQLITE, embedded=True)
         self._writer = writer
         self._reader = reader
         self._reading: Connection | None = None
@@ -81,7 +102,7 @@ class SqliteDatabase(Database):
     async def transact(self, work: Callable[[Connection], T]) -> T:
         """One hop, one transaction."""
         async with self._writers:
-            with _unavailable():
+            with self.outage:
                 return await self._writer.run(work)
 
     async def query(self, work: Callable[[Connection], T]) -> T:
@@ -89,7 +110,7 @@ class SqliteDatabase(Database):
 
         Readers of a WAL wait for nobody. What scans belongs into `read`.
         """
-        with _unavailable():
+        with self.outage:
             if self._reading is None:
                 self._reading = self._reader.connect()
             with self._reading.begin():
@@ -104,28 +125,45 @@ class SqliteDatabase(Database):
         await self.engine.dispose()
 
 
-class _unavailable:  # noqa: N801 reads as a with-statement
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """As a context: turns what says that the database is away into AppError UNAVAILABLE.
+
+    `cause` is an error in one line that may be logged.
+    """
+
+    is_away: Callable[[BaseException | None], bool]
+    cause: Callable[[BaseException], str]
+
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        lost = isinstance(error, PoolTimeout) or (
-            isinstance(error, DBAPIError) and _connection_lost(error)
-        )
-        if lost:
-            # Not the statement, whose parameters may be anybody's.
-            log.warning("the database is away", error=str(getattr(error, "orig", error)))
+        if error is not None and self.is_away(error):
+            log.warning("the database is away", error=self.cause(error))
             raise AppError(REASON_UNAVAILABLE, "the database is away", retry_after=1) from error
 
 
-def _connection_lost(error: DBAPIError) -> bool:
+def _cannot_reach(error: BaseException | None) -> bool:
+    if isinstance(error, PoolTimeout):
+        return True
     # SQLite has one exception for a file it cannot reach and for a statement that is wrong.
-    if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+    if not isinstance(error, DBAPIError) or (
+        getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    ):
         return False
     return error.connection_invalidated or type(error).__name__ in {
         "OperationalError",
         "InterfaceError",
     }
+
+
+def _cause(error: BaseException) -> str:
+    # Not the statement, whose parameters may be anybody's.
+    return str(getattr(error, "orig", error))
+
+
+_SQLITE = Outage(is_away=_cannot_reach, cause=_cause)
 
 
 @asynccontextmanager

@@ -5,15 +5,16 @@ is pre-aggregated, so that any edge is exact and late events count at once.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from mesh.storage.database import Database, open_sqlite
-from mesh.storage.migrations import migrate
+from mesh.storage import sql
+from mesh.storage.database import Database
+from mesh.storage.schema import Schema
 from svc_analytics.domain.totals import ProviderUsage, Summary, Totals, UserTotals
 from svc_analytics.domain.usage import UsageEvent
 from svc_analytics.domain.window import Buckets, Window
@@ -195,8 +196,12 @@ def _summary(rows: Sequence[sa.Row[Any]]) -> Summary:
 
 
 @asynccontextmanager
-async def open_sqlite_store(url: str) -> AsyncIterator[SqlUsageStore]:
-    """The events in one SQLite file, brought up to date."""
-    async with open_sqlite(url) as database:
-        await migrate(database, service="analytics", folder=MIGRATIONS)
+async def open_store(url: str) -> AsyncIterator[SqlUsageStore]:
+    """The events in `sqlite:///path` or `postgresql://...`."""
+    async with sql.open_database(url, service="analytics", folder=MIGRATIONS) as database:
         yield SqlUsageStore(database)
+
+
+def open_schema(url: str) -> AbstractAsyncContextManager[Schema]:
+    """The tables behind the URL, for `leaky migrate`."""
+    return sql.open_schema(url, service="analytics", folder=MIGRATIONS)

@@ -1,7 +1,7 @@
 """Auth's store in an SQL database, by SQLAlchemy Core."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mesh.storage.database import Database, open_sqlite
-from mesh.storage.migrations import migrate
+from mesh.storage import sql
+from mesh.storage.database import Database
+from mesh.storage.schema import Schema
 from svc_auth.domain.api_key import ApiKey, KeyHolder
 from svc_auth.domain.membership import Removal, Standing
 from svc_auth.domain.text import comparable
@@ -42,11 +43,15 @@ FIRST_GENERATION = 1
 
 
 @asynccontextmanager
-async def open_sqlite_store(url: str) -> AsyncIterator[AuthStore]:
-    """The store in an SQLite file, `sqlite:///path`, brought up to date."""
-    async with open_sqlite(url) as database:
-        await migrate(database, service="auth", folder=MIGRATIONS)
+async def open_store(url: str) -> AsyncIterator[AuthStore]:
+    """The store in `sqlite:///path` or `postgresql://...`."""
+    async with sql.open_database(url, service="auth", folder=MIGRATIONS) as database:
         yield SqlStore(database)
+
+
+def open_schema(url: str) -> AbstractAsyncContextManager[Schema]:
+    """The tables behind the URL, for `leaky migrate`."""
+    return sql.open_schema(url, service="auth", folder=MIGRATIONS)
 
 
 class SqlStore:

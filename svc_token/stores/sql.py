@@ -1,12 +1,12 @@
 """Pools, reservations, sagas and the outbox in one SQL database."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from mesh.storage.database import open_sqlite
+from mesh.storage import sql
 from mesh.storage.group_commit import GroupCommit
-from mesh.storage.migrations import migrate
+from mesh.storage.schema import Schema
 from svc_token.domain.book import Operation
 from svc_token.domain.reservation import Reservation
 from svc_token.stores.sql_batch import SqlBatch
@@ -31,10 +31,9 @@ class SqlLedger:
 
 
 @asynccontextmanager
-async def open_sqlite_stores(url: str, *, topics: Topics) -> AsyncIterator[TokenStores]:
-    """The stores over `sqlite:///path`, migrated."""
-    async with open_sqlite(url) as database:
-        await migrate(database, service="token", folder=MIGRATIONS)
+async def open_stores(url: str, *, topics: Topics) -> AsyncIterator[TokenStores]:
+    """The stores over `sqlite:///path` or `postgresql://...`."""
+    async with sql.open_database(url, service="token", folder=MIGRATIONS) as database:
         batch = SqlBatch(database, topics)
         writes: GroupCommit[Operation, Reservation | None] = GroupCommit(batch.commit)
         try:
@@ -47,3 +46,8 @@ async def open_sqlite_stores(url: str, *, topics: Topics) -> AsyncIterator[Token
             )
         finally:
             await writes.close()
+
+
+def open_schema(url: str) -> AbstractAsyncContextManager[Schema]:
+    """The tables behind the URL, for `leaky migrate`."""
+    return sql.open_schema(url, service="token", folder=MIGRATIONS)

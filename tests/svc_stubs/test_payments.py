@@ -24,7 +24,7 @@ from mesh.rpc.local_channel import LocalChannel
 from mesh.rpc.method import rpc
 from svc_stubs.ports import Books
 from svc_stubs.servicers import PaymentServicer
-from svc_stubs.stores import open_sqlite_books
+from svc_stubs.stores import open_books
 from svc_stubs.usecases import Payments
 
 pytestmark = pytest.mark.anyio
@@ -44,7 +44,7 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 async def books(url: str) -> AsyncIterator[Books]:
-    async with open_sqlite_books(url) as opened:
+    async with open_books(url) as opened:
         yield opened
 
 
@@ -156,8 +156,8 @@ async def test_bad_requests_are_refused(caller: Caller, payment_id: str, tokens:
 
 
 async def test_the_books_outlive_the_process(url: str, switches: Any, clock: Any) -> None:
-    async with open_sqlite_books(url) as books:
+    async with open_books(url) as books:
         kept = await Caller(books, switches, clock).authorize()
-    async with open_sqlite_books(url) as books:
+    async with open_books(url) as books:
         assert await Caller(books, switches, clock).get() == kept
         await books.ping()

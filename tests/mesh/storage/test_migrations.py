@@ -12,7 +12,8 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 
 from mesh.storage.database import Database, open_sqlite
-from mesh.storage.migrations import NewerDataError, migrate
+from mesh.storage.migrations import migrate
+from mesh.storage.schema import NewerDataError
 from svc_analytics.stores import sql as analytics
 from svc_auth.stores import sql as auth
 from svc_auth.stores.tables import METADATA as AUTH

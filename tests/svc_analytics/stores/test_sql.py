@@ -14,7 +14,7 @@ from mesh.errors import AppError
 from mesh.storage.database import Database, open_sqlite
 from svc_analytics.domain.usage import UsageEvent
 from svc_analytics.domain.window import Buckets, Window
-from svc_analytics.stores.sql import METADATA, SqlUsageStore, open_sqlite_store
+from svc_analytics.stores.sql import METADATA, SqlUsageStore, open_store
 
 pytestmark = pytest.mark.anyio
 WINDOW = Window(start_us=0, end_us=100)
@@ -32,7 +32,7 @@ def difference(connection: sa.Connection) -> list[object]:
 
 async def test_migrations_make_exactly_the_tables_that_the_store_uses(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'a.db'}"
-    async with open_sqlite_store(url):
+    async with open_store(url):
         pass
     async with open_sqlite(url) as database, database.read() as connection:
         assert await connection.run_sync(difference) == []
@@ -43,9 +43,9 @@ async def test_events_are_there_when_the_file_is_opened_again(
 ) -> None:
     url = f"sqlite:///{tmp_path / 'a.db'}"
     event = make_event()
-    async with open_sqlite_store(url) as store:
+    async with open_store(url) as store:
         assert await store.append([event]) == 1
-    async with open_sqlite_store(url) as store:
+    async with open_store(url) as store:
         assert await store.append([event]) == 0
         assert list(await store.newest("openai", limit=5)) == [event]
 
@@ -53,7 +53,7 @@ async def test_events_are_there_when_the_file_is_opened_again(
 async def test_a_batch_that_fails_keeps_nothing(
     tmp_path: Path, make_event: Callable[..., UsageEvent]
 ) -> None:
-    async with open_sqlite_store(f"sqlite:///{tmp_path / 'a.db'}") as store:
+    async with open_store(f"sqlite:///{tmp_path / 'a.db'}") as store:
         with pytest.raises(OverflowError):
             await store.append([make_event(), make_event(tokens=2**64)])
         assert list(await store.newest("openai", limit=5)) == []
@@ -78,7 +78,7 @@ INDEXES = {
 
 @pytest.mark.parametrize("user", INDEXES)
 async def test_every_sum_searches_one_covering_index(tmp_path: Path, user: str | None) -> None:
-    async with open_sqlite_store(f"sqlite:///{tmp_path / 'a.db'}"):
+    async with open_store(f"sqlite:///{tmp_path / 'a.db'}"):
         pass
     async with open_sqlite(f"sqlite:///{tmp_path / 'a.db'}") as database:
         sent: list[tuple[str, Any]] = []

@@ -61,7 +61,7 @@ async def test_a_name_taken_between_the_look_and_the_insert_is_said_the_same(
         looks += 1
         return None if looks == 1 else await real(connection, user)
 
-    async with sql.open_sqlite_store(f"sqlite:///{tmp_path}/auth.db") as store:
+    async with sql.open_store(f"sqlite:///{tmp_path}/auth.db") as store:
         await store.add_user(USER, "hash")
         monkeypatch.setattr(sql, "_taken", blind_at_first)
         assert await store.add_user(rival, "hash") is taken
@@ -71,7 +71,7 @@ async def test_a_name_taken_between_the_look_and_the_insert_is_said_the_same(
 async def test_a_revoked_key_stays_as_a_row(tmp_path: Path) -> None:
     key = ApiKey(id="k", user_id="a", name="ci", prefix="p", created_at=1)
     url = f"sqlite:///{tmp_path}/auth.db"
-    async with sql.open_sqlite_store(url) as store, open_sqlite(url) as database:
+    async with sql.open_store(url) as store, open_sqlite(url) as database:
         await store.add_key(key, "hash")
         await store.revoke_key("a", "k", at=42)
         async with database.read() as connection:

@@ -1,0 +1,125 @@
+"""A PostgreSQL server, through asyncpg and SQLAlchemy Core.
+
+Writers are READ COMMITTED and lock the rows that they read; readers see a
+snapshot. The schema is the business of `leaky migrate`, not of a service.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, nullcontext
+from hashlib import sha256
+from typing import TypeVar
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from mesh.storage.asyncpg_engine import PATIENCE, Patience, make_engine
+from mesh.storage.database import Database, Outage
+from mesh.storage.postgresql_errors import cause, is_away, is_conflict
+
+log = structlog.get_logger("database")
+T = TypeVar("T")
+# How often work is done at most that other transactions come between.
+TRIES = 5
+_OUTAGE = Outage(is_away=is_away, cause=cause)
+
+
+class PostgresqlDatabase(Database):
+    """Transactions on a server that other processes write to as well."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        # The server's row locks order the writers.
+        super().__init__(engine, nullcontext(), outage=_OUTAGE, embedded=False)
+        self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._snapshots = engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A snapshot; the server refuses to write in it."""
+        with self.outage:
+            async with self._snapshots.connect() as connection:
+                yield connection
+
+    async def transact(self, work: Callable[[Connection], T]) -> T:
+        """The result of `work` in one transaction.
+
+        Done again, `work` included, when another transaction came between (a
+        serialisation failure, a deadlock, a key that somebody else has just
+        inserted), or when the connection was lost before the commit was sent.
+        A commit whose answer is lost is UNAVAILABLE, and may have happened.
+        """
+        with self.outage:
+            return await _repeated(lambda: self._transact(work))
+
+    async def _transact(self, work: Callable[[Connection], T]) -> T:
+        async with self.engine.connect() as connection:
+            result = await connection.run_sync(work)
+            # Whatever is lost from here on is not tried again.
+            with self.outage:
+                await connection.commit()
+            return result
+
+    async def query(self, work: Callable[[Connection], T]) -> T:
+        """The result of `work`: short reads, each statement of which sees a snapshot."""
+        with self.outage:
+            return await _repeated(lambda: self._query(work))
+
+    async def _query(self, work: Callable[[Connection], T]) -> T:
+        async with self._statements.connect() as connection:
+            return await connection.run_sync(work)
+
+    @asynccontextmanager
+    async def turn(self, name: str) -> AsyncIterator[bool]:
+        """Whether this process alone, of all on this database, has the turn of that name.
+
+        A turn ends with its process, or when the connection that holds it is lost.
+        """
+        key = int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
+        with self.outage:
+            connection = await self._statements.connect()
+        try:
+            with self.outage:
+                take = select(func.pg_try_advisory_lock(key))
+                mine = bool((await connection.execute(take)).scalar_one())
+            yield mine
+            if mine:
+                with self.outage:
+                    await connection.execute(select(func.pg_advisory_unlock(key)))
+                mine = False
+        finally:
+            # A connection goes back to the pool without a turn, or not at all.
+            if mine:
+                await connection.invalidate()
+            await connection.close()
+
+
+async def _repeated(attempt: Callable[[], Awaitable[T]]) -> T:
+    lost = False
+    for left in reversed(range(TRIES)):
+        try:
+            return await attempt()
+        except DBAPIError as error:
+            if not left or not (is_conflict(error) or (error.connection_invalidated and not lost)):
+                raise
+            lost = lost or error.connection_invalidated
+    raise AssertionError("unreachable")
+
+
+@asynccontextmanager
+async def open_postgresql(
+    url: str, *, application: str = "leaky", patience: Patience = PATIENCE
+) -> AsyncIterator[PostgresqlDatabase]:
+    """The database of a libpq URL, `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`.
+
+    Without a password in it asyncpg looks at PGPASSWORD and PGPASSFILE.
+    Nothing is connected before it is needed. Raises SettingsError for no such URL.
+    """
+    engine = make_engine(url, application, patience)
+    try:
+        yield PostgresqlDatabase(engine)
+    finally:
+        await engine.dispose()
