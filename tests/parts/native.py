@@ -1,0 +1,133 @@
+"""A part of a test's own, from compose/native/: it may be stopped, killed and thrown away."""
+
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+SCRIPTS = Path(__file__).parents[2] / "compose" / "native"
+# A JVM on a machine that is busy with other tests.
+PATIENCE_SECONDS = 240.0
+PORTS = {
+    "postgresql": ("POSTGRESQL_PORT",),
+    "redis": ("REDIS_PORT",),
+    "kafka": ("KAFKA_PORT", "KAFKA_CONTROLLER_PORT"),
+    "cassandra": ("CASSANDRA_PORT", "CASSANDRA_STORAGE_PORT", "CASSANDRA_JMX_PORT"),
+    "consul": (
+        "CONSUL_HTTP_PORT",
+        "CONSUL_DNS_PORT",
+        "CONSUL_GRPC_PORT",
+        "CONSUL_SERVER_PORT",
+        "CONSUL_SERF_PORT",
+    ),
+}
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on, all different."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NativePart:
+    """One part, its data under a folder; `ports` are what its first start is told."""
+
+    name: str
+    folder: Path
+    ports: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """The script's own verdict, whatever it is."""
+        known = {name: text for name, text in os.environ.items() if not name.endswith("_PORT")}
+        return subprocess.run(  # noqa: S603 our own script
+            [SCRIPTS / f"{self.name}.sh", *arguments],
+            env={**known, **environment},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+
+    def start(self) -> str:
+        """Returns what the script said, once the part answers."""
+        return self._done("start", **self.ports)
+
+    def stop(self) -> str:
+        """Returns once its process is gone; also when there was none."""
+        return self._done("stop")
+
+    def status(self) -> int:
+        """0 it answers, 1 it runs and does not, 3 it does not run."""
+        return self.run("status", str(self.folder)).returncode
+
+    def kill(self) -> None:
+        """Kills its process without a word, and returns once it is gone."""
+        pid = self.pid
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.status() != 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    @property
+    def pid(self) -> int:
+        """As the script wrote it; the process may be long gone."""
+        return int((self.folder / self.name / "pid").read_text())
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Its PARTS_* variables."""
+        lines = self._done("url").splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    @property
+    def url(self) -> str:
+        """Where it is, with its password."""
+        return self.variables[f"PARTS_{self.name.upper()}"]
+
+    @property
+    def port(self) -> int:
+        """The one it is known by."""
+        port = urlsplit(self.url).port
+        assert port is not None
+        return port
+
+    def _done(self, verb: str, **environment: str) -> str:
+        ended = self.run(verb, str(self.folder), **environment)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's user may enter too, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="leaky-native-") as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        yield folder
+
+
+@contextmanager
+def native_part(name: str) -> Iterator[NativePart]:
+    """A part that has not been started yet; it is stopped at the end."""
+    ports = dict(zip(PORTS[name], map(str, free_ports(len(PORTS[name]))), strict=True))
+    with private_folder() as folder:
+        part = NativePart(name=name, folder=folder, ports=ports)
+        try:
+            yield part
+        finally:
+            with suppress(ProcessLookupError, FileNotFoundError, ValueError):
+                # One that a test froze cannot end in order.
+                os.kill(part.pid, signal.SIGCONT)
+            part.stop()
