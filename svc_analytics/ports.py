@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from svc_analytics.domain.message import Message
 from svc_analytics.domain.totals import ProviderUsage, Summary, Totals
 from svc_analytics.domain.usage import UsageEvent
 from svc_analytics.domain.window import Buckets, Window
@@ -54,4 +55,27 @@ class UsageStore(Protocol):
 
     async def ping(self) -> None:
         """Raises AppError when the store does not answer."""
+        ...
+
+
+class UsageSource(Protocol):
+    """Where usage events lie until they are stored; each is delivered at least once.
+
+    A source that is away is an AppError UNAVAILABLE, to be tried again.
+    """
+
+    async def receive(self, limit: int) -> Sequence[Message]:
+        """The next messages, at least one and at most `limit`; waits for them."""
+        ...
+
+    async def done(self, messages: Sequence[Message]) -> None:
+        """These need not be delivered again; until then they may be, here or elsewhere."""
+        ...
+
+    async def bury(self, message: Message, reason: str) -> None:
+        """Keeps a message that can never be stored, durably and apart."""
+        ...
+
+    async def lag(self) -> int:
+        """How many messages of this instance's share are not done."""
         ...

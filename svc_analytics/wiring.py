@@ -1,17 +1,18 @@
 """Puts the analytics service together: the only file that names concrete classes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from mesh.edge.app import service_app
 from mesh.rpc.method import methods_of
 from mesh.service import Context, Parts, Service
-from svc_analytics.ports import UsageStore
+from svc_analytics.ports import UsageSource, UsageStore
 from svc_analytics.servicers.analytics import AnalyticsServicer
 from svc_analytics.servicers.ingest import IngestServicer
+from svc_analytics.servicers.usage_message import read_usage
 from svc_analytics.settings import AnalyticsSettings
-from svc_analytics.stores import STORES
+from svc_analytics.stores import SOURCES, STORES
 from svc_analytics.usecases.expire import Expire
 from svc_analytics.usecases.get_anomalies import GetAnomalies
 from svc_analytics.usecases.get_report import GetReport
@@ -21,21 +22,29 @@ from svc_analytics.usecases.ingest import Ingest
 from svc_analytics.usecases.list_provider_shares import ListProviderShares
 from svc_analytics.usecases.list_usage import ListUsage
 from svc_analytics.workers.retention import Retention
+from svc_analytics.workers.usage_consumer import UsageConsumer
+from svc_analytics.workers.usage_lag import UsageLag
 
 
 @asynccontextmanager
 async def build(ctx: Context[AnalyticsSettings]) -> AsyncIterator[Parts]:
     """The service on its store, which is open for as long as the service is."""
     settings = ctx.settings.current
-    async with STORES.open(settings.store_url) as store:
+    usage = settings.analytics.usage
+    async with (
+        STORES.open(settings.store_url) as store,
+        SOURCES.open(usage.source, topic=usage.topic, group=usage.group) as source,
+    ):
         ready = {"store": store.ping}
+        ingest = Ingest(store=store)
         yield Parts(
-            servicers=(_analytics(ctx, store), IngestServicer(ingest=Ingest(store=store))),
+            servicers=(_analytics(ctx, store), IngestServicer(ingest=ingest)),
             workers=(
                 Retention(
                     expire=Expire(store=store, clock=ctx.clock),
                     retention_seconds=settings.analytics.retention,
                 ),
+                *_fetching(source, ingest),
             ),
             http={
                 settings.analytics.http_port: service_app(
@@ -51,6 +60,15 @@ async def build(ctx: Context[AnalyticsSettings]) -> AsyncIterator[Parts]:
             },
             ready=ready,
         )
+
+
+def _fetching(
+    source: UsageSource | None, ingest: Ingest
+) -> tuple[Callable[[], Awaitable[None]], ...]:
+    """What brings events in; nothing where they are sent over gRPC."""
+    if source is None:
+        return ()
+    return (UsageConsumer(source=source, read=read_usage, ingest=ingest), UsageLag(source=source))
 
 
 def _analytics(ctx: Context[AnalyticsSettings], store: UsageStore) -> AnalyticsServicer:

@@ -1,0 +1,82 @@
+"""What every client of Kafka here shares: the address, the topics, what an absence is called."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
+
+from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
+from mesh.errors import AppError
+
+PARTITIONS = 6
+DEFAULT_PORT = 9092
+# How long an answer is waited for, unless a caller says otherwise.
+REQUEST_SECONDS = 3.0
+# What a broker that is away looks like.
+AWAY = (KafkaError, OSError, TimeoutError)
+_BROKER_DEFAULT = -1
+
+# It tells of each failed try, ten a second and from several tasks; who calls it says it once.
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+
+def servers_of(url: str) -> list[str]:
+    """The brokers of `kafka://HOST:PORT[,HOST:PORT]`.
+
+    Raises ValueError for anything else, and never quotes what it was given.
+    """
+    parts = urlsplit(url)
+    rest = parts.path.strip("/") or parts.query or parts.fragment
+    servers = [_server(one) for one in parts.netloc.split(",")]
+    if parts.scheme != "kafka" or rest or "@" in parts.netloc or not all(servers):
+        raise ValueError("Kafka's address is kafka://HOST:PORT[,HOST:PORT]")
+    return servers
+
+
+def _server(text: str) -> str:
+    """HOST:PORT, or nothing when it is neither that nor HOST."""
+    try:
+        one = urlsplit(f"//{text}")
+        host, port = one.hostname, one.port or DEFAULT_PORT
+    except ValueError:
+        return ""
+    return f"[{host}]:{port}" if host and ":" in host else f"{host}:{port}" if host else ""
+
+
+def unavailable(error: BaseException) -> AppError:
+    """Kafka is away, or does not do what it is asked for; to be tried again."""
+    return AppError(
+        REASON_UNAVAILABLE, f"Kafka is not available: {type(error).__name__}", retry_after=1.0
+    )
+
+
+async def ensure_topics(servers: Sequence[str], topics: Iterable[str]) -> None:
+    """Creates the topics that are missing, replicated as the brokers' default says.
+
+    The one place where topics are made: left to the brokers, whoever names one
+    first would decide how many partitions it has. Raises KafkaError or OSError.
+    """
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=list(servers), request_timeout_ms=int(REQUEST_SECONDS * 1000)
+    )
+    try:
+        await admin.start()
+        missing = sorted(set(topics) - set(await admin.list_topics()))
+        if missing:
+            _check(await admin.create_topics([_new(topic) for topic in missing]))
+    finally:
+        await admin.close()
+
+
+def _new(topic: str) -> NewTopic:
+    # With no assignment at all aiokafka refuses the brokers' default.
+    return NewTopic(topic, PARTITIONS, _BROKER_DEFAULT, replica_assignments={})
+
+
+def _check(answer: object) -> None:
+    for topic in getattr(answer, "topic_errors", ()):
+        error = for_code(topic[1])
+        if error not in (NoError, TopicAlreadyExistsError):
+            raise error(f"topic {topic[0]}")

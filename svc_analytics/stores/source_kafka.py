@@ -1,0 +1,190 @@
+"""Usage events from Kafka, as one member of a consumer group."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError
+
+from mesh.storage.kafka import AWAY, REQUEST_SECONDS, ensure_topics, servers_of, unavailable
+from mesh.storage.kafka_publisher import (
+    Publisher,
+    Record,
+    RejectedRecordsError,
+    open_publisher,
+)
+from svc_analytics.domain.message import Message
+
+log = structlog.get_logger("usage source")
+_POLL_MS = 1_000
+# A member that died is missed after the first, one that left or joined after the second.
+_SESSION_MS = 10_000
+_HEARTBEAT_MS = 1_000
+# Above the session: a join is answered only when all members have joined or are missed.
+_REQUEST_MS = 15_000
+_RETRY_MS = 250
+_CLOSE_SECONDS = 5.0
+
+
+class KafkaSource:
+    """The port `UsageSource`: offsets are committed by `done`, so nothing is lost on the way.
+
+    Partitions may go to another member at any time; what was received and not
+    done is then received there again.
+    """
+
+    def __init__(self, servers: Sequence[str], topic: str, group: str, dead: Publisher) -> None:
+        self._servers = servers
+        self._topic = topic
+        self._group = group
+        self._dead = dead
+        self._consumer: AIOKafkaConsumer | None = None
+        self._in_hand = 0
+
+    async def receive(self, limit: int) -> Sequence[Message]:
+        """The next messages, waited for."""
+        try:
+            consumer = await self._joined()
+            while True:
+                found = await consumer.getmany(timeout_ms=_POLL_MS, max_records=limit)
+                if found:
+                    break
+        except AWAY as error:
+            await self.close()
+            raise unavailable(error) from error
+        messages = [_message(record) for records in found.values() for record in records]
+        self._in_hand = len(messages)
+        return messages
+
+    async def done(self, messages: Sequence[Message]) -> None:
+        """Commits their offsets, as far as the partitions are still this member's."""
+        self._in_hand = 0
+        consumer, offsets = self._consumer, self._offsets(messages)
+        if consumer is None or not offsets:
+            return
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                await consumer.commit(offsets)
+        except (CommitFailedError, IllegalStateError):
+            log.info("partitions have moved, another member will receive these again")
+        except AWAY as error:
+            raise unavailable(error) from error
+
+    async def bury(self, message: Message, reason: str) -> None:
+        """Publishes the message to `<topic>.dead`, with headers that say where it was and why."""
+        headers = (
+            ("dead-reason", reason.encode()),
+            ("dead-topic", self._topic.encode()),
+            ("dead-partition", str(message.partition).encode()),
+            ("dead-offset", str(message.offset).encode()),
+        )
+        record = Record(
+            topic=dead_topic(self._topic),
+            key=message.key,
+            value=message.value,
+            headers=message.headers + headers,
+        )
+        try:
+            await self._dead.publish([record])
+        except RejectedRecordsError:
+            # The headers made it too large; where it lies is told all the same.
+            bare = Record(topic=record.topic, key=None, value=b"", headers=headers)
+            await self._dead.publish([bare])
+
+    async def lag(self) -> int:
+        """Messages in this member's partitions that are not done."""
+        consumer = self._consumer
+        if consumer is None:
+            return 0
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                ends = await consumer.end_offsets(list(consumer.assignment()))
+                behind = [int(end - await consumer.position(tp)) for tp, end in ends.items()]
+        except AWAY as error:
+            raise unavailable(error) from error
+        return sum(max(0, one) for one in behind) + self._in_hand
+
+    async def close(self) -> None:
+        """Leaves the group, so that the others need not miss this member first."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await _stop(consumer)
+
+    async def _joined(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                await ensure_topics(self._servers, (self._topic, dead_topic(self._topic)))
+                self._consumer = await self._started()
+        return self._consumer
+
+    async def _started(self) -> AIOKafkaConsumer:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=list(self._servers),
+            group_id=self._group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=_SESSION_MS,
+            heartbeat_interval_ms=_HEARTBEAT_MS,
+            request_timeout_ms=_REQUEST_MS,
+            retry_backoff_ms=_RETRY_MS,
+        )
+        try:
+            await consumer.start()
+            # Only now: start() would wait for the first assignment, however long.
+            consumer.subscribe([self._topic])
+        except BaseException:
+            await _stop(consumer)
+            raise
+        return consumer
+
+    def _offsets(self, messages: Sequence[Message]) -> dict[TopicPartition, int]:
+        assigned = set() if self._consumer is None else self._consumer.assignment()
+        offsets: dict[TopicPartition, int] = {}
+        for message in messages:
+            partition = TopicPartition(self._topic, message.partition)
+            if partition in assigned:
+                offsets[partition] = max(offsets.get(partition, 0), message.offset + 1)
+        return offsets
+
+
+def dead_topic(topic: str) -> str:
+    """Where messages go that nobody understands."""
+    return f"{topic}.dead"
+
+
+def _message(record: Any) -> Message:
+    return Message(
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        value=record.value or b"",
+        headers=tuple(record.headers),
+    )
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    stopping = asyncio.ensure_future(consumer.stop())
+    await asyncio.wait({stopping}, timeout=_CLOSE_SECONDS)
+    # It may wait for a member that died, or for a broker; without a connection it ends.
+    await consumer._client.close()  # noqa: SLF001 there is no other way to hurry it
+    await asyncio.wait({stopping}, timeout=1.0)
+    stopping.cancel()
+    await asyncio.gather(stopping, return_exceptions=True)
+    if stopping.cancelled() or stopping.exception() is not None:
+        # The others will miss this member after its session.
+        log.warning("left the group without a word")
+
+
+@asynccontextmanager
+async def open_source(url: str, *, topic: str, group: str) -> AsyncIterator[KafkaSource]:
+    """The source for `kafka://HOST:PORT[,HOST:PORT]`, whether Kafka is there yet or not."""
+    servers = servers_of(url)
+    async with open_publisher(servers, (dead_topic(topic),)) as dead:
+        source = KafkaSource(servers, topic, group, dead)
+        try:
+            yield source
+        finally:
+            await source.close()

@@ -1,0 +1,93 @@
+"""Takes usage events from where they lie, for as long as the service runs."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from mesh.errors import AppError
+from mesh.resilience.backoff import Backoff
+from svc_analytics.domain.message import Message
+from svc_analytics.domain.usage import UsageEvent
+from svc_analytics.ports import UsageSource
+from svc_analytics.usecases.ingest import INGESTED, MOST_EVENTS, Ingest
+
+T = TypeVar("T")
+# How long the last batch has to end when the service stops.
+DRAIN_SECONDS = 3.0
+log = structlog.get_logger("usage consumer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageConsumer:
+    """Store, then say done: a crash in between delivers again, and an id counts once.
+
+    `read` raises AppError for a message that can never be stored. Such a
+    message is set aside, so that it holds nobody up.
+    """
+
+    source: UsageSource
+    read: Callable[[bytes], UsageEvent]
+    ingest: Ingest
+    backoff: Backoff = field(default_factory=lambda: Backoff(first=0.2, cap=5.0))
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def __call__(self) -> None:
+        """Until cancelled, and then to the end of the batch in hand, within three seconds."""
+        while True:
+            receive = partial(self.source.receive, MOST_EVENTS)
+            messages = await self._insist("receive", receive)
+            await _finish(self._settle(messages))
+
+    async def _settle(self, messages: Sequence[Message]) -> None:
+        events: list[UsageEvent] = []
+        dead: list[tuple[Message, str]] = []
+        for message in messages:
+            try:
+                events.append(self.read(message.value))
+            except AppError as error:
+                dead.append((message, f"{error.outcome.name}: {error.message}"))
+        if events:
+            await self._insist("store", partial(self.ingest, events))
+        for message, reason in dead:
+            await self._set_aside(message, reason)
+        await self._insist("commit", partial(self.source.done, messages))
+
+    async def _set_aside(self, message: Message, reason: str) -> None:
+        await self._insist("set aside", partial(self.source.bury, message, reason))
+        INGESTED.labels("dead").inc()
+        log.warning(
+            "a message that can never be stored is set aside",
+            partition=message.partition,
+            offset=message.offset,
+            reason=reason,
+        )
+
+    async def _insist(self, step: str, work: Callable[[], Awaitable[T]]) -> T:
+        for attempt in itertools.count(1):
+            try:
+                return await work()
+            except AppError as error:
+                log.warning(
+                    "will try again", step=step, reason=error.outcome.name, error=error.message
+                )
+            except Exception:
+                # A fault of ours here must not take the reads down.
+                log.exception("unexpected error, will try again", step=step)
+            await self.pause(self.backoff.delay(attempt))
+        raise AssertionError
+
+
+async def _finish(work: Awaitable[None]) -> None:
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=DRAIN_SECONDS)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
