@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mesh.cli import admin, config, down, serve, status, up
+from mesh.cli import admin, config, down, probe, serve, status, up
 from mesh.cli.refusal import USAGE, RefusedError
 from mesh.settings.source import SettingsError
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command()(up.up)
 app.command()(serve.serve)
 app.command()(status.status)
+app.command()(probe.probe)
 app.command()(down.down)
 app.add_typer(config.app, name="config")
 app.add_typer(admin.app, name="admin")
