@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -10,7 +10,7 @@ import typer
 from mesh.cli import options
 from mesh.cli.data import environment, private_folder
 from mesh.cli.refusal import USAGE, RefusedError
-from mesh.cli.services import entry
+from mesh.cli.services import entry, settings_models
 from mesh.errors import AppError
 from mesh.settings import Live, MeshSettings
 from mesh.storage.schema import WrongDataError
@@ -36,7 +36,7 @@ def create(
 ) -> None:
     """Make an ADMIN; the password is asked for, and is never an argument."""
     make = entry("leaky.admin", "create").load()
-    settings: MeshSettings = Live.read(_model(make), environment(data)).current
+    settings: MeshSettings = _settings(_model(make), environment(data))
     logs.configure("admin", "warning")
     private_folder(settings.data)
     password = _password(from_stdin=password_stdin)
@@ -61,6 +61,11 @@ def _model(make: Callable[..., Any]) -> type[MeshSettings]:
     """The settings that it takes, as its annotations say."""
     model: type[MeshSettings] = get_type_hints(make)["settings"]
     return model
+
+
+def _settings(model: type[MeshSettings], env: Mapping[str, str]) -> MeshSettings:
+    service = next(name for name, known in settings_models().items() if known is model)
+    return Live.read(model, env, service).current
 
 
 def _password(*, from_stdin: bool) -> str:

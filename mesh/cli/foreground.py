@@ -29,8 +29,12 @@ _MARGIN_SECONDS = 3.0
 
 
 def run(found: Service[Any], env: Mapping[str, str]) -> None:
-    """Serves until SIGTERM, SIGINT or the parent's end. Raises RefusedError and SettingsError."""
-    settings = Live.read(found.settings, env)
+    """Serves until SIGTERM, SIGINT or the parent's end.
+
+    Raises RefusedError, SettingsError, and SourceAwayError where its settings are away.
+    """
+    logs.configure(found.name)
+    settings = Live.read(found.settings, env, found.name)
     folder = private_folder(settings.current.data)
     logs.configure(found.name, settings.current.log.level)
     check_ports(endpoint(settings.current, found.name).ports)

@@ -78,7 +78,7 @@ def _check(service: str, settings: MeshSettings, env: Mapping[str, str]) -> None
 
 def _stores(service: str, env: Mapping[str, str]) -> Sequence[tuple[str, str]]:
     model = settings_models()[service]
-    tree: Any = Live.read(model, env).current.model_dump(by_alias=True)
+    tree: Any = Live.read(model, env, service).current.model_dump(by_alias=True)
     found = []
     for name in names_of(model):
         if name.path[0] == service and name.path[-1] == "store":

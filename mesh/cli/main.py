@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from mesh.cli import admin, config, down, probe, serve, status, up
-from mesh.cli.refusal import USAGE, RefusedError
+from mesh.cli.refusal import FAILED, USAGE, RefusedError
+from mesh.settings.remote import SourceAwayError
 from mesh.settings.source import SettingsError
 
 app = typer.Typer(
@@ -50,6 +51,8 @@ def main() -> None:
         _end(str(error), error.code)
     except SettingsError as error:
         _end(str(error), USAGE)
+    except SourceAwayError as error:
+        _end(str(error), FAILED)
     except KeyboardInterrupt:
         sys.exit(130)
 

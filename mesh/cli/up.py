@@ -75,8 +75,8 @@ def _environment(
                 raise RefusedError(f"--set takes NAME=VALUE, not {setting}", code=USAGE)
             catalogue.find(name)
             env[env_name(name)] = value
-        folder = Live.read(MeshSettings, env).current.data
-        catalogue.check(env, read_file(folder))
+        current = Live.read(MeshSettings, env).current
+        catalogue.check(env, {} if current.uses_consul else read_file(current.data))
     return env
 
 

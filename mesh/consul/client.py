@@ -11,9 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from consul import ConsulException
 from consul.aio import Consul
+from consul.exceptions import ConsulException
 
+from mesh.consul.token import token_of
 from mesh.settings import MeshSettings
 from mesh.telemetry.redact import scrub
 
@@ -53,7 +54,7 @@ async def opened(settings: MeshSettings, service: str) -> AsyncIterator[Any]:
     client = Consul(
         bracketed, port, scheme="http", verify=False, connections_timeout=WAIT_LATEST_SECONDS
     )
-    client.token = getattr(settings, service).consul_token or None
+    client.token = token_of(settings, service)
     try:
         yield client
     finally:

@@ -1,56 +1,72 @@
-"""Settings that follow their file while the service runs."""
+"""Settings that follow their source while the service runs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 from pydantic import ValidationError
 
+from mesh.settings.file import FileSource
 from mesh.settings.model import MeshSettings
 from mesh.settings.names import names_of
-from mesh.settings.source import FILE, SettingsError, explain, load, read_file
+from mesh.settings.source import SettingsError, explain, load
+from mesh.settings.sources import Nowhere, Pause, Source
 
 S = TypeVar("S", bound=MeshSettings)
 log = structlog.get_logger("settings")
 REFUSED = Counter("settings_refused_total", "Settings changes refused; the last good ones stayed.")
-POLL_SECONDS = 0.5
+AT_ODDS = Gauge(
+    "settings_source_refused", "1 while the source of settings holds what is refused, else 0."
+)
 
 
 class Live(Generic[S]):
     """The settings as they stand: read `current` at each use, do not keep it."""
 
-    def __init__(self, model: type[S], env: Mapping[str, str], settings: S) -> None:
+    def __init__(self, model: type[S], env: Mapping[str, str], source: Source, settings: S) -> None:
         self._model = model
         self._env = env
+        self._source = source
         self._listeners: list[Callable[[S], None]] = []
-        self._seen: tuple[int, ...] = ()
         self.current = settings
 
     @classmethod
-    def read(cls, model: type[S], env: Mapping[str, str]) -> "Live[S]":
-        """From the environment and the file in the data folder that it names."""
-        live = cls(model, env, load(model, env, {}))
-        # Noted before it is read, so that a change during the start is not missed.
-        live._seen = live._stamp()
-        live.current = load(model, env, read_file(live.current.data))
-        return live
+    def read(cls, model: type[S], env: Mapping[str, str], service: str | None = None) -> "Live[S]":
+        """From the environment, and from where it says that the other values are.
+
+        With a Consul registry that is the KV folder of `service`; this waits for
+        it, so not on a running loop. MeshSettings alone are each process's own
+        and need none. Raises SettingsError, and SourceAwayError when Consul does
+        not answer and no last good values are there.
+        """
+        start = load(MeshSettings, env, {})
+        source = _source(start, model, service)
+        return cls(model, env, source, source.begin(_Check(model, env, start.registry), refuse))
 
     def on_change(self, listener: Callable[[S], None]) -> None:
         """Calls the listener with the new settings after each change."""
         self._listeners.append(listener)
 
-    def apply(self, values: Mapping[str, str]) -> None:
-        """Takes new values over where they are live; a bad one changes nothing."""
+    def apply(self, values: Mapping[str, str]) -> bool:
+        """Takes new values over where they are live; a bad one changes nothing.
+
+        Tells whether they were taken over.
+        """
         try:
             self.current = self._merged(load(self._model, self._env, values))
         except SettingsError as error:
-            _refuse(error)
-            return
+            refuse(error)
+            return False
+        AT_ODDS.set(0)
         for listener in self._listeners:
             listener(self.current)
+        return True
+
+    def refuse(self, error: SettingsError) -> None:
+        """Notes that what the source holds cannot be taken over."""
+        refuse(error)
 
     def _merged(self, new: S) -> S:
         tree = new.model_dump(by_alias=True)
@@ -66,34 +82,44 @@ class Live(Generic[S]):
             # New live values may not go with old ones that stay.
             raise SettingsError(explain(error, names)) from None
 
-    async def follow(self, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """Watches the file until cancelled."""
-        while True:
-            await pause(POLL_SECONDS)
-            stamp = self._stamp()
-            if stamp != self._seen:
-                self._seen = stamp
-                self._reread()
-
-    def _stamp(self) -> tuple[int, ...]:
-        try:
-            stat = Path(self.current.data, FILE).stat()
-        except OSError:
-            return ()
-        return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-
-    def _reread(self) -> None:
-        try:
-            values = read_file(self.current.data)
-        except SettingsError as error:
-            _refuse(error)
-            return
-        self.apply(values)
+    async def follow(self, pause: Pause = asyncio.sleep) -> None:
+        """Follows the source until cancelled."""
+        await self._source.follow(self, pause)
 
 
-def _refuse(error: SettingsError) -> None:
+def refuse(error: SettingsError) -> None:
+    """Counts and tells of values that cannot be taken over; no secret is in the error."""
     REFUSED.inc()
+    AT_ODDS.set(1)
     log.warning("settings refused, the last good ones stay", error=str(error))
+
+
+class _Check(Generic[S]):
+    """Makes settings of a source's values."""
+
+    def __init__(self, model: type[S], env: Mapping[str, str], registry: str) -> None:
+        self._model, self._env, self._registry = model, env, registry
+
+    def __call__(self, values: Mapping[str, str]) -> S:
+        settings = load(self._model, self._env, values)
+        # The source was found through it.
+        if settings.registry != self._registry:
+            raise SettingsError("registry is chosen in the environment: set LEAKY_REGISTRY")
+        return settings
+
+
+def _source(start: MeshSettings, model: type[MeshSettings], service: str | None) -> Source:
+    if not start.uses_consul:
+        return FileSource(start.data)
+    if model is MeshSettings:
+        return Nowhere()
+    if service is None:
+        message = f"{model.__name__} are kept in Consul KV by service; whose are asked for?"
+        raise ValueError(message)
+    # py-consul and its HTTP client come with it, which others never need.
+    from mesh.consul.settings import kv_source  # noqa: PLC0415
+
+    return kv_source(start, list(names_of(model)), service)
 
 
 def _paths(path: tuple[str | None, ...], tree: Mapping[str, Any]) -> Iterator[list[str]]:

@@ -9,6 +9,7 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -62,13 +63,15 @@ Secret = Annotated[str, Field(json_schema_extra={"secret": True}, repr=False)]
 class Ports(Section):
     """Where a service listens; the health port is the gRPC port + 100 unless set.
 
-    `consul_token` is what the service shows Consul, where the registry is one.
+    `consul_token` is what the service shows Consul, where the registry is one;
+    without it, what is in the file.
     """
 
     http_port: Port = 8080
     grpc_port: Port = 9080
     health_port: Port | None = None
     consul_token: Secret = ""
+    consul_token_file: str = ""
 
 
 class Jwt(Section):
@@ -110,6 +113,7 @@ class StubPorts(Section):
     grpc_port: Port = 9091
     health_port: Port | None = None
     consul_token: Secret = ""
+    consul_token_file: str = ""
 
 
 class Deadlines(Section):
@@ -174,6 +178,17 @@ def _address(text: str) -> str:
     return text
 
 
+def _registry(text: str) -> str:
+    try:
+        # Asked for alone, it raises where it is no number or none of a port.
+        port = urlsplit(text).port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise ValueError("must be static:// or consul://HOST:PORT")
+    return text
+
+
 class MeshSettings(Section):
     """What every service reads. A service's own settings extend this."""
 
@@ -181,7 +196,9 @@ class MeshSettings(Section):
     data: Path = Path(".leaky")
     bind_address: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
     allow_insecure_bind: bool = False
-    registry: str = Field(default="static://", pattern=r"^(static://|consul://[^/?#@]+)$")
+    registry: Annotated[
+        str, Field(pattern=r"^(static://|consul://[^/?#@]+)$"), AfterValidator(_registry)
+    ] = "static://"
     gateway: GatewayPorts = GatewayPorts(http_port=8080, grpc_port=9080)
     auth: AuthPorts = AuthPorts(http_port=8081, grpc_port=9081)
     token: Ports = Ports(http_port=8082, grpc_port=9082)
@@ -192,6 +209,11 @@ class MeshSettings(Section):
     actuator: Actuator = Actuator()
     mesh: Mesh = Mesh()
     log: Log = Log()
+
+    @property
+    def uses_consul(self) -> bool:
+        """Whether discovery and live settings are Consul's."""
+        return self.registry.startswith("consul://")
 
     @property
     def loopback(self) -> bool:
