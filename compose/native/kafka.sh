@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Kafka (one KRaft node) on loopback: install | start DIR | stop DIR | status DIR | url DIR.
+# Kafka (one KRaft node) on loopback: install | start DIR | stop DIR | status DIR | url DIR | tool CLASS ARGUMENT...
 # Ports: KAFKA_PORT, KAFKA_CONTROLLER_PORT. Data, configuration and log are under DIR/kafka.
 # shellcheck disable=SC2034
 part=kafka
@@ -73,4 +73,15 @@ part_answers() {
 
 part_url() { echo "PARTS_KAFKA=kafka://127.0.0.1:$port"; }
 
-run "$@"
+# One of Kafka's own command line programs, by its class.
+tool() {
+  part_install >&2
+  exec "$java" -Xmx256m "-Dlog4j2.configurationFile=$here/kafka/log4j2.properties" -Dlevel=ERROR \
+    -cp "$built/libs/*" "$@"
+}
+
+if [[ ${1:-} == tool && $# -ge 2 ]]; then
+  tool "${@:2}"
+else
+  run "$@"
+fi
