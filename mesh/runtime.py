@@ -10,7 +10,8 @@ from typing import Any, cast
 import structlog
 
 from mesh.clock import RandomIds, SystemClock
-from mesh.discovery.static import address
+from mesh.discovery.instances import Discovery, address
+from mesh.discovery.registry import Registration, found
 from mesh.http_server import HttpServer
 from mesh.identity.identity import Identity
 from mesh.identity.profile import Profile
@@ -76,13 +77,14 @@ async def serve(service: Service[Any], settings: Live[Any]) -> None:
 async def running(service: Service[Any], settings: Live[Any]) -> AsyncIterator[None]:
     """A served service, drained at the end; a worker that fails cancels the block."""
     async with AsyncExitStack() as stack:
-        context, identity = _context(service, settings, stack)
+        registry = await stack.enter_async_context(found(settings, service.name))
+        context, identity = _context(service, settings, registry.discovery, stack)
         parts = await stack.enter_async_context(service.build(context))
         for servicer in parts.servicers:
             context.dispatcher.add(servicer)
         workers = Workers([settings.follow, identity.run, *parts.workers])
         await stack.enter_async_context(workers.running())
-        await stack.enter_async_context(_listening(context, parts))
+        await stack.enter_async_context(_listening(context, parts, registry.registration))
         try:
             yield
         finally:
@@ -90,13 +92,13 @@ async def running(service: Service[Any], settings: Live[Any]) -> AsyncIterator[N
 
 
 def _context(
-    service: Service[Any], settings: Live[Any], stack: AsyncExitStack
+    service: Service[Any], settings: Live[Any], discovery: Discovery, stack: AsyncExitStack
 ) -> tuple[Context[Any], Identity]:
     clock = SystemClock()
     interceptors: list[Interceptor] = []
     dispatcher = Dispatcher(interceptors)
     local = LocalChannel(dispatcher)
-    channels = Channels(settings)
+    channels = Channels(settings, discovery)
     stack.push_async_callback(channels.close)
     auth = local if service.name == "auth" else channels.to("auth")
     identity = Identity(settings=settings, service=service.name, auth_channel=auth, clock=clock)
@@ -136,11 +138,12 @@ async def _known(identity: Identity, seconds: float) -> None:
 
 
 @asynccontextmanager
-async def _listening(context: Context[Any], parts: Parts) -> AsyncIterator[None]:
+async def _listening(
+    context: Context[Any], parts: Parts, registration: Registration
+) -> AsyncIterator[None]:
     settings = context.settings.current
     host, grace = settings.bind_address, settings.mesh.drain_grace
-    shared = settings.mesh.share_http_port
-    https = [HttpServer(app, host, port, grace, shared=shared) for port, app in parts.http.items()]
+    https = [HttpServer(app, host, port, grace) for port, app in parts.http.items()]
     server = Server(context.dispatcher)
     ports = getattr(settings, context.name)
     try:
@@ -149,13 +152,23 @@ async def _listening(context: Context[Any], parts: Parts) -> AsyncIterator[None]
         )
         for http in https:
             await http.start()
-        await _known(context.identity, settings.mesh.auth_wait)
-        await server.serving(ready=True)
+        async with registration.announced() as announced, _ready(context, server):
+            announced.serving()
+            yield
+    finally:
+        # All at once, so that a drain takes one grace, however many ports there are.
+        await asyncio.gather(server.stop(grace), *(http.stop() for http in https))
+
+
+@asynccontextmanager
+async def _ready(context: Context[Any], server: Server) -> AsyncIterator[None]:
+    """Healthy during the block; at its end unhealthy first, before anybody is told to leave."""
+    await _known(context.identity, context.settings.current.mesh.auth_wait)
+    await server.serving(ready=True)
+    try:
         yield
     finally:
         await server.serving(ready=False)
-        # All at once, so that a drain takes one grace, however many ports there are.
-        await asyncio.gather(server.stop(grace), *(http.stop() for http in https))
 
 
 def _health_address(settings: MeshSettings, ports: Any) -> str | None:

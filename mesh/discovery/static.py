@@ -1,5 +1,10 @@
 """Addresses from settings: one instance of each service, where its ports say."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from mesh.discovery.instances import Instances, address
+from mesh.discovery.registry import Found
 from mesh.settings import Live, MeshSettings
 
 
@@ -8,12 +13,18 @@ class StaticDiscovery:
 
     def __init__(self, settings: Live[MeshSettings]) -> None:
         self._settings = settings
+        self._known: dict[str, Instances] = {}
 
-    def target(self, service: str) -> str:
-        """The gRPC target of a service, "host:port".
+    def instances(self, service: str) -> Instances:
+        """The one instance that the settings tell of.
 
         Raises AttributeError for a service that has no settings.
         """
+        if service not in self._known:
+            self._known[service] = Instances([self._address(service)])
+        return self._known[service]
+
+    def _address(self, service: str) -> str:
         settings = self._settings.current
         ports = getattr(settings, service)
         host = settings.bind_address
@@ -23,6 +34,20 @@ class StaticDiscovery:
         return address(host, ports.grpc_port)
 
 
-def address(host: str, port: int) -> str:
-    """Host and port as gRPC takes them, an IPv6 host in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+class Unregistered:
+    """There is nobody to tell: others know the address by their own settings."""
+
+    @asynccontextmanager
+    async def announced(self) -> AsyncIterator["Unregistered"]:
+        """Nothing."""
+        yield self
+
+    def serving(self) -> None:
+        """Nothing."""
+
+
+@asynccontextmanager
+async def opened(_url: str, *, settings: Live[MeshSettings], service: str) -> AsyncIterator[Found]:
+    """What `static://` stands for."""
+    del service
+    yield Found(discovery=StaticDiscovery(settings), registration=Unregistered())

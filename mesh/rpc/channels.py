@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
-from mesh.discovery.static import StaticDiscovery
+from mesh.discovery.instances import Discovery
+from mesh.rpc.balanced_channel import BalancedChannel
 from mesh.rpc.channel import Channel
-from mesh.rpc.grpc_channel import GrpcChannel
 from mesh.rpc.resilient import ResilientChannel
 from mesh.settings import Live, MeshSettings
 from mesh.telemetry.channel import MeasuredChannel
@@ -13,9 +13,9 @@ from mesh.telemetry.channel import MeasuredChannel
 class Channels:
     """Channels by service name."""
 
-    def __init__(self, settings: Live[MeshSettings]) -> None:
+    def __init__(self, settings: Live[MeshSettings], discovery: Discovery) -> None:
         self._settings = settings
-        self._discovery = StaticDiscovery(settings)
+        self._discovery = discovery
         self._channels: dict[str, Channel] = {}
         self._identify: Callable[[], Mapping[str, str]] = dict
 
@@ -27,7 +27,7 @@ class Channels:
         """The channel to a service, such as "auth"."""
         if service not in self._channels:
             self._channels[service] = ResilientChannel(
-                inner=MeasuredChannel(GrpcChannel(self._discovery.target(service))),
+                inner=MeasuredChannel(BalancedChannel(self._discovery.instances(service))),
                 target=service,
                 settings=self._settings,
                 identify=self._proof,

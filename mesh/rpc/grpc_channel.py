@@ -1,4 +1,4 @@
-"""Ordinary gRPC calls to one address."""
+"""Ordinary gRPC calls to one target: an address, or several that share the calls."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -15,6 +15,10 @@ from mesh.rpc.status import from_rpc_error
 
 # A peer that comes back is found again within a second, not gRPC's two minutes.
 OPTIONS = (
+    # Over several addresses: each call goes to the next one that is connected.
+    ("grpc.lb_policy_name", "round_robin"),
+    # Inside the mesh nothing goes by the environment's proxy.
+    ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
@@ -25,11 +29,15 @@ OPTIONS = (
 
 
 class GrpcChannel:
-    """One HTTP/2 connection, made at the first call and made again when it breaks."""
+    """One HTTP/2 connection an address, made at the first call and again when it breaks."""
 
     def __init__(self, target: str) -> None:
         self._channel = grpc.aio.insecure_channel(target, options=OPTIONS)
         self._unary: dict[str, Any] = {}
+
+    def connect(self) -> None:
+        """Begins to connect before there is a call."""
+        self._channel.get_state(try_to_connect=True)
 
     async def unary(
         self,

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
+from mesh.discovery.static import StaticDiscovery
 from mesh.errors import AppError
 from mesh.rpc.call import Call
 from mesh.rpc.channels import Channels
@@ -19,9 +20,13 @@ def settings(data: Path, **ports: int) -> Live[MeshSettings]:
     return Live.read(MeshSettings, {"LEAKY_DATA": str(data), **env})
 
 
+def channels_of(settings: Live[MeshSettings]) -> Channels:
+    return Channels(settings, StaticDiscovery(settings))
+
+
 async def test_a_service_is_found_by_its_name_over_one_channel(tmp_path: Path) -> None:
     async with served(quotas()) as up:
-        channels = Channels(settings(tmp_path, token=up.port))
+        channels = channels_of(settings(tmp_path, token=up.port))
         assert channels.to("token") is channels.to("token")
         assert await channels.to("token").unary(STATUS, STATUS.request()) == STATUS.response()
         await channels.close()
@@ -38,7 +43,7 @@ async def test_what_proves_the_service_is_asked_at_each_call(tmp_path: Path) -> 
         return EXCHANGE.response()
 
     async with served(servicing(CREDENTIALS, exchange_api_key=look)) as up:
-        channels = Channels(settings(tmp_path, auth=up.port))
+        channels = channels_of(settings(tmp_path, auth=up.port))
         channel = channels.to("auth")
         for proof in ("first", "second"):
             channels.identify(partial(dict, {"x-leaky-service": proof}))
@@ -49,4 +54,4 @@ async def test_what_proves_the_service_is_asked_at_each_call(tmp_path: Path) -> 
 
 async def test_a_service_that_nobody_knows_is_a_bug(tmp_path: Path) -> None:
     with pytest.raises(AttributeError):
-        Channels(settings(tmp_path)).to("nobody")
+        channels_of(settings(tmp_path)).to("nobody")

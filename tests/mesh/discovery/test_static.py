@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mesh.discovery.static import StaticDiscovery, address
+from mesh.discovery.static import StaticDiscovery
 from mesh.settings import Live, MeshSettings
 
 
@@ -22,9 +22,6 @@ def test_a_service_is_where_its_settings_say(tmp_path: Path, host: str, target: 
         "LEAKY_TOKEN_GRPC_PORT": "9999",
         "LEAKY_BIND_ADDRESS": host,
     }
-    assert StaticDiscovery(Live.read(MeshSettings, env)).target("token") == target
-
-
-def test_an_ipv6_host_stands_in_brackets() -> None:
-    assert address("::", 1) == "[::]:1"
-    assert address("localhost", 1) == "localhost:1"
+    instances = StaticDiscovery(Live.read(MeshSettings, env)).instances("token")
+    assert instances.is_known
+    assert instances.current == (target,)
