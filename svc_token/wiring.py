@@ -137,6 +137,7 @@ class _House:
                 limits=self.limits,
                 clock=self.context.clock,
                 ids=self.context.ids,
+                finisher=self.finisher,
             ),
             providers=self.providers,
             denied=self.denied,

@@ -1,31 +1,40 @@
 """Tokens held in a pool while a provider is asked: reserved, then charged or let go."""
 
+import math
 from dataclasses import dataclass
 
 import structlog
+from prometheus_client import Gauge
 
 from leaky.common.v1 import reason_pb2
 from mesh.clock import Clock, Ids
 from mesh.errors import AppError
+from mesh.finisher import Finisher
 from svc_token.domain.book import Emit, Operation, Release, Reserve, Settle
 from svc_token.domain.owner import OwnerKind
 from svc_token.domain.pool import InsufficientTokensError
 from svc_token.domain.spend import Spend
 from svc_token.ports import Ledger, Limits
-from svc_token.usecases.insist import insist
+from svc_token.usecases.insist import insist, passing
 
 log = structlog.get_logger("consume")
 UNENFORCED = "unenforced"
+UNFINISHED = Gauge("token_holds_unfinished", "Holds whose end waits for a store that is away.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldTokens:
-    """Reserves for a spend, and ends the hold; both ends may be repeated."""
+    """Reserves for a spend, and ends the hold; both ends may be repeated.
+
+    An end that the store does not take in the call's time is tried on after it,
+    for as long as this process lives; after that the sweeper frees the hold.
+    """
 
     ledger: Ledger
     limits: Limits
     clock: Clock
     ids: Ids
+    finisher: Finisher
 
     async def __call__(self, spend: Spend, roles: frozenset[str]) -> str | None:
         """The hold's id, None where quotas are not enforced. Raises AppError INSUFFICIENT_QUOTA."""
@@ -52,7 +61,7 @@ class HoldTokens:
         return reserve.id
 
     async def release(self, hold: str | None, spend: Spend) -> None:
-        """Lets go of all of it. Raises AppError while the store stays away."""
+        """Lets go of all of it. Raises AppError when the call's time is up first."""
         if hold is None:
             return
         now = self.clock.now_us()
@@ -60,7 +69,7 @@ class HoldTokens:
         await self._do(Release(id=hold, pool=spend.pool, window=window, now_us=now))
 
     async def settle(self, hold: str | None, spend: Spend) -> None:
-        """Charges all of it, and tells of it. Raises AppError while the store stays away."""
+        """Charges all of it, and tells of it. Raises AppError when the call's time is up first."""
         now = self.clock.now_us()
         if hold is None:
             event = spend.event(self.ids.new(), now, reason=UNENFORCED)
@@ -80,11 +89,13 @@ class HoldTokens:
         try:
             await insist(lambda: self.ledger.submit(operation))
         except AppError as error:
-            # The sweeper frees the hold when its time is up, also of what was used.
-            log.error(  # noqa: TRY400 what happened says its reason, not a traceback
-                "a hold could not be ended",
-                operation=type(operation).__name__.lower(),
-                hold=getattr(operation, "id", None),
-                reason=error.outcome.name,
-            )
+            if not passing(error):
+                raise
+            # The call's time is up; what was used is charged when the store is back.
+            log.warning("a hold outlives its call", reason=error.outcome.name)
+            self.finisher.begin(self._do_later(operation))
             raise
+
+    async def _do_later(self, operation: Operation) -> None:
+        with UNFINISHED.track_inprogress():
+            await insist(lambda: self.ledger.submit(operation), seconds=math.inf)

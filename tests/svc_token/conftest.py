@@ -1,7 +1,7 @@
-"""svc_token's use cases over a real SQLite file; time, users and providers are set by hand."""
+"""svc_token's use cases over a real database; time, users and providers are set by hand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from svc_token.domain.spend import Spend
 from svc_token.limits import LiveLimits
 from svc_token.ports import Ledger, RejectedBatchError
 from svc_token.settings import TokenSettings
-from svc_token.stores import TOKEN_STORES
+from svc_token.stores import SCHEMAS, TOKEN_STORES
 from svc_token.stores.buckets_memory import MemoryBuckets
 from svc_token.stores.denied_queue import DeniedQueue
 from svc_token.stores.stores import TokenStores
@@ -33,6 +33,8 @@ from svc_token.stores.topics import Topics
 from svc_token.usecases.consume import Consume
 from svc_token.usecases.hold_tokens import HoldTokens
 from svc_token.usecases.owner_roles import OwnerRoles
+from tests.parts.postgresql import store_url
+from tests.parts.urls import POSTGRESQL, backends
 
 # 2023-11-14T22:13:20.123456Z
 NOW_US = 1_700_000_000_123_456
@@ -157,7 +159,11 @@ class House:
         self.consume = Consume(
             buckets=self.buckets,
             hold_tokens=HoldTokens(
-                ledger=self.ledger, limits=self.limits, clock=self.clock, ids=self.ids
+                ledger=self.ledger,
+                limits=self.limits,
+                clock=self.clock,
+                ids=self.ids,
+                finisher=self.finisher,
             ),
             providers=self.providers,
             denied=self.denied,
@@ -217,12 +223,6 @@ def principal(user_id: str = USER, *roles: str) -> Principal:
     return Principal(user_id=user_id, roles=frozenset(roles or {"USER"}), token="t")
 
 
-# Another store joins every use case's test by a line here.
-URLS: dict[str, Callable[[Path], str]] = {
-    "sqlite": lambda folder: f"sqlite:///{folder / 'token.db'}",
-}
-
-
 @asynccontextmanager
 async def house_in(folder: Path, url: str, clock: HandClock, **env: str) -> AsyncIterator[House]:
     settings = Live.read(TokenSettings, {"LEAKY_DATA": str(folder), **env})
@@ -230,9 +230,10 @@ async def house_in(folder: Path, url: str, clock: HandClock, **env: str) -> Asyn
         yield House(stores=stores, settings=settings, clock=clock, finisher=finisher)
 
 
-@pytest.fixture(params=list(URLS))
+@pytest.fixture(params=backends("sqlite", postgresql=POSTGRESQL))
 async def house(
     request: pytest.FixtureRequest, tmp_path: Path, clock: HandClock
 ) -> AsyncIterator[House]:
-    async with house_in(tmp_path, URLS[request.param](tmp_path), clock) as built:
+    url = await store_url(request.param, tmp_path, "token", SCHEMAS)
+    async with house_in(tmp_path, url, clock) as built:
         yield built

@@ -270,7 +270,7 @@ async def test_an_unenforced_use_is_insisted_on_too(house: House) -> None:
     assert [event["reason"] for event in await house.told()] == ["unenforced"]
 
 
-async def test_what_was_used_and_could_not_be_charged_stays_held_and_in_the_bucket(
+async def test_what_was_used_is_charged_when_the_store_is_back_after_the_call(
     house: House,
 ) -> None:
     house.ledger.cut = {"Settle": 1_000_000}
@@ -283,12 +283,16 @@ async def test_what_was_used_and_could_not_be_charged_stays_held_and_in_the_buck
         refused = await refusal(house, tokens=70)
     finally:
         CURRENT.reset(token)
+        told, held = await house.told(), await house.held()
+        house.ledger.cut = {}
     assert refused.outcome.http_status == 503
-    assert house.ledger.tried == ["Reserve", "Settle"]
+    assert (told, held) == ([], 1)
+    async with house.finisher.closing():
+        pass
     assert await house.used() == 70
     assert await house.left() == 99_930
-    assert await house.held() == 1
-    assert await house.told() == []
+    assert await house.held() == 0
+    assert [event["tokens"] for event in await house.told()] == [70]
 
 
 async def test_a_store_that_is_away_from_the_start_costs_nothing(house: House) -> None:
