@@ -1,8 +1,8 @@
 """All settings of all services: their names, what they stand at, and where that comes from."""
 
 import difflib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mesh.cli.refusal import USAGE, RefusedError
@@ -14,12 +14,16 @@ from mesh.telemetry.redact import HIDDEN, scrub, secret_key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effective:
-    """One setting as it stands; `shown` hides secrets."""
+    """One setting as it stands; `shown` hides secrets.
+
+    `services` are those it stands so at, where it stands differently at others.
+    """
 
     name: str
     shown: str
     source: str
     live: bool
+    services: tuple[str, ...] = ()
 
 
 class Catalogue:
@@ -40,26 +44,63 @@ class Catalogue:
         hint = f"; did you mean {' or '.join(close)}?" if close else "; see leaky config get"
         raise RefusedError(f"there is no setting {dotted}{hint}", code=USAGE)
 
+    def services_with(self, dotted: str) -> list[str]:
+        """The services that have a setting of this name."""
+        return [
+            service
+            for service, model in self._models.items()
+            if any(name.pattern.fullmatch(dotted) for name in self._names[model])
+        ]
+
+    def names(self, service: str) -> Sequence[Name]:
+        """A service's settings."""
+        return self._names[self._models[service]]
+
     def check(self, env: Mapping[str, str], values: Mapping[str, str]) -> None:
         """Raises SettingsError when any service would refuse these."""
-        for model in self._models.values():
-            load(model, env, values)
+        for service in self._models:
+            self.check_one(service, env, values)
+
+    def check_one(self, service: str, env: Mapping[str, str], values: Mapping[str, str]) -> None:
+        """Raises SettingsError when this service would refuse these."""
+        load(self._models[service], env, values)
 
     def effective(self, env: Mapping[str, str], values: Mapping[str, str]) -> list[Effective]:
-        """Every setting there is, by name."""
+        """Every setting there is, by name; all services have the same values, from the file."""
         found: dict[str, Effective] = {}
-        for model, names in self._names.items():
-            settings = load(model, env, values)
-            tree = settings.model_dump(by_alias=True, mode="json")
-            tree["profile"] = settings.effective_profile.value
-            for name in names:
-                for dotted, value in _expand(name.path, tree, ""):
-                    shown = _shown(name, dotted, value)
-                    source = _source(dotted, env, values)
-                    found.setdefault(
-                        dotted, Effective(name=dotted, shown=shown, source=source, live=name.live)
-                    )
+        for service in self._models:
+            for row in self._rows(service, env, values, "file"):
+                found.setdefault(row.name, row)
         return [found[name] for name in sorted(found)]
+
+    def effective_each(
+        self, env: Mapping[str, str], values: Mapping[str, Mapping[str, str]], source: str
+    ) -> list[Effective]:
+        """Every setting there is, by name, where each service has values of its own.
+
+        A setting at which services differ comes once for each value, with whose it is.
+        """
+        found: dict[str, dict[Effective, list[str]]] = {}
+        for service in self._models:
+            for row in self._rows(service, env, values[service], source):
+                found.setdefault(row.name, {}).setdefault(row, []).append(service)
+        return [
+            row if len(found[name]) == 1 else replace(row, services=tuple(services))
+            for name in sorted(found)
+            for row, services in found[name].items()
+        ]
+
+    def _rows(
+        self, service: str, env: Mapping[str, str], values: Mapping[str, str], kept: str
+    ) -> Iterator[Effective]:
+        settings = load(self._models[service], env, values)
+        tree = settings.model_dump(by_alias=True, mode="json")
+        tree["profile"] = settings.effective_profile.value
+        for name in self.names(service):
+            for dotted, value in _expand(name.path, tree, ""):
+                shown = _shown(name, dotted, value)
+                source = _source(dotted, env, values, kept)
+                yield Effective(name=dotted, shown=shown, source=source, live=name.live)
 
 
 def _expand(path: tuple[str | None, ...], tree: Any, prefix: str) -> Iterator[tuple[str, Any]]:
@@ -70,10 +111,10 @@ def _expand(path: tuple[str | None, ...], tree: Any, prefix: str) -> Iterator[tu
         yield from _expand(path[1:], tree[part], f"{prefix}{part}.")
 
 
-def _source(dotted: str, env: Mapping[str, str], values: Mapping[str, str]) -> str:
+def _source(dotted: str, env: Mapping[str, str], values: Mapping[str, str], kept: str) -> str:
     if env_name(dotted) in env:
         return "env"
-    return "file" if dotted in values else "default"
+    return kept if dotted in values else "default"
 
 
 def _shown(name: Name, dotted: str, value: Any) -> str:

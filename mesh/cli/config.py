@@ -1,52 +1,81 @@
-"""`leaky config`: settings, in a file under the data folder that the services follow."""
+"""`leaky config`: settings, in the file under the data folder or in Consul KV."""
 
-import fcntl
-import json
+import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 
 from mesh.cli import options
 from mesh.cli.catalogue import Catalogue, Effective
-from mesh.cli.data import LOCK, environment, holder, private_folder, write_private
+from mesh.cli.config_file import FileSettings
+from mesh.cli.data import environment
 from mesh.cli.refusal import USAGE, RefusedError
 from mesh.cli.screen import print_table
-from mesh.cli.services import settings_models
+from mesh.cli.services import NAMES, settings_models
 from mesh.settings import MeshSettings
 from mesh.settings.names import env_name
-from mesh.settings.source import FILE, load, read_file
+from mesh.settings.source import load
 
 app = typer.Typer(help="Look at settings and change them.", no_args_is_help=True)
-# The file is found through it, so it cannot say where the file is.
-_OUTSIDE = "data"
+# The place is found through them, so they cannot be in it.
+_OUTSIDE = {
+    "data": "the data folder is chosen with --data or LEAKY_DATA",
+    "registry": "the registry is chosen with LEAKY_REGISTRY, for it says where settings are",
+}
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="Such as token.bucket.capacity.")]
+_Services = Annotated[
+    list[str] | None,
+    typer.Option("--service", metavar="SERVICE", help="In Consul KV: for it alone; repeatable."),
+]
+_TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        metavar="FILE",
+        help="The Consul token; else CONSUL_HTTP_TOKEN, else the services' own.",
+    ),
+]
+
+
+class Place(Protocol):
+    """Where settings are kept."""
+
+    def effective(self) -> list[Effective]:
+        """What all stand at."""
+        ...
+
+    def put(self, name: str, text: str | None, services: list[str]) -> str:
+        """Changes one, None to its default; what else is to know of it. Raises SettingsError."""
+        ...
 
 
 @app.command()
 def get(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="All without.")] = None,
     data: options.Data = None,
+    token_file: _TokenFile = None,
 ) -> None:
     """Show what settings stand at, where that comes from, and whether changes apply live."""
-    env = environment(data)
-    folder = load(MeshSettings, env, {}).data
     catalogue = Catalogue(settings_models())
-    found = catalogue.effective(env, read_file(folder))
+    if name is not None:
+        catalogue.find(name)
+    found = _place(catalogue, data, token_file).effective()
     if name is None:
-        rows = [(row.name, row.shown, row.source, _applies(row)) for row in found]
+        rows = [(_named(row), row.shown, row.source, _applies(row)) for row in found]
         print_table(("name", "value", "source", "applies"), rows)
         return
-    catalogue.find(name)
-    for row in found:
-        if row.name == name:
-            typer.echo(f"{row.shown}  ({row.source}, {_applies(row)})")
-            return
-    raise RefusedError(f"{name} is not set")
+    rows_of_it = [row for row in found if row.name == name]
+    if not rows_of_it:
+        raise RefusedError(f"{name} is not set")
+    for row in rows_of_it:
+        whose = f"{', '.join(row.services)}: " if row.services else ""
+        typer.echo(f"{whose}{row.shown}  ({row.source}, {_applies(row)})")
+
+
+def _named(row: Effective) -> str:
+    return f"{row.name} [{', '.join(row.services)}]" if row.services else row.name
 
 
 def _applies(row: Effective) -> str:
@@ -58,67 +87,55 @@ def put(
     name: _Name,
     value: Annotated[str, typer.Argument(metavar="VALUE", help="- reads it from stdin.")],
     data: options.Data = None,
+    services: _Services = None,
+    token_file: _TokenFile = None,
 ) -> None:
     """Change a setting; refused when any service would refuse it."""
     if value == "-":
         value = sys.stdin.readline().rstrip("\r\n")
-    edit = _edit(name, data)
-    with _alone(edit.folder):
-        values = {**read_file(edit.folder), name: value}
-        _store(edit, values)
-    typer.echo(f"{name} is set{edit.note()}")
+    note = _change(name, value, data, services, token_file)
+    typer.echo(f"{name} is set{note}")
 
 
 @app.command()
-def unset(name: _Name, data: options.Data = None) -> None:
+def unset(
+    name: _Name,
+    data: options.Data = None,
+    services: _Services = None,
+    token_file: _TokenFile = None,
+) -> None:
     """Put a setting back to its default."""
-    edit = _edit(name, data)
-    with _alone(edit.folder):
-        values = read_file(edit.folder)
-        if values.pop(name, None) is None:
-            raise RefusedError(f"{name} is not set in {edit.folder / FILE}")
-        _store(edit, values)
-    typer.echo(f"{name} is back to its default{edit.note()}")
+    note = _change(name, None, data, services, token_file)
+    typer.echo(f"{name} is back to its default{note}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Edit:
-    name: str
-    live: bool
-    folder: Path
-    catalogue: Catalogue
-    env: Mapping[str, str]
-
-    def note(self) -> str:
-        """What else is to know of the change."""
-        notes = []
-        if env_name(self.name) in self.env:
-            notes.append(f"; {env_name(self.name)} in the environment wins over it")
-        if not self.live and holder(self.folder / LOCK) is not None:
-            notes.append("; it takes effect after a restart: leaky down, then leaky up")
-        return "".join(notes)
-
-
-def _edit(name: str, data: Path | None) -> _Edit:
-    env = environment(data)
+def _change(
+    name: str,
+    text: str | None,
+    data: Path | None,
+    services: list[str] | None,
+    token_file: Path | None,
+) -> str:
     catalogue = Catalogue(settings_models())
-    live = catalogue.find(name).live
-    if name == _OUTSIDE:
-        message = "the data folder is chosen with --data or LEAKY_DATA"
-        raise RefusedError(message, code=USAGE)
-    folder = private_folder(load(MeshSettings, env, {}).data)
-    return _Edit(name=name, live=live, folder=folder, catalogue=catalogue, env=env)
+    catalogue.find(name)
+    if name in _OUTSIDE:
+        raise RefusedError(_OUTSIDE[name], code=USAGE)
+    for service in services or []:
+        if service not in NAMES:
+            message = f"there is no service {service}; there are {', '.join(NAMES)}"
+            raise RefusedError(message, code=USAGE)
+    note = _place(catalogue, data, token_file).put(name, text, services or [])
+    if env_name(name) in os.environ:
+        note = f"; {env_name(name)} in the environment wins over it{note}"
+    return note
 
 
-def _store(edit: _Edit, values: Mapping[str, str]) -> None:
-    # Without its variable, so that a value which the environment hides is checked too.
-    env = {key: text for key, text in edit.env.items() if key != env_name(edit.name)}
-    edit.catalogue.check(env, values)
-    write_private(edit.folder / FILE, json.dumps(values, indent=2, sort_keys=True) + "\n")
+def _place(catalogue: Catalogue, data: Path | None, token_file: Path | None) -> Place:
+    env = environment(data)
+    start = load(MeshSettings, env, {})
+    if not start.uses_consul:
+        return FileSettings(catalogue, env, start.data)
+    # py-consul comes with it, which is much to import.
+    from mesh.cli.config_kv import KvSettings, operator_token  # noqa: PLC0415
 
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    with (folder / f"{FILE}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return KvSettings(catalogue, env, start, operator_token(env, token_file))
