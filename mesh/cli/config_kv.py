@@ -98,7 +98,8 @@ class KvSettings:
             try:
                 yield Kv(client)
             except ForbiddenError as error:
-                message = f"{error}; give another token with --token-file or CONSUL_HTTP_TOKEN"
+                said = str(error).rstrip(".")
+                message = f"{said}; give another token with --token-file or CONSUL_HTTP_TOKEN"
                 raise RefusedError(message) from error
 
 

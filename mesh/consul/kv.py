@@ -166,4 +166,4 @@ def _failures() -> Iterator[None]:
     except ACLPermissionDenied as error:
         raise ForbiddenError(told(error)) from error
     except FAILURES as error:
-        raise SourceAwayError(told(error)) from error
+        raise SourceAwayError(f"Consul cannot be asked: {told(error)}") from error
