@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from mesh.consul.plan import Plan
 
 app = typer.Typer(help="Make a Consul ready for the services.", no_args_is_help=True)
-_Tokens = Annotated[
-    Path, typer.Option("--tokens", metavar="DIR", help="Where the services' tokens are.")
-]
 
 
 @app.command()
@@ -31,7 +28,9 @@ def bootstrap(
     token_file: Annotated[
         Path, typer.Option("--token-file", metavar="FILE", help="A management token.")
     ],
-    tokens: _Tokens,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Where the services' tokens are written.")
+    ],
     folder: Annotated[
         Path, typer.Option("--folder", metavar="DIR", help="Policies, config entries and seed.")
     ] = Path("consul"),
@@ -58,13 +57,17 @@ def bootstrap(
     _check(plan.seed)
     changes = _Changes()
     secrets = asyncio.run(_bootstrap(start, read_token(token_file), plan, changes))
-    _keep(secrets, tokens, changes)
+    _keep(secrets, out, changes)
     if not changes.any:
         typer.echo("nothing to change")
 
 
 @app.command("env")
-def variables(tokens: _Tokens) -> None:
+def variables(
+    tokens: Annotated[
+        Path, typer.Option("--tokens", metavar="DIR", help="What --out of bootstrap was.")
+    ],
+) -> None:
     """Print the variables that give each service its token, without a secret in them."""
     for name in NAMES:
         file = tokens.absolute() / f"{name}.token"
