@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -47,7 +48,8 @@ class Remembered:
                 json.dump(addresses, file)
             draft.replace(path)
         except OSError as error:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink()
             self._tell(error)
 
     def _path(self, service: str) -> Path:
