@@ -9,7 +9,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cassandra import DriverException
-from cassandra.cluster import Cluster, NoHostAvailable, Session
+from cassandra.cluster import (
+    EXEC_PROFILE_DEFAULT,
+    Cluster,
+    ExecutionProfile,
+    NoHostAvailable,
+    Session,
+)
+from cassandra.policies import WhiteListRoundRobinPolicy
 
 TIMEOUT_SECONDS = 60.0
 # One statement ends where the next begins: no text in a schema can hold this line.
@@ -33,7 +40,13 @@ def write(session: Session, schema: str) -> str:
 def main(verb: str, url: str, what: str) -> None:
     """Prints to standard output what the verb gives."""
     address = urlsplit(url)
-    with Cluster([address.hostname], port=address.port or 9042) as cluster:
+    only = ExecutionProfile(WhiteListRoundRobinPolicy([address.hostname]))
+    with Cluster(
+        [address.hostname],
+        port=address.port or 9042,
+        protocol_version=5,
+        execution_profiles={EXEC_PROFILE_DEFAULT: only},
+    ) as cluster:
         session = cluster.connect()
         print(write(session, Path(what).read_text()) if verb == "write" else read(session, what))
 

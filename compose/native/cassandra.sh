@@ -46,6 +46,9 @@ cdc_raw_directory: $home/data/cdc_raw
 # A second of writes at most is lost when the machine dies, none when only the process does.
 commitlog_sync: periodic
 commitlog_sync_period: 1s
+# Where the disk is slow to sync, writes go on for so long (1.5 s unless said).
+periodic_commitlog_sync_lag_block: 10s
+write_request_timeout: 5s
 # Half a node is worse than none: it ends, and the next start says why.
 disk_failure_policy: die
 commit_failure_policy: die
@@ -56,7 +59,8 @@ CONF
 
 part_command() {
   mark=-Dcassandra.config=file://$home/cassandra.yaml
-  command=("${java:-java}" "-javaagent:$(echo "${built:-}"/libs/jamm-*.jar)" -Xms512m -Xmx512m -XX:+ExitOnOutOfMemoryError
+  command=("${java:-java}" "-javaagent:$(echo "${built:-}"/libs/jamm-*.jar)"
+    -Xms512m -Xmx512m -XX:+ExitOnOutOfMemoryError
     "@$here/cassandra/jvm17.options" "-Dlogback.configurationFile=file://$here/cassandra/logback.xml"
     "$mark" "-Dcassandra.storagedir=$home/data" "-Dcassandra.jmx.local.port=$CASSANDRA_JMX_PORT"
     -Dcassandra-foreground=yes -Dcassandra.skip_wait_for_gossip_to_settle=0 -Dcassandra.ring_delay_ms=0

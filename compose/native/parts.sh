@@ -6,7 +6,7 @@ here=$(cd "$(dirname "$0")" && pwd -P)
 every=(postgresql redis kafka cassandra consul)
 
 usage() {
-  echo "usage: $0 up DIR [PART...] | down DIR [PART...] | status DIR [PART...] | install [PART...]; parts: ${every[*]}" >&2
+  echo "usage: $0 up|down|status DIR [PART...] | install [PART...]; parts: ${every[*]}" >&2
   exit 2
 }
 

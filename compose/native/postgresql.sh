@@ -40,8 +40,8 @@ refuse_unreachable() {
   local parent=$home
   while [[ $parent != / ]]; do
     parent=$(dirname "$parent")
-    "${as_postgres[@]}" test -x "$parent" || fail "the user postgres may not enter $parent (mode $(stat -c %a "$parent")): \
-choose another folder, or chmod o+x $parent"
+    "${as_postgres[@]}" test -x "$parent" ||
+      fail "the user postgres may not enter $parent: choose another folder, or chmod o+x $parent"
   done
   fail "the user postgres may not write in $home"
 }

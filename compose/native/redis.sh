@@ -32,6 +32,8 @@ dir $home/data
 appendonly yes
 appendfsync everysec
 save ""
+# A backup is the only one that asks for a snapshot: it waits for no second.
+repl-diskless-sync-delay 0
 # Rate buckets and windows must never be forgotten to make room: a write is refused instead.
 maxmemory-policy noeviction
 # The command line must keep naming this file: it is how a pid is known to be this server.

@@ -1,6 +1,7 @@
 """A part of a test's own, from compose/native/: it may be stopped, killed and thrown away."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -30,13 +31,21 @@ PORTS = {
 }
 
 
+# Below those that the kernel gives to connections: a client that tries again and again to reach
+# a stopped part on one of them may end up connected to itself, and hold the port.
+CHOICE = range(20_000, 32_000)
+
+
 def free_ports(count: int) -> list[int]:
     """Ports nobody listens on, all different."""
+    chosen: list[int] = []
     with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+        while len(chosen) < count:
+            probe = held.enter_context(socket.socket())
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", secrets.choice(CHOICE)))
+                chosen.append(int(probe.getsockname()[1]))
+    return chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

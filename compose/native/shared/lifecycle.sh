@@ -61,21 +61,27 @@ save_ports() {
   mv "$home/ports.new" "$home/ports"
 }
 
+taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# Something else that listens there would answer in this part's place.
 refuse_taken_ports() {
-  local entry name
+  local entry name deadline=$SECONDS
+  # Not stopped in order: its last process may be dying still, and gives its ports back last.
+  [[ ! -e $home/pid ]] || deadline=$((SECONDS + 10))
   for entry in "${ports[@]}"; do
     name=${entry%%=*}
-    # Something else that listens there would answer in this part's place.
-    if (exec 3<>"/dev/tcp/127.0.0.1/${!name}") 2>/dev/null; then
-      fail "port ${!name} is taken by another process; give a free one as $name=..."
-    fi
+    while taken "${!name}"; do
+      ((SECONDS < deadline)) || fail "port ${!name} is taken by another process; give a free one as $name=..."
+      sleep 0.1
+    done
   done
 }
 
 # ask BYTES COUNT: sends them to the port, prints the first COUNT bytes of the answer in hexadecimal.
 ask() {
   (
-    exec 3<>"/dev/tcp/127.0.0.1/$port" && printf '%b' "$1" >&3 && timeout 5 head -c "$2" <&3 | od -An -v -tx1 | tr -d ' \n'
+    exec 3<>"/dev/tcp/127.0.0.1/$port" && printf '%b' "$1" >&3 &&
+      timeout 5 head -c "$2" <&3 | od -An -v -tx1 | tr -d ' \n'
   ) 2>/dev/null
 }
 
@@ -114,13 +120,30 @@ wait_for_answer() {
   took=$(((${EPOCHREALTIME/[.,]/} - begun) / 100000))
 }
 
+# The state of a process and when it began, in that order.
+life() {
+  local fields
+  fields=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+  # The name in the second field may hold anything, also blanks and brackets.
+  read -ra fields <<<"${fields##*) }"
+  echo "${fields[0]} ${fields[19]}"
+}
+
+# Whether it lives, or dies but still has threads: with the last of them go its ports.
+lingers() {
+  local state began
+  read -r state began < <(life "$1") || return 1
+  [[ $began == "$2" ]] || return 1
+  [[ $state != Z ]] || [[ $(find "/proc/$1/task" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l) -gt 1 ]]
+}
+
 end_process() {
-  local pid deadline
+  local pid began deadline=$((SECONDS + 30))
   pid=$(running_pid) || return 0
+  read -r _ began < <(life "$pid") || return 0
   kill -s "${stop_signal:-TERM}" "$pid" 2>/dev/null || true
-  deadline=$((SECONDS + 30))
-  while is_ours "$pid"; do
-    if ((SECONDS >= deadline)); then
+  while lingers "$pid" "$began"; do
+    if ((SECONDS >= deadline)) && is_ours "$pid"; then
       say "pid $pid does not end after 30 s: killing it"
       kill -s KILL "$pid" 2>/dev/null || true
       deadline=$((SECONDS + 30))
