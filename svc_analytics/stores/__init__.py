@@ -7,6 +7,7 @@ from svc_analytics.ports import UsageSource, UsageStore
 STORES: Registry[UsageStore] = Registry(
     "analytics.store",
     {
+        "cassandra": "svc_analytics.stores.cassandra.store:open_store",
         "sqlite": "svc_analytics.stores.sql:open_store",
         "postgresql": "svc_analytics.stores.sql:open_store",
     },
@@ -15,6 +16,7 @@ STORES: Registry[UsageStore] = Registry(
 SCHEMAS: Registry[Schema] = Registry(
     "analytics.store",
     {
+        "cassandra": "svc_analytics.stores.cassandra.schema:open_schema",
         "sqlite": "svc_analytics.stores.sql:open_schema",
         "postgresql": "svc_analytics.stores.sql:open_schema",
     },
