@@ -1,39 +1,67 @@
-"""The whole system as real processes, on free ports and data of its own."""
+"""The whole system as real processes, on free ports and data of its own.
 
-from collections.abc import Iterator
+Where all the real parts run it stands on them, with two of svc_token and two
+of svc_gateway; else on the embedded stores.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.e2e import real
 from tests.e2e.system import System
 
+Made = Callable[[Path, Mapping[str, str]], System]
+
 
 @pytest.fixture(scope="session")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def systems() -> Iterator[Made]:
+    """Makes systems that have not been started yet; all are ended after the last test."""
+    with ExitStack() as stack:
+
+        def make(data: Path, env: Mapping[str, str]) -> System:
+            made = _made(stack, data, env)
+            stack.callback(made.end)
+            return made
+
+        yield make
+
+
+def _made(stack: ExitStack, data: Path, env: Mapping[str, str]) -> System:
+    if not real.there():
+        return System(data, env)
+    corner = stack.enter_context(real.corner())
+    own = {**corner.env, **env}
+    return System(data, own, instances=real.INSTANCES, operator=corner.operator)
+
+
+@pytest.fixture(scope="session")
+def local(systems: Made, tmp_path_factory: pytest.TempPathFactory) -> System:
     """A playground that all read-mostly tests share; limits are out of the way."""
-    with System(
-        tmp_path_factory.mktemp("local"),
-        {"LEAKY_GATEWAY_RATE_LIMIT_CAPACITY": "1000000"}
-        | {"LEAKY_GATEWAY_RATE_LIMIT_ROUTES_API_V1_TOKENS": "1000000"},
-    ).up() as system:
-        yield system
+    env = {
+        "LEAKY_GATEWAY_RATE_LIMIT_CAPACITY": "1000000",
+        "LEAKY_GATEWAY_RATE_LIMIT_ROUTES_API_V1_TOKENS": "1000000",
+    }
+    return systems(tmp_path_factory.mktemp("local"), env).start()
 
 
 @pytest.fixture(scope="session")
-def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def secure(systems: Made, tmp_path_factory: pytest.TempPathFactory) -> System:
     """The same with every rule enforced."""
     env = {
         "LEAKY_PROFILE": "secure",
         "LEAKY_GATEWAY_RATE_LIMIT_CAPACITY": "1000000",
         "LEAKY_GATEWAY_RATE_LIMIT_ROUTES_API_V1_TOKENS": "1000000",
     }
-    with System(tmp_path_factory.mktemp("secure"), env).up() as system:
-        yield system
+    return systems(tmp_path_factory.mktemp("secure"), env).start()
 
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[System]:
     """A system of the test's own, not started yet."""
-    system = System(tmp_path / "data", {})
-    yield system
-    system.end()
+    with ExitStack() as stack:
+        system = _made(stack, tmp_path / "data", {})
+        stack.callback(system.end)
+        yield system

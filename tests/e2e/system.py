@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
@@ -28,10 +28,23 @@ PORTS = (
 
 
 class System:
-    """One `leaky up` over one data folder; may be started more than once."""
+    """One `leaky up` over one data folder; may be started more than once.
 
-    def __init__(self, data: Path, env: Mapping[str, str]) -> None:
+    `instances` are what it is told, such as "token=2"; `operator` is what only
+    commands find in their environment, not the services.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        env: Mapping[str, str],
+        *,
+        instances: Sequence[str] = (),
+        operator: Mapping[str, str] | None = None,
+    ) -> None:
         self.data = data
+        self._operator = operator or {}
+        self._instances = [word for each in instances for word in ("--instances", each)]
         self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         ports = {_variable(name): str(port) for name, port in self.ports.items()}
         clean = {key: value for key, value in os.environ.items() if not key.startswith("LEAKY_")}
@@ -51,7 +64,7 @@ class System:
         """Runs a `leaky` command on this system's settings."""
         return subprocess.run(  # noqa: S603 our own command
             [sys.executable, "-m", "mesh.cli", *arguments],
-            env=self.env,
+            env={**self.env, **self._operator},
             input=stdin,
             capture_output=True,
             text=True,
@@ -64,8 +77,11 @@ class System:
         self.log_file.touch()
         said = len(self.log())
         with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "mesh.cli", "up"], env=self.env, stdout=log, stderr=log
+            self._process = subprocess.Popen(  # noqa: S603 our own command
+                [sys.executable, "-m", "mesh.cli", "up", *self._instances],
+                env=self.env,
+                stdout=log,
+                stderr=log,
             )
         until(lambda: "ready in" in self.log()[said:] or self._ended(), START_SECONDS)
         if self._ended():
@@ -106,9 +122,9 @@ class System:
         until(lambda: not any(map(_alive, pids)), 10)
 
     def pids(self) -> dict[str, int]:
-        """The pid of each service."""
+        """The pid of each process by its name, such as "token" and "token.2"."""
         running = json.loads((self.data / "up.json").read_text())
-        return {one["service"]: one["pid"] for one in running if one["pid"]}
+        return {one["name"]: one["pid"] for one in running if one["pid"]}
 
     def client(self, service: str = "gateway") -> httpx.Client:
         """An HTTP client of a service."""

@@ -1,6 +1,5 @@
 """Limits as they are by default, and settings that are changed while everything runs."""
 
-import json
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -9,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from mesh.settings.source import FILE
 from tests.e2e import documented
+from tests.e2e.conftest import Made
 from tests.e2e.shape import error_of
 from tests.e2e.system import System, until
 
@@ -21,11 +20,13 @@ FLAGS = "feature.flags"
 
 
 @pytest.fixture(scope="module")
-def tuned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Default capacities; in a window so long that no test meets its end."""
-    env = {"LEAKY_GATEWAY_RATE_LIMIT_WINDOW": "24h"}
-    with System(tmp_path_factory.mktemp("tuned"), env).up() as system:
-        yield system
+def tuned(systems: Made, tmp_path_factory: pytest.TempPathFactory) -> System:
+    """Default capacities, in a window so long that no test meets its end; buckets hardly leak."""
+    env = {
+        "LEAKY_GATEWAY_RATE_LIMIT_WINDOW": "24h",
+        "LEAKY_TOKEN_BUCKET_LEAK_RATE_PER_SECOND": "0.001",
+    }
+    return systems(tmp_path_factory.mktemp("tuned"), env).start()
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +49,16 @@ def consume(http: httpx.Client, system: System, **changed: Any) -> httpx.Respons
 
 @pytest.fixture(scope="module")
 def switched(http: httpx.Client, tuned: System) -> System:
-    """Everything that can be switched off is off, by the file that the command writes."""
+    """Everything that can be switched off is off, by the command."""
     values = {
         f"{FLAGS}.gateway.rate-limiting": "false",
         f"{FLAGS}.token-service.saga-purchases": "false",
         f"{FLAGS}.token-service.quota-enforcement": "false",
         "providers.openai.enabled": "false",
     }
-    draft = tuned.data / "settings.draft"
-    draft.write_text(json.dumps(values))
-    draft.replace(tuned.data / FILE)
+    for name, value in values.items():
+        put = tuned.leaky("config", "set", name, value)
+        assert put.returncode == 0, put.stderr
     path = "/api/v1/providers/openai/quota"
     until(lambda: not http.get(tuned.url("token") + path).json()["enabled"], SECONDS)
     until(lambda: "ratelimit" not in http.get(tuned.url() + path).headers, SECONDS)

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# The system on PostgreSQL, Redis, Kafka, Cassandra and Consul, without Docker: two of svc_token, and two of
+# svc_gateway behind one port. Arguments are those of `leaky up`. Ctrl-C drains it and stops the parts it started.
+# The parts' data is under LEAKY_PARTS, by default a folder of this user's in /var/tmp; the system's under LEAKY_DATA.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd -P)
+bin=$root/.venv/bin
+parts=${LEAKY_PARTS:-/var/tmp/leaky-parts-$(id -u)}
+export LEAKY_DATA=${LEAKY_DATA:-$root/.leaky/full}
+
+step() { printf '\n== %s\n' "$*"; }
+
+own_folder() {
+  mkdir -p "$parts"
+  [[ -O $parts && ! -L $parts ]] || { echo "$parts is somebody else's; choose another with LEAKY_PARTS" >&2; exit 1; }
+}
+
+# Which store each part of the system is on. What carries a password goes by the environment, never by KV.
+settings() {
+  local postgresql=${PARTS_POSTGRESQL:?} redis=${PARTS_REDIS:?} kafka=${PARTS_KAFKA:?}
+  export LEAKY_REGISTRY=${PARTS_CONSUL:?}
+  export LEAKY_AUTH_STORE=$postgresql/leaky_auth LEAKY_TOKEN_STORE=$postgresql/leaky_token
+  export LEAKY_STUBS_STORE=$postgresql/leaky_stubs LEAKY_ANALYTICS_STORE=${PARTS_CASSANDRA:?}/leaky
+  export LEAKY_TOKEN_BUCKET_STORE=$redis/0 LEAKY_GATEWAY_RATE_LIMIT_STORE=$redis/1
+  export LEAKY_TOKEN_USAGE_SINK=$kafka LEAKY_ANALYTICS_USAGE_SOURCE=$kafka
+  local name
+  for name in gateway auth token analytics stubs; do
+    export "LEAKY_${name^^}_CONSUL_TOKEN=$(<"$parts/consul/tokens/$name.token")"
+  done
+}
+
+own_folder
+running=$("$root/compose/native/parts.sh" status "$parts" >/dev/null 2>&1 && echo yes || echo no)
+[[ $running == yes ]] || trap 'step "stopping the parts"; "$root/compose/native/parts.sh" down "$parts"' EXIT
+
+step "the parts, under $parts"
+"$root/compose/native/parts.sh" up "$parts"
+set -a
+# shellcheck source=/dev/null
+. "$parts/parts.env"
+set +a
+
+step "what Consul holds: policies, tokens, who may call whom, first settings"
+"$bin/leaky" consul bootstrap --registry "$PARTS_CONSUL" --token-file "$PARTS_CONSUL_TOKEN_FILE" \
+  --folder "$root/consul" --out "$parts/consul/tokens"
+settings
+
+step "the stores' schemas"
+"$bin/leaky" migrate
+
+step "the system; Consul's UI: http://${PARTS_CONSUL#consul://}/ui, its token: $PARTS_CONSUL_TOKEN_FILE"
+"$bin/leaky" up --instances token=2 --instances gateway=2 "$@" &
+system=$!
+# Ctrl-C reaches leaky up by itself, and a second one means more to it.
+trap : INT
+trap 'kill -TERM "$system"' TERM
+code=0
+while kill -0 "$system" 2>/dev/null; do
+  wait "$system" && code=0 || code=$?
+done
+exit "$code"

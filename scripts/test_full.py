@@ -1,0 +1,88 @@
+"""Runs the tests that want the real parts: starts those on free ports, and ends them.
+
+Arguments are pytest's; without a path among them, all such tests run. The
+parts keep their data in a folder of this run, which is removed at the end.
+"""
+
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ROOT / "compose" / "native" / "parts.sh"
+# Contract suites over every store, what only a real part shows, and the system on all of them.
+TESTS = (
+    "tests/svc_auth",
+    "tests/svc_token/stores",
+    "tests/svc_gateway/stores",
+    "tests/svc_analytics",
+    "tests/svc_stubs",
+    "tests/compose",
+    "tests/full",
+    "tests/e2e",
+)
+PORTS = (
+    "POSTGRESQL_PORT",
+    "REDIS_PORT",
+    *("KAFKA_PORT", "KAFKA_CONTROLLER_PORT"),
+    *("CASSANDRA_PORT", "CASSANDRA_STORAGE_PORT", "CASSANDRA_JMX_PORT"),
+    *("CONSUL_HTTP_PORT", "CONSUL_DNS_PORT", "CONSUL_GRPC_PORT"),
+    *("CONSUL_SERVER_PORT", "CONSUL_SERF_PORT"),
+)
+# Below what the kernel gives outgoing connections: a part that a test stops finds its port free.
+RANGE = range(20_000, 32_000)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Pytest's exit code."""
+    chosen = [] if any(Path(one.partition("::")[0]).exists() for one in arguments) else TESTS
+    with _parts() as env:
+        command = [sys.executable, "-m", "pytest", *arguments, *chosen]
+        return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode  # noqa: S603
+
+
+@contextmanager
+def _parts() -> Iterator[dict[str, str]]:
+    """The environment that tells where the parts are."""
+    # Not under TMPDIR, which may be one that PostgreSQL's user cannot enter.
+    folder = Path(tempfile.mkdtemp(prefix="leaky-parts-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    env = {**os.environ, **_ports()}
+    try:
+        _run("up", folder, env)
+        lines = (folder / "parts.env").read_text().splitlines()
+        told = dict(line.split("=", 1) for line in lines)
+        yield {**os.environ, **told, "PARTS_DIR": str(folder)}
+    finally:
+        _run("down", folder, env)
+        shutil.rmtree(folder)
+
+
+def _run(verb: str, folder: Path, env: dict[str, str]) -> None:
+    subprocess.run([PARTS, verb, folder], env=env, check=True)  # noqa: S603
+
+
+def _ports() -> dict[str, str]:
+    start = random.randrange(0, len(RANGE) - 1_000)  # noqa: S311 so that two runs hardly meet
+    free = (str(number) for number in RANGE[start:] if _free(number))
+    return dict(zip(PORTS, free, strict=False))
+
+
+def _free(number: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", number))
+        except OSError:
+            return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
