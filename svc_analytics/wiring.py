@@ -32,7 +32,7 @@ async def build(ctx: Context[AnalyticsSettings]) -> AsyncIterator[Parts]:
     settings = ctx.settings.current
     usage = settings.analytics.usage
     async with (
-        STORES.open(settings.store_url) as store,
+        STORES.open(settings.store_url, retention_seconds=settings.analytics.retention) as store,
         SOURCES.open(usage.source, topic=usage.topic, group=usage.group) as source,
     ):
         ready = {"store": store.ping}

@@ -196,8 +196,11 @@ def _summary(rows: Sequence[sa.Row[Any]]) -> Summary:
 
 
 @asynccontextmanager
-async def open_store(url: str) -> AsyncIterator[SqlUsageStore]:
-    """The events in `sqlite:///path` or `postgresql://...`."""
+async def open_store(url: str, **_retention: float) -> AsyncIterator[SqlUsageStore]:
+    """The events in `sqlite:///path` or `postgresql://...`.
+
+    Nothing expires here by itself: the retention is `delete_before`'s.
+    """
     async with sql.open_database(url, service="analytics", folder=MIGRATIONS) as database:
         yield SqlUsageStore(database)
 
