@@ -14,14 +14,15 @@ install -d -m 0700 "$folder"
 
 # write NAME MODE: stdin, whole or not at all; a file that is there stays.
 write() {
-  [[ ! -e $folder/$1 ]] || return 0
+  # Read to its end either way: who writes into a closed pipe has failed.
+  if [[ -e $folder/$1 ]]; then cat >/dev/null; return; fi
   cat >"$folder/.$1.new"
   chmod "$2" "$folder/.$1.new"
   mv "$folder/.$1.new" "$folder/$1"
   echo "made $1"
 }
 # Letters and digits alone, for they stand in URLs and in configuration files.
-random() { head -c 512 /dev/urandom | LC_ALL=C tr -dc 'A-Za-z0-9' | head -c 40; }
+random() { head -c 128 /dev/urandom | base64 | LC_ALL=C tr -dc 'A-Za-z0-9' | cut -c -40 | tr -d '\n'; }
 secret() { random | write "$1" 0444; }
 of() { cat "$folder/$1"; }
 

@@ -1,0 +1,54 @@
+"""The compose files as Python reads them, with their merge keys done."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE = ROOT / "compose"
+NAMES = ("compose", "infra", "full", "observability", "tracing")
+# Which of them are meant to be used together; the first is where paths begin.
+COMBINATIONS = (
+    ("compose",),
+    ("compose", "tracing"),
+    ("infra",),
+    ("infra", "full"),
+    ("infra", "full", "observability"),
+    ("infra", "full", "observability", "tracing"),
+)
+IMAGE = "leaky-tokens"
+
+
+def read(name: str) -> dict[str, Any]:
+    """One file."""
+    found: dict[str, Any] = yaml.safe_load((COMPOSE / f"{name}.yaml").read_text())
+    return found
+
+
+def services() -> dict[str, dict[str, Any]]:
+    """Every container of every file, as "file/service"."""
+    return {
+        f"{name}/{service}": definition
+        for name in NAMES
+        for service, definition in read(name)["services"].items()
+    }
+
+
+def ours() -> dict[str, dict[str, Any]]:
+    """Those that run our own image."""
+    return {key: one for key, one in services().items() if one["image"].startswith(f"{IMAGE}:")}
+
+
+def image_version(name: str) -> str:
+    """The version of the image that this container runs."""
+    version: str = services()[name]["image"].partition(":")[2]
+    return version
+
+
+def native(path: str, pattern: str) -> str:
+    """What compose/native/ says."""
+    match = re.search(pattern, (COMPOSE / "native" / path).read_text())
+    assert match, pattern
+    return match[1]
