@@ -10,8 +10,9 @@ import pytest
 
 from svc_analytics.domain.usage import UsageEvent
 from svc_analytics.ports import UsageStore
-from svc_analytics.settings import AnalyticsSettings
-from svc_analytics.stores import STORES
+from svc_analytics.stores import SCHEMAS, STORES
+from tests.parts import cassandra, postgresql
+from tests.parts.urls import CASSANDRA, POSTGRESQL, backends
 
 NOW_US = 1_700_000_000_123_456
 
@@ -61,14 +62,11 @@ def make_event() -> Callable[..., UsageEvent]:
     return make
 
 
-def _sqlite(folder: Path) -> str:
-    return AnalyticsSettings(data=folder).store_url
-
-
-URLS: dict[str, Callable[[Path], str]] = {"sqlite": _sqlite}
-
-
-@pytest.fixture(params=list(URLS))
+@pytest.fixture(params=backends("sqlite", postgresql=POSTGRESQL, cassandra=CASSANDRA))
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[UsageStore]:
-    async with STORES.open(URLS[request.param](tmp_path)) as opened:
+    if request.param == "cassandra":
+        url = await cassandra.migrated_keyspace(SCHEMAS)
+    else:
+        url = await postgresql.store_url(request.param, tmp_path, "analytics", SCHEMAS)
+    async with STORES.open(url) as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""Auth over a real SQLite file with real cryptography; only time stands still."""
+"""Auth over a real database with real cryptography; only time stands still."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,8 +20,8 @@ from svc_auth.domain.policy import AuthPolicy
 from svc_auth.domain.revocation import Kind, Revocation
 from svc_auth.ports import AuthStore
 from svc_auth.revocations import Broadcaster, Watcher
-from svc_auth.settings import AuthSettings, ClientJwt
-from svc_auth.stores import STORES
+from svc_auth.settings import ClientJwt
+from svc_auth.stores import SCHEMAS, STORES
 from svc_auth.usecases.create_api_key import CreateApiKey
 from svc_auth.usecases.delete_api_key import DeleteApiKey
 from svc_auth.usecases.delete_member import DeleteMember
@@ -36,6 +36,8 @@ from svc_auth.usecases.sign_up import SignUp
 from svc_auth.usecases.validate_api_key import ValidateApiKey
 from svc_auth.usecases.watch_revocations import WatchRevocations
 from svc_auth.workers.last_used import LastUsed
+from tests.parts import postgresql
+from tests.parts.urls import POSTGRESQL, backends
 
 NOW_US = 1_700_000_000_123_456
 LOCAL = AuthPolicy(known_users_only=False, password=PasswordRules(min_length=8, blocklist=False))
@@ -58,15 +60,10 @@ def clock() -> StillClock:
     return StillClock()
 
 
-# Another store joins the contract suite, and every use case's test, by a line here.
-URLS: dict[str, Callable[[Path], str]] = {
-    "sqlite": lambda folder: AuthSettings(data=folder).store_url,
-}
-
-
-@pytest.fixture(params=list(URLS))
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return URLS[request.param](tmp_path)
+# Every use case's test runs over every store that there is.
+@pytest.fixture(params=backends("sqlite", postgresql=POSTGRESQL))
+async def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return await postgresql.store_url(request.param, tmp_path, "auth", SCHEMAS)
 
 
 @pytest.fixture

@@ -21,18 +21,26 @@ async def test_the_first_admin_is_made_before_the_first_start(tmp_path: Path) ->
     assert (found[0].id, found[0].roles) == (user_id, ("ADMIN", "USER"))
 
 
-async def test_an_admin_is_made_while_the_service_is_up(house: Any, tmp_path: Path) -> None:
-    user_id = await create_admin(AuthSettings(data=tmp_path), **WHO)
+def settings_of(store_url: str, folder: Path) -> AuthSettings:
+    return AuthSettings.model_validate({"data": folder, "auth": {"store": store_url}})
+
+
+async def test_an_admin_is_made_while_the_service_is_up(
+    house: Any, store_url: str, tmp_path: Path
+) -> None:
+    user_id = await create_admin(settings_of(store_url, tmp_path), **WHO)
     user, _ = await house.login(username="root", password=WHO["password"])
     assert user.id == user_id
     assert await house.roles(user_id=user_id) == ("ADMIN", "USER")
 
 
-async def test_nobody_becomes_admin_by_registering_again(house: Any, tmp_path: Path) -> None:
+async def test_nobody_becomes_admin_by_registering_again(
+    house: Any, store_url: str, tmp_path: Path
+) -> None:
     alice = await house.alice()
     again = WHO | {"username": "Alice"}
     with pytest.raises(AppError) as caught:
-        await create_admin(AuthSettings(data=tmp_path), **again)
+        await create_admin(settings_of(store_url, tmp_path), **again)
     assert caught.value.outcome.name == "USERNAME_TAKEN"
     assert await house.roles(user_id=alice.id) == ("USER",)
 

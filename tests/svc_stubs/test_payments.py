@@ -24,8 +24,10 @@ from mesh.rpc.local_channel import LocalChannel
 from mesh.rpc.method import rpc
 from svc_stubs.ports import Books
 from svc_stubs.servicers import PaymentServicer
-from svc_stubs.stores import open_books
+from svc_stubs.stores import SCHEMAS, open_books
 from svc_stubs.usecases import Payments
+from tests.parts.postgresql import store_url
+from tests.parts.urls import POSTGRESQL, backends
 
 pytestmark = pytest.mark.anyio
 ID = str(UUID(int=7))
@@ -37,9 +39,9 @@ VOID = rpc(payment_service_pb2.VoidPaymentRequest, payment_service_pb2.VoidPayme
 GET = rpc(payment_service_pb2.GetPaymentRequest, payment_service_pb2.GetPaymentResponse)
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'stubs.db'}"
+@pytest.fixture(params=backends("sqlite", postgresql=POSTGRESQL))
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return await store_url(request.param, tmp_path, "stubs", SCHEMAS)
 
 
 @pytest.fixture
