@@ -10,7 +10,7 @@
 # --max-messages     ends after so many; endless unless given
 # --timeout-seconds  ends when nothing has come for so long; never unless given
 #
-# It reads in no group and commits nothing, so nobody else misses an event by it. Kafka's own
+# It reads in a group of its own name and commits nothing, so nobody else misses an event by it.
 # console consumer does the work; compose/native/kafka.sh installs it when it is missing.
 set -euo pipefail
 

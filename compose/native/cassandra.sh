@@ -4,7 +4,7 @@
 # shellcheck disable=SC2034
 part=cassandra
 ports=(CASSANDRA_PORT=9042 CASSANDRA_STORAGE_PORT=7000 CASSANDRA_JMX_PORT=7199)
-patience=120
+patience=300
 here=$(cd "$(dirname "$0")" && pwd -P)
 # shellcheck source-path=SCRIPTDIR source=shared/lifecycle.sh
 . "$here/shared/lifecycle.sh"

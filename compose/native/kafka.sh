@@ -4,7 +4,7 @@
 # shellcheck disable=SC2034
 part=kafka
 ports=(KAFKA_PORT=9092 KAFKA_CONTROLLER_PORT=9093)
-patience=90
+patience=180
 here=$(cd "$(dirname "$0")" && pwd -P)
 # shellcheck source-path=SCRIPTDIR source=shared/lifecycle.sh
 . "$here/shared/lifecycle.sh"
