@@ -1,0 +1,120 @@
+"""Each part away for 20 s under load: what is said meanwhile, and what is true afterwards."""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.parts import load
+from tests.e2e.parts.whole import Whole, needs_all
+from tests.parts.native import NativePart
+
+pytestmark = [needs_all, pytest.mark.e2e, pytest.mark.anyio]
+AWAY_SECONDS = 20.0
+BACK_SECONDS = 15.0
+CALLERS = 8
+TOKENS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """A part, and whether spending goes on without it."""
+
+    part: str
+    spending: bool
+
+
+OUTAGES = (
+    Outage(part="redis", spending=False),
+    Outage(part="postgresql", spending=False),
+    Outage(part="kafka", spending=True),
+    Outage(part="cassandra", spending=True),
+    Outage(part="consul", spending=True),
+)
+
+
+@pytest.fixture(params=OUTAGES, ids=lambda outage: str(outage.part))
+def outage(request: pytest.FixtureRequest) -> Outage:
+    chosen: Outage = request.param
+    return chosen
+
+
+@pytest.fixture
+def part(outage: Outage, whole: Whole) -> Iterator[NativePart]:
+    """The part that is stopped; it runs again afterwards, whatever happens."""
+    if outage.part == "consul":
+        found = whole.corner.consul
+    else:
+        found = NativePart(name=outage.part, folder=Path(os.environ["PARTS_DIR"]))
+    yield found
+    found.start()
+
+
+async def test_a_part_that_is_away_loses_nothing_and_is_found_again(
+    whole: Whole, outage: Outage, part: NativePart
+) -> None:
+    people, pids = load.users(CALLERS), whole.system.pids()
+    answered, report = whole.answered(), whole.report()
+    asks = [load.consume(whole.system.url(), user, tokens=TOKENS) for user in people]
+    async with load.running(asks, pause=0.05) as written:
+        await asyncio.sleep(2)
+        await asyncio.to_thread(part.stop)
+        gone = time.monotonic()
+        await asyncio.sleep(AWAY_SECONDS / 2)
+        if outage.part == "cassandra":
+            await asyncio.to_thread(_analytics_is_away, whole)
+        await asyncio.sleep(AWAY_SECONDS / 2)
+        await asyncio.to_thread(part.start)
+        back = time.monotonic()
+        await asyncio.sleep(BACK_SECONDS)
+        well = time.monotonic()
+        await asyncio.sleep(2)
+    _said_what_is_documented(written, outage, gone, back)
+    assert written.statuses(until=gone - 1) == {200}
+    assert written.statuses(since=well) == {200}
+    assert whole.system.pids() == pids
+    await load.holds(lambda: whole.report()["totalEvents"] > report["totalEvents"], 60)
+    await _adds_up(whole, people, written, answered)
+
+
+def _said_what_is_documented(written: load.Load, outage: Outage, gone: float, back: float) -> None:
+    meanwhile = [each for each in written.answers if gone + 1 < each.began < back - 1]
+    assert meanwhile, "nobody called"
+    expected = {200} if outage.spending else {503}
+    assert {each.status for each in meanwhile} == expected
+    for each in written.failed():
+        assert each.status == 503
+        assert int(each.headers["retry-after"]) >= 1
+        assert "UNAVAILABLE" in (each.body.get("reason"), each.body.get("status", "").upper())
+    if outage.spending:
+        assert written.failed() == []
+
+
+async def _adds_up(
+    whole: Whole, people: list[str], written: load.Load, answered_before: int
+) -> None:
+    """What providers answered, what pools were charged and what analytics shows is one number."""
+    granted = [each.status for each in written.answers].count(200)
+
+    def settled() -> bool:
+        calls = whole.answered() - answered_before
+        charged = sum(whole.charged(user) for user in people)
+        used = sum(whole.used(user) for user in people)
+        return charged == used == calls * TOKENS
+
+    await load.holds(settled, 60)
+    assert whole.answered() - answered_before >= granted
+    # What was refused may have been asked of the provider only when the store went in between.
+    assert whole.answered() - answered_before <= granted + CALLERS
+
+
+def _analytics_is_away(whole: Whole) -> None:
+    url = f"{whole.system.url()}/api/v1/analytics/usage"
+    answer = httpx.get(url, params={"provider": "openai"}, timeout=15)
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) >= 1

@@ -1,0 +1,115 @@
+"""What a test sees of a system on the real parts, beside its REST."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e import real
+from tests.e2e.system import System
+
+needs_all = pytest.mark.skipif(not real.there(), reason="wants every real part: make test-full")
+ROOMY = {
+    "LEAKY_GATEWAY_RATE_LIMIT_CAPACITY": "10000000",
+    "LEAKY_GATEWAY_RATE_LIMIT_ROUTES_API_V1_TOKENS": "10000000",
+    "LEAKY_TOKEN_BUCKET_CAPACITY": "1000000",
+    "LEAKY_TOKEN_BUCKET_LEAK_RATE_PER_SECOND": "1000",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """A started system and its corner of the parts."""
+
+    system: System
+    corner: real.Corner
+
+    def ports(self, kind: str) -> dict[str, int]:
+        """The REST ("http") or "grpc" port of each process, by its name."""
+        rows = json.loads((self.system.data / "up.json").read_text())
+        return {row["name"]: _number(row[kind]) for row in rows}
+
+    def metric(self, process: str, name: str) -> float:
+        """The sum of a metric's samples in one process; 0 when it has none yet."""
+        text = httpx.get(f"http://127.0.0.1:{self.ports('http')[process]}/metrics").text
+        samples = re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE)
+        return sum(float(sample) for sample in samples)
+
+    def answered(self, provider: str = "openai") -> int:
+        """How many calls the provider's double has answered, by its own books."""
+        text = httpx.get(f"{self.system.url(f'stubs.{provider}')}/metrics").text
+        path = re.escape(f'"/api/v1/{provider}/chat"')
+        found = re.findall(
+            rf"^http_server_requests_seconds_count{{[^}}]*{path}[^}}]*}} (\S+)$", text, re.MULTILINE
+        )
+        return int(sum(float(sample) for sample in found))
+
+    def consul(self, path: str) -> Any:
+        """What Consul answers to an operator."""
+        headers = {"X-Consul-Token": self.corner.operator["CONSUL_HTTP_TOKEN"]}
+        url = self.corner.env["LEAKY_REGISTRY"].replace("consul://", "http://")
+        return httpx.get(f"{url}/v1/{path}", headers=headers).raise_for_status().json()
+
+    def states(self, service: str) -> dict[str, str]:
+        """The worst check of each instance that Consul knows, by the instance's id."""
+        found = {}
+        for entry in self.consul(f"health/service/{service}"):
+            checks = {check["Status"] for check in entry["Checks"]}
+            worst = next(one for one in ("critical", "warning", "passing") if one in checks)
+            found[entry["Service"]["ID"]] = worst
+        return found
+
+    def put(self, key: str, value: str) -> None:
+        """Writes a key into KV past every check of ours."""
+        headers = {"X-Consul-Token": self.corner.operator["CONSUL_HTTP_TOKEN"]}
+        url = self.corner.env["LEAKY_REGISTRY"].replace("consul://", "http://")
+        httpx.put(f"{url}/v1/kv/{key}", content=value, headers=headers).raise_for_status()
+
+    def open_pool(self, org: str, tokens: int) -> None:
+        """Gives an organisation tokens at one provider."""
+        body = {"orgId": org, "provider": "openai", "totalTokens": tokens}
+        url = f"{self.system.url()}/api/v1/tokens/quota/org"
+        assert httpx.post(url, json=body, timeout=15).status_code == 201
+
+    def left(self, org: str) -> int:
+        """What is left of an organisation's tokens."""
+        url = f"{self.system.url()}/api/v1/tokens/quota/org"
+        answer = httpx.get(url, params={"orgId": org, "provider": "openai"}, timeout=15)
+        return int(answer.raise_for_status().json()["remainingTokens"])
+
+    def charged(self, user: str, provider: str = "openai") -> int:
+        """What is gone of a user's pool."""
+        answer = httpx.get(
+            f"{self.system.url()}/api/v1/tokens/quota",
+            params={"userId": user, "provider": provider},
+            timeout=15,
+        )
+        if answer.status_code == 404:
+            return 0
+        body = answer.raise_for_status().json()
+        return int(body["totalTokens"] - body["remainingTokens"])
+
+    def report(self, provider: str = "openai") -> Any:
+        """Analytics' exact totals of the last day."""
+        answer = httpx.get(
+            f"{self.system.url()}/api/v1/analytics/report",
+            params={"provider": provider, "windowMinutes": 1440},
+            timeout=15,
+        )
+        return answer.raise_for_status().json()
+
+    def used(self, user: str) -> int:
+        """What analytics has of a user."""
+        answer = httpx.get(
+            f"{self.system.url()}/api/v1/analytics/users/{user}",
+            params={"windowMinutes": 1440},
+            timeout=15,
+        )
+        return int(answer.raise_for_status().json()["totalTokens"])
+
+
+def _number(port: Any) -> int:
+    return int((port[0] if isinstance(port, list) else port)["number"])
