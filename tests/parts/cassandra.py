@@ -51,7 +51,7 @@ async def fresh_keyspace() -> AsyncIterator[str]:
     try:
         yield at(name)
     finally:
-        await asyncio.to_thread(_drop, name)
+        await asyncio.to_thread(drop, name)
 
 
 async def migrated_keyspace(schemas: Registry[Schema]) -> str:
@@ -102,7 +102,8 @@ def _empty(keyspace: str) -> None:
         execute_concurrent_with_args(_session(), delete, list(rows))
 
 
-def _drop(keyspace: str) -> None:
+def drop(keyspace: str) -> None:
+    """Drops a keyspace; one that is not there is fine."""
     with session() as opened:
         opened.execute(f"DROP KEYSPACE IF EXISTS {keyspace}")
 
@@ -110,7 +111,7 @@ def _drop(keyspace: str) -> None:
 def _drop_at_exit(keyspace: str) -> None:
     # Of itself: the driver starts no thread any more in a process that ends.
     here = Path(__file__).parents[2]
-    drop = f"from tests.parts.cassandra import _drop; _drop({keyspace!r})"
+    drop = f"from tests.parts.cassandra import drop; drop({keyspace!r})"
     subprocess.run([sys.executable, "-c", drop], cwd=here, check=True)  # noqa: S603
 
 

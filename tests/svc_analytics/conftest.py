@@ -10,9 +10,8 @@ import pytest
 
 from svc_analytics.domain.usage import UsageEvent
 from svc_analytics.ports import UsageStore
-from svc_analytics.stores import SCHEMAS, STORES
-from tests.parts import cassandra, postgresql
-from tests.parts.urls import CASSANDRA, POSTGRESQL, backends
+from svc_analytics.stores import STORES
+from tests.svc_analytics.backends import BACKENDS, store_url
 
 NOW_US = 1_700_000_000_123_456
 
@@ -62,11 +61,7 @@ def make_event() -> Callable[..., UsageEvent]:
     return make
 
 
-@pytest.fixture(params=backends("sqlite", postgresql=POSTGRESQL, cassandra=CASSANDRA))
+@pytest.fixture(params=BACKENDS)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[UsageStore]:
-    if request.param == "cassandra":
-        url = await cassandra.migrated_keyspace(SCHEMAS)
-    else:
-        url = await postgresql.store_url(request.param, tmp_path, "analytics", SCHEMAS)
-    async with STORES.open(url) as opened:
+    async with STORES.open(await store_url(request.param, tmp_path)) as opened:
         yield opened

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from svc_analytics.domain.usage import UsageEvent
 from svc_analytics.domain.window import Buckets, Window
 from svc_analytics.ports import UsageStore
 from svc_analytics.stores import STORES
+from tests.svc_analytics.backends import BACKENDS, store_url
 
 USERS = [str(UUID(int=number)) for number in range(4)]
 PROVIDERS = ["openai", "qwen", "gemini"]
@@ -120,6 +122,7 @@ async def agree(
     assert sorted(by_provider, key=lambda one: one.provider) == model.by_provider(user, window)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     batches=BATCHES,
@@ -129,15 +132,17 @@ async def agree(
     cutoff=st.integers(0, 31),
 )
 def test_any_history_reads_as_the_model_says(
+    *,
     batches: list[list[UsageEvent]],
     buckets: Buckets,
     user: str | None,
     most: int,
     cutoff: int,
+    backend: str,
 ) -> None:
     async def replay(folder: str) -> None:
         model = Model()
-        async with STORES.open(f"sqlite:///{Path(folder, 'events.db')}") as store:
+        async with STORES.open(await store_url(backend, Path(folder))) as store:
             for batch in batches:
                 assert await store.append(batch) == model.append(batch)
             await agree(store, model, buckets, user, most)
