@@ -5,7 +5,9 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from mesh.edge.app import service_app
+from mesh.identity.identity import SECRET_FILE
 from mesh.service import Context, Parts, Service
+from mesh.settings.secrets import secret
 from svc_gateway.edge.admission import Admission
 from svc_gateway.edge.fallback import Fallback
 from svc_gateway.limits import LiveRateLimits
@@ -22,9 +24,13 @@ RENAMED = {"X-RateLimit": "X-TokenBucket"}
 async def build(context: Context[GatewaySettings]) -> AsyncIterator[Parts]:
     """The edge: no methods of its own, all methods of the others over REST."""
     settings = context.settings.current
-    async with WINDOWS.open(settings.gateway.rate_limit.store) as windows:
+    shared = secret(settings.data / SECRET_FILE, settings.mesh.secret)
+    async with WINDOWS.open(settings.gateway.rate_limit.store, secret=shared) as windows:
         limit = LimitRequest(
-            windows=windows, limit_of=LiveRateLimits(context.settings), clock=context.clock
+            windows=windows,
+            limit_of=LiveRateLimits(context.settings),
+            fail_open=lambda: context.settings.current.gateway.rate_limit.fail_open,
+            clock=context.clock,
         )
         admission = Admission(
             settings=context.settings, authenticator=context.identity, limit=limit

@@ -97,6 +97,11 @@ class LiveLimits:
         return int((self._settings.current.deadlines.consume + HOLD_MARGIN_SECONDS) * MICRO)
 
     @property
+    def buckets_fail_open(self) -> bool:
+        """Whether calls go on while no bucket can be asked."""
+        return self._settings.current.token.bucket.fail_open
+
+    @property
     def quotas_enforced(self) -> bool:
         """Whether pools are asked at all."""
         return self._settings.current.feature.flags.token_service.quota_enforcement

@@ -107,7 +107,11 @@ class Buckets(Protocol):
     """Rate buckets; each verb decides in one step."""
 
     async def take(self, key: str, cost: int, rule: BucketRule) -> Decision:
-        """Takes `cost` tokens when they fit; the cost is at most the capacity."""
+        """Takes `cost` tokens when they fit; the cost is at most the capacity.
+
+        AppError UNAVAILABLE, as of the other verbs, when the store is away; it
+        may have taken them all the same.
+        """
         ...
 
     async def refund(self, key: str, cost: int, rule: BucketRule, *, taken_us: int) -> None:
@@ -211,6 +215,11 @@ class Limits(Protocol):
     @property
     def stale_us(self) -> int:
         """How long a purchase may stand still before it is called stale."""
+        ...
+
+    @property
+    def buckets_fail_open(self) -> bool:
+        """Whether calls go on while no bucket can be asked."""
         ...
 
     @property

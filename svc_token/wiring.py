@@ -28,6 +28,7 @@ from svc_token.stores.grpc_roles import GrpcRoles
 from svc_token.stores.stores import TokenStores
 from svc_token.stores.topics import Topics
 from svc_token.usecases.advance_purchase import AdvancePurchase
+from svc_token.usecases.ask_bucket import AskBucket
 from svc_token.usecases.consume import Consume
 from svc_token.usecases.expire_orphans import BATCH as ORPHANS
 from svc_token.usecases.expire_orphans import ExpireOrphans
@@ -131,7 +132,9 @@ class _House:
 
     def _consume(self) -> ConsumeServicer:
         consume = Consume(
-            buckets=self.buckets,
+            ask_bucket=AskBucket(
+                buckets=self.buckets, limits=self.limits, clock=self.context.clock
+            ),
             hold_tokens=HoldTokens(
                 ledger=self.stores.ledger,
                 limits=self.limits,

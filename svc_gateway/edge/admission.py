@@ -42,6 +42,9 @@ class Admission:
     async def __call__(self, request: EdgeRequest) -> None:
         """Raises AppError RATE_LIMIT_EXCEEDED, or what is wrong with the credential.
 
+        UNAVAILABLE when the request cannot be counted and must be; where it need
+        not be it passes, and no X-RateLimit header says what nobody knows.
+
         A bad credential counts against the address that it came from, so that
         guessing keys is limited too.
         """

@@ -14,6 +14,7 @@ from mesh.rpc.method import Method
 from svc_gateway.routing import service_of
 
 RETRY_AFTER_SECONDS = "1"
+EDGE = "gateway"
 NAMES = {"auth": "auth-server", "token": "token-service", "analytics": "analytics-service"}
 STUBS = ("qwen-stub", "gemini-stub", "openai-stub")
 
@@ -34,12 +35,15 @@ class Fallback:
             "timestamp": rfc3339(seconds, micros * 1_000),
         }
 
-    def of(self, method: Method[Any, Any], path: str, error: AppError) -> dict[str, Any]:
+    def of(self, method: Method[Any, Any], path: str, error: AppError) -> dict[str, Any] | None:
         """The body for a method that could not be called, at the path it was asked for.
 
         It names who is away: the method's service, or who had to be asked before.
+        None, and so the usual body, when it is the edge that lacks something.
         """
         service = error.away or service_of(method)
+        if service == EDGE:
+            return None
         if service in NAMES:
             return self.body(NAMES[service])
         provider = next((stub for stub in STUBS if f"/{stub.removesuffix('-stub')}/" in path), "")

@@ -40,7 +40,10 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The answer at a moment, in tokens; `wait_us` until the same would fit, 0 when it did."""
+    """The answer at a moment, in tokens; `wait_us` until the same would fit, 0 when it did.
+
+    `counted` is False when no bucket could be asked: then nothing was taken.
+    """
 
     at_us: int
     allowed: bool
@@ -48,6 +51,7 @@ class Decision:
     used: int
     remaining: int
     wait_us: int
+    counted: bool = True
 
     @property
     def wait_seconds(self) -> int:
@@ -71,14 +75,32 @@ def settle_to(level: Level, now_us: int, rule: BucketRule) -> Level:
 
 def take(level: Level, cost: int, now_us: int, rule: BucketRule) -> tuple[Level, Decision]:
     """Takes `cost` tokens if they fit, else nothing. Raises ValueError past the capacity."""
-    if cost > rule.capacity:
-        raise ValueError(f"{cost} tokens never fit a bucket of {rule.capacity}")
+    check_cost(cost, rule)
     level = settle_to(level, now_us, rule)
     wait_us = _wait(level, cost, now_us, rule)
     if wait_us:
         return level, _decision(level, now_us, rule, wait_us)
     level = Level(level.used + cost * MICRO, level.at_us)
     return level, _decision(level, now_us, rule, 0)
+
+
+def check_cost(cost: int, rule: BucketRule) -> None:
+    """Raises ValueError for what no wait would make fit."""
+    if cost > rule.capacity:
+        raise ValueError(f"{cost} tokens never fit a bucket of {rule.capacity}")
+
+
+def uncounted(now_us: int, rule: BucketRule) -> Decision:
+    """What is said when no bucket could be asked and the call goes on: it is told as empty."""
+    return Decision(
+        at_us=now_us,
+        allowed=True,
+        capacity=rule.capacity,
+        used=0,
+        remaining=rule.capacity,
+        wait_us=0,
+        counted=False,
+    )
 
 
 def refund(level: Level, cost: int, taken_us: int, now_us: int, rule: BucketRule) -> Level:

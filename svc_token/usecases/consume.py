@@ -1,6 +1,5 @@
 """Spending tokens at a provider: bucket first, pool second, charge what was answered."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 from leaky.common.v1 import reason_pb2
@@ -10,7 +9,8 @@ from mesh.finisher import Finisher
 from mesh.identity.principal import Principal
 from svc_token.domain.bucket import BucketRule, Decision
 from svc_token.domain.spend import Spend
-from svc_token.ports import Buckets, DeniedEvents, Limits, Providers
+from svc_token.ports import DeniedEvents, Limits, Providers
+from svc_token.usecases.ask_bucket import AskBucket
 from svc_token.usecases.hold_tokens import HoldTokens
 from svc_token.usecases.owner_roles import OwnerRoles
 
@@ -42,7 +42,7 @@ class Consume:
     sweeper frees tokens that were used.
     """
 
-    buckets: Buckets
+    ask_bucket: AskBucket
     hold_tokens: HoldTokens
     providers: Providers
     denied: DeniedEvents
@@ -56,8 +56,8 @@ class Consume:
         """What was spent.
 
         Raises RateLimitedError, and AppError UNKNOWN_PROVIDER, PROVIDER_DISABLED,
-        COST_EXCEEDS_CAPACITY, INSUFFICIENT_QUOTA or PROVIDER_CALL_FAILED; nothing
-        is charged then.
+        COST_EXCEEDS_CAPACITY, INSUFFICIENT_QUOTA, PROVIDER_CALL_FAILED or
+        UNAVAILABLE; nothing is charged then.
         """
         self.limits.usable(spend.provider)
         roles = await self.owner_roles(spend.user_id, principal)
@@ -67,7 +67,7 @@ class Consume:
         return await self.finisher.finish(self._spend(spend, roles, rule))
 
     async def _spend(self, spend: Spend, roles: frozenset[str], rule: BucketRule) -> Spent:
-        decision = await self.buckets.take(spend.bucket, spend.tokens, rule)
+        decision = await self.ask_bucket(spend, rule)
         if not decision.allowed:
             self._refuse(spend, "RATE_LIMITED")
             raise RateLimitedError(decision, self.clock.now_us())
@@ -75,9 +75,7 @@ class Consume:
             hold = await self._hold(spend, roles)
             answer = await self._ask(hold, spend)
         except BaseException:
-            # Without the refund the bucket is merely stricter than it need be.
-            with suppress(AppError):
-                await self.buckets.refund(spend.bucket, spend.tokens, rule, taken_us=decision.at_us)
+            await self.ask_bucket.undo(spend, rule, decision)
             raise
         # What was answered has been used: from here on nothing is given back.
         await self.hold_tokens.settle(hold, spend)

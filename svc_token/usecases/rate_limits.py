@@ -20,7 +20,10 @@ class GetRateLimit:
     async def __call__(
         self, user_id: str, provider: str, principal: Principal
     ) -> tuple[Strategy, Decision]:
-        """The bucket. Raises AppError UNKNOWN_PROVIDER."""
+        """The bucket. Raises AppError UNKNOWN_PROVIDER, or UNAVAILABLE when it cannot be asked.
+
+        That does not depend on whether calls go on then: nobody knows how it stands.
+        """
         self.limits.provider(provider)
         rule = self.limits.bucket(await self.owner_roles(user_id, principal))
         return rule.strategy, await self.buckets.peek(bucket_key(user_id, provider), rule)

@@ -30,6 +30,7 @@ from svc_token.stores.buckets_memory import MemoryBuckets
 from svc_token.stores.denied_queue import DeniedQueue
 from svc_token.stores.stores import TokenStores
 from svc_token.stores.topics import Topics
+from svc_token.usecases.ask_bucket import AskBucket
 from svc_token.usecases.consume import Consume
 from svc_token.usecases.hold_tokens import HoldTokens
 from svc_token.usecases.owner_roles import OwnerRoles
@@ -157,7 +158,7 @@ class House:
         self.denied = DeniedQueue(self.receiver, TOPICS)
         self.owner_roles = OwnerRoles(roles=self.roles)
         self.consume = Consume(
-            buckets=self.buckets,
+            ask_bucket=AskBucket(buckets=self.buckets, limits=self.limits, clock=self.clock),
             hold_tokens=HoldTokens(
                 ledger=self.ledger,
                 limits=self.limits,

@@ -96,7 +96,12 @@ class Edge:
 def edge_with(data: Path, clock: HandClock, **env: str) -> Edge:
     settings = Live.read(GatewaySettings, {"LEAKY_DATA": str(data), **env})
     known = Known({"Bearer a": ALICE, "key-1": KEYED, "key-2": OTHER_KEY})
-    limit = LimitRequest(windows=MemoryWindows(), limit_of=LiveRateLimits(settings), clock=clock)
+    limit = LimitRequest(
+        windows=MemoryWindows(),
+        limit_of=LiveRateLimits(settings),
+        fail_open=lambda: settings.current.gateway.rate_limit.fail_open,
+        clock=clock,
+    )
     admission = Admission(settings=settings, authenticator=known, limit=limit)
     return Edge(admission=admission, known=known, settings=settings)
 

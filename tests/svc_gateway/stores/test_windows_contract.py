@@ -1,20 +1,33 @@
 """What every store of request counters promises."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from svc_gateway.ports import Windows
 from svc_gateway.stores import WINDOWS
 from svc_gateway.stores.windows_memory import OVERFLOW, MemoryWindows
+from tests.parts.redis import corner
+from tests.parts.urls import REDIS, backends
 
 pytestmark = pytest.mark.anyio
+SECRET = "what all gateways share"
 MINUTE = 60_000_000
 
 
-@pytest.fixture(params=["memory://"])
-async def windows(request: pytest.FixtureRequest) -> AsyncIterator[Windows]:
-    async with WINDOWS.open(request.param) as opened:
+@pytest.fixture(params=backends("memory", redis=REDIS))
+def address(request: pytest.FixtureRequest) -> Iterator[str]:
+    if request.param == "memory":
+        yield "memory://"
+        return
+    with corner() as there:
+        yield there
+
+
+@pytest.fixture
+async def windows(address: str) -> AsyncIterator[Windows]:
+    async with WINDOWS.open(address, secret=SECRET) as opened:
         yield opened
 
 
@@ -29,6 +42,16 @@ async def test_a_late_hit_still_counts_in_the_window_before(windows: Windows) ->
     await windows.hit("a", 2, MINUTE)
     assert await windows.hit("a", 1, MINUTE) == 2
     assert await windows.hit("a", 2, MINUTE) == 2
+
+
+async def test_a_window_of_another_length_is_another_window(windows: Windows) -> None:
+    await windows.hit("a", 1, MINUTE)
+    assert await windows.hit("a", 1, 2 * MINUTE) == 1
+
+
+async def test_hits_at_once_are_all_counted(windows: Windows) -> None:
+    counts = await asyncio.gather(*(windows.hit("a", 1, MINUTE) for _ in range(64)))
+    assert sorted(counts) == list(range(1, 65))
 
 
 async def test_memory_keeps_two_windows_and_none_of_another_length() -> None:

@@ -20,6 +20,7 @@ def limiter(clock: HandClock, capacity: int) -> LimitRequest:
     return LimitRequest(
         windows=MemoryWindows(),
         limit_of=lambda path: None if path in free else rule,
+        fail_open=lambda: False,
         clock=clock,
     )
 

@@ -1,39 +1,143 @@
-"""What every store of rate buckets promises; here, the one in memory."""
+"""What every store of rate buckets promises."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
+from mesh.clock import Clock, SystemClock
+from mesh.storage.redis_script import open_script
 from svc_token.domain.bucket import MICRO, BucketRule, Strategy
+from svc_token.ports import Buckets
+from svc_token.stores import BUCKETS
 from svc_token.stores.buckets_memory import MemoryBuckets
+from svc_token.stores.buckets_redis import SCRIPT, RedisBuckets
+from tests.parts.redis import corner
+from tests.parts.urls import REDIS, backends
+from tests.svc_token.conftest import HandClock
 
 pytestmark = pytest.mark.anyio
-RULE = BucketRule(strategy=Strategy.LEAKY_BUCKET, capacity=10, rate=MICRO, window_us=MICRO)
+RULE = BucketRule(strategy=Strategy.LEAKY_BUCKET, capacity=10, rate=MICRO, window_us=60 * MICRO)
+KEY = "bucket:{a}:openai"
+OTHER = "bucket:{b}:openai"
+TTL_US = 60 * MICRO
+Opened = AbstractAsyncContextManager[Buckets]
 
 
-class ManualClock:
-    def __init__(self) -> None:
-        self.now = 1_000 * MICRO
-
-    def now_us(self) -> int:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now / MICRO
+@asynccontextmanager
+async def in_memory(clock: Clock) -> AsyncIterator[Buckets]:
+    yield MemoryBuckets(clock, TTL_US)
 
 
-async def test_take_refund_and_peek_agree() -> None:
-    buckets = MemoryBuckets(ManualClock(), 60 * MICRO)
-    taken = await buckets.take("a", 10, RULE)
+@asynccontextmanager
+async def on_redis(clock: Clock) -> AsyncIterator[Buckets]:
+    with corner() as address:
+        async with open_script(address, SCRIPT, store="buckets") as script:
+            yield RedisBuckets(script, TTL_US, clock=clock)
+
+
+STORES: dict[str, Callable[[Clock], Opened]] = {"memory": in_memory, "redis": on_redis}
+
+
+@pytest.fixture(params=backends("memory", redis=REDIS))
+async def buckets(request: pytest.FixtureRequest, clock: HandClock) -> AsyncIterator[Buckets]:
+    async with STORES[request.param](clock) as opened:
+        yield opened
+
+
+@pytest.fixture(params=backends("memory", redis=REDIS))
+async def as_wired(request: pytest.FixtureRequest) -> AsyncIterator[Buckets]:
+    """As settings open it, on the time that it has of its own."""
+    ttl_us = MICRO // 5
+    if request.param == "memory":
+        async with BUCKETS.open("memory://", clock=SystemClock(), ttl_us=ttl_us) as opened:
+            yield opened
+        return
+    with corner() as address:
+        # A clock that would never move is not looked at.
+        async with BUCKETS.open(address, clock=HandClock(), ttl_us=ttl_us) as opened:
+            yield opened
+
+
+async def test_take_refund_and_peek_agree(buckets: Buckets) -> None:
+    taken = await buckets.take(KEY, 10, RULE)
     assert taken.allowed
-    assert not (await buckets.take("a", 1, RULE)).allowed
-    await buckets.refund("a", 4, RULE, taken_us=taken.at_us)
-    seen = await buckets.peek("a", RULE)
+    assert not (await buckets.take(KEY, 1, RULE)).allowed
+    await buckets.refund(KEY, 4, RULE, taken_us=taken.at_us)
+    seen = await buckets.peek(KEY, RULE)
     assert (seen.used, seen.remaining) == (6, 4)
-    assert (await buckets.peek("b", RULE)).remaining == 10
+    assert (await buckets.peek(OTHER, RULE)).remaining == 10
 
 
-async def test_idle_buckets_are_forgotten_and_their_number_is_bounded() -> None:
-    clock = ManualClock()
-    buckets = MemoryBuckets(clock, 60 * MICRO, most=100)
+async def test_a_cost_above_the_capacity_is_an_error_and_changes_nothing(
+    buckets: Buckets,
+) -> None:
+    with pytest.raises(ValueError, match="never fit"):
+        await buckets.take(KEY, 11, RULE)
+    assert (await buckets.peek(KEY, RULE)).used == 0
+
+
+@pytest.mark.parametrize("strategy", [Strategy.LEAKY_BUCKET, Strategy.TOKEN_BUCKET])
+async def test_a_bucket_drains_with_time(
+    buckets: Buckets, clock: HandClock, strategy: Strategy
+) -> None:
+    rule = replace(RULE, strategy=strategy)
+    await buckets.take(KEY, 10, rule)
+    refused = await buckets.take(KEY, 3, rule)
+    assert (refused.allowed, refused.wait_us, refused.at_us) == (False, 3 * MICRO, clock.now)
+    clock.now += refused.wait_us - 1
+    assert not (await buckets.take(KEY, 3, rule)).allowed
+    clock.now += 1
+    assert (await buckets.take(KEY, 3, rule)).allowed
+
+
+async def test_a_window_forgets_when_it_ends_and_its_refunds_with_it(
+    buckets: Buckets, clock: HandClock
+) -> None:
+    rule = replace(RULE, strategy=Strategy.FIXED_WINDOW)
+    clock.now += -clock.now % rule.window_us + 59 * MICRO
+    first = await buckets.take(KEY, 10, rule)
+    assert (await buckets.take(KEY, 1, rule)).wait_us == MICRO
+    clock.now += MICRO
+    assert (await buckets.take(KEY, 10, rule)).used == 10
+    await buckets.refund(KEY, 10, rule, taken_us=first.at_us)
+    assert (await buckets.peek(KEY, rule)).used == 10
+
+
+async def test_a_rule_that_changes_keeps_what_is_in_the_bucket(buckets: Buckets) -> None:
+    await buckets.take(KEY, 8, RULE)
+    smaller = await buckets.take(KEY, 1, replace(RULE, capacity=4))
+    assert (smaller.allowed, smaller.used, smaller.remaining) == (False, 4, 0)
+    assert (await buckets.take(KEY, 12, replace(RULE, capacity=20))).used == 20
+
+
+async def test_callers_at_once_get_exactly_what_fits(buckets: Buckets) -> None:
+    rule = replace(RULE, capacity=100)
+    asked = [buckets.take(KEY, 7, rule) for _ in range(64)]
+    decisions = await asyncio.gather(*asked, *(buckets.peek(OTHER, rule) for _ in range(8)))
+    assert sum(decision.allowed for decision in decisions[:64]) == 14
+    assert (await buckets.peek(KEY, rule)).used == 98
+
+
+async def test_an_idle_bucket_is_forgotten(as_wired: Buckets) -> None:
+    hardly = replace(RULE, rate=1)
+    assert (await as_wired.take(KEY, 10, hardly)).used == 10
+    async with asyncio.timeout(10):
+        while (await as_wired.peek(KEY, hardly)).used:
+            await as_wired.take(OTHER, 1, RULE)
+            await asyncio.sleep(0.01)
+
+
+async def test_time_is_now(as_wired: Buckets) -> None:
+    before = SystemClock().now_us()
+    decision = await as_wired.take(KEY, 1, RULE)
+    assert before <= decision.at_us <= SystemClock().now_us()
+
+
+async def test_memory_is_bounded_and_gives_up_what_is_idle(clock: HandClock) -> None:
+    buckets = MemoryBuckets(clock, TTL_US, most=100)
     for number in range(1000):
         await buckets.take(f"k{number}", 1, RULE)
     assert len(buckets._levels) == 100

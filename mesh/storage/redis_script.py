@@ -1,0 +1,79 @@
+"""A Lua script on Redis, each call of which is one step there."""
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, RedisError
+
+from mesh.storage.group_commit import GroupCommit
+from mesh.storage.redis import RedisReach, open_redis
+
+Argument = str | int
+_Call = tuple[str, Sequence[Argument]]
+
+
+class RedisScript:
+    """One script with one key.
+
+    Calls that are made while others are on their way travel together next, in
+    one pipeline: a quarter of the CPU a call that one round trip each takes, at
+    64 callers. A call whose answer was lost may have been done; none is repeated.
+    """
+
+    def __init__(self, client: "Redis", source: str, reach: RedisReach) -> None:
+        self._client = client
+        self._source = source
+        # Redis' own name for it, no signature.
+        self._sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+        self._reach = reach
+        self._calls: GroupCommit[_Call, Any] = GroupCommit(self._run)
+
+    async def __call__(self, key: str, *arguments: Argument) -> Any:
+        """The script's answer. Raises AppError UNAVAILABLE, or OVERLOADED when too many wait."""
+        return await self._calls.submit((key, arguments))
+
+    async def close(self) -> None:
+        """Returns when no call is on its way."""
+        await self._calls.close()
+
+    async def _run(self, calls: Sequence[_Call]) -> Sequence[Any]:
+        async with self._reach.reaching():
+            answers = await self._send(calls)
+            unknown = [at for at, one in enumerate(answers) if isinstance(one, NoScriptError)]
+            if unknown:
+                # Redis has been started since; what it does not know it has not run.
+                await self._client.script_load(self._source)
+                again = await self._send([calls[at] for at in unknown])
+                for at, answer in zip(unknown, again, strict=True):
+                    answers[at] = answer
+        return self._told(answers)
+
+    async def _send(self, calls: Sequence[_Call]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for key, arguments in calls:
+            pipeline.execute_command("EVALSHA", self._sha, 1, key, *arguments)
+        return await pipeline.execute(raise_on_error=False)
+
+    def _told(self, answers: Sequence[Any]) -> Sequence[Any]:
+        """The answers, with AppError for what Redis refused: read-only, out of memory."""
+        if not any(isinstance(answer, RedisError) for answer in answers):
+            self._reach.answered()
+            return answers
+        return [
+            self._reach.refused(answer) if isinstance(answer, RedisError) else answer
+            for answer in answers
+        ]
+
+
+@asynccontextmanager
+async def open_script(url: str, source: str, *, store: str) -> AsyncIterator[RedisScript]:
+    """The script on the Redis behind an URL; `store` as in RedisReach."""
+    async with open_redis(url) as client:
+        script = RedisScript(client, source, RedisReach(store))
+        try:
+            yield script
+        finally:
+            await script.close()

@@ -1,0 +1,147 @@
+"""A corner of Redis for a test, and a Redis of a test's own that it may stop."""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from redis import Redis
+from redis.exceptions import ConnectionError as AwayError
+
+from tests.parts.urls import REDIS, url
+
+SERVER = "redis-server"
+# Long past any one test; a test that died gives its corner back by then.
+LEASE_SECONDS = 300
+PATIENCE_SECONDS = 20.0
+
+
+@contextmanager
+def corner() -> Iterator[str]:
+    """The URL of an empty database of the shared Redis, which is nobody else's meanwhile.
+
+    Database 0 holds the leases; who runs tests beside this shares them.
+    """
+    with Redis.from_url(url(REDIS)) as shared:
+        number = _lease(shared)
+        address = f"{url(REDIS).rstrip('/')}/{number}"
+        try:
+            with Redis.from_url(address) as own:
+                own.flushdb()
+                yield address
+                own.flushdb()
+        finally:
+            shared.delete(_lease_of(number))
+
+
+def _lease(shared: Any) -> int:
+    databases = int(shared.config_get("databases")["databases"])
+    deadline = time.monotonic() + LEASE_SECONDS
+    while time.monotonic() < deadline:
+        for number in range(1, databases):
+            if shared.set(_lease_of(number), os.getpid(), nx=True, ex=LEASE_SECONDS):
+                return number
+        time.sleep(0.05)
+    raise TimeoutError("no database of Redis is free")
+
+
+def _lease_of(number: int) -> str:
+    return f"tests:lease:{number}"
+
+
+def installed() -> bool:
+    """Whether a server can be started here."""
+    return shutil.which(SERVER) is not None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class OwnRedis:
+    """A server with its data under a folder; nothing is kept over a stop."""
+
+    folder: Path
+    options: tuple[str, ...] = ()
+    port: int = field(default_factory=_free_port)
+    password: str = field(default_factory=lambda: secrets.token_hex(8))
+    _process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        """Where it is, or will be."""
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        kept = ("--save", "", "--appendonly", "no", "--dir", str(self.folder))
+        own = ("--bind", "127.0.0.1", "--port", str(self.port), "--requirepass", self.password)
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 our own arguments
+                [SERVER, *own, *kept, *self.options], stdout=log, stderr=log
+            )
+        self._wait()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        with self.client() as client:
+            while True:
+                try:
+                    client.ping()
+                except AwayError:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.01)
+                else:
+                    return
+
+    def stop(self) -> None:
+        """Returns when it is gone."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+            process.wait()
+
+    def freeze(self) -> None:
+        """It goes on listening and answers nobody."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It answers again, also what was asked meanwhile."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def client(self) -> Any:
+        """A blocking client, for looking at what is there."""
+        return Redis(host="127.0.0.1", port=self.port, password=self.password)
+
+
+@contextmanager
+def own_redis(folder: Path, *options: str) -> Iterator[OwnRedis]:
+    """A server that runs, and is gone at the end."""
+    server = OwnRedis(folder, options)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+def password_of(address: str) -> str:
+    """What must never be shown of an URL."""
+    return urlsplit(address).password or ""
