@@ -14,13 +14,19 @@ TYPED := $(wildcard mesh providers svc_* tests bench scripts)
 # Handed on to leaky up, pytest or the benchmark: make test ARGS="-k quota"
 ARGS ?=
 
-.PHONY: run test lint lint-gen lint-proto lint-style lint-types lint-imports gen lock bench clean help
+.PHONY: run run-full test test-full lint lint-gen lint-proto lint-style lint-types lint-imports gen lock bench clean help
 
 run: $(VENV)/.run ## start the whole system (Ctrl-C drains it)
 	@exec $(BIN)/leaky up $(ARGS)
 
+run-full: $(VENV)/.run ## the same on PostgreSQL, Redis, Kafka, Cassandra and Consul, without Docker
+	@exec scripts/run-full.sh $(ARGS)
+
 test: $(VENV)/.dev ## run all tests
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-full: $(VENV)/.dev ## run the tests that want the real parts, which are started for it
+	@$(BIN)/python scripts/test_full.py $(ARGS)
 
 lint: lint-gen lint-proto lint-style lint-types lint-imports ## check generated code, protos, style, types, import rules
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ROOT / "compose" / "native" / "parts.sh"
+COMPOSE = ROOT / "compose" / "native" / "docker-compose.sh"
 # Contract suites over every store, what only a real part shows, and the system on all of them.
 TESTS = (
     "tests/svc_auth",
@@ -43,6 +44,7 @@ RANGE = range(20_000, 32_000)
 def main(arguments: Sequence[str]) -> int:
     """Pytest's exit code."""
     chosen = [] if any(Path(one.partition("::")[0]).exists() for one in arguments) else TESTS
+    subprocess.run([COMPOSE], check=True)  # noqa: S603
     with _parts() as env:
         command = [sys.executable, "-m", "pytest", *arguments, *chosen]
         return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode  # noqa: S603
