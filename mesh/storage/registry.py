@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 from urllib.parse import urlsplit
 
 T = TypeVar("T")
+_SCHEMES: dict[str, set[str]] = {}
 
 
 class UnknownSchemeError(ValueError):
@@ -23,6 +24,7 @@ class Registry(Generic[T]):
     def __init__(self, port: str, factories: Mapping[str, str]) -> None:
         self._port = port
         self._factories = factories
+        _SCHEMES.setdefault(port, set()).update(factories)
 
     def open(self, url: str, **arguments: Any) -> AbstractAsyncContextManager[T]:
         """The store behind the URL. Raises UnknownSchemeError that lists the schemes there are."""
@@ -33,3 +35,8 @@ class Registry(Generic[T]):
         module, _, factory = self._factories[scheme].partition(":")
         opened = getattr(importlib.import_module(module), factory)(url, **arguments)
         return cast("AbstractAsyncContextManager[T]", opened)
+
+
+def schemes(port: str) -> list[str]:
+    """The schemes that the imported code has for a port, such as "token.store"."""
+    return sorted(_SCHEMES.get(port, ()))
