@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from mesh.storage.kafka import AWAY, REQUEST_SECONDS, ensure_topics, servers_of, unavailable
 from mesh.storage.kafka_publisher import (
@@ -42,6 +42,7 @@ class KafkaSource:
         self._group = group
         self._dead = dead
         self._consumer: AIOKafkaConsumer | None = None
+        self._committing: asyncio.Future[None] | None = None
         self._in_hand = 0
 
     async def receive(self, limit: int) -> Sequence[Message]:
@@ -52,6 +53,7 @@ class KafkaSource:
                 found = await consumer.getmany(timeout_ms=_POLL_MS, max_records=limit)
                 if found:
                     break
+                _check(consumer)
         except AWAY as error:
             await self.close()
             raise unavailable(error) from error
@@ -62,12 +64,18 @@ class KafkaSource:
     async def done(self, messages: Sequence[Message]) -> None:
         """Commits their offsets, as far as the partitions are still this member's."""
         self._in_hand = 0
-        consumer, offsets = self._consumer, self._offsets(messages)
-        if consumer is None or not offsets:
-            return
+        if self._committing is None:
+            offsets = self._offsets(messages)
+            if self._consumer is None or not offsets:
+                return
+            self._committing = asyncio.ensure_future(self._consumer.commit(offsets))
+        # Not cancelled when time is up: it goes on trying, and is asked again.
+        await asyncio.wait({self._committing}, timeout=REQUEST_SECONDS)
+        if not self._committing.done():
+            raise unavailable(TimeoutError())
+        committed, self._committing = self._committing, None
         try:
-            async with asyncio.timeout(REQUEST_SECONDS):
-                await consumer.commit(offsets)
+            committed.result()
         except (CommitFailedError, IllegalStateError):
             log.info("partitions have moved, another member will receive these again")
         except AWAY as error:
@@ -110,8 +118,14 @@ class KafkaSource:
     async def close(self) -> None:
         """Leaves the group, so that the others need not miss this member first."""
         consumer, self._consumer = self._consumer, None
+        committing, self._committing = self._committing, None
         if consumer is not None:
             await _stop(consumer)
+        if committing is not None:
+            # Cut off, it rests before it would try again.
+            await asyncio.wait({committing}, timeout=_RETRY_MS / 2_000)
+            committing.cancel()
+            await asyncio.gather(committing, return_exceptions=True)
 
     async def _joined(self) -> AIOKafkaConsumer:
         if self._consumer is None:
@@ -165,17 +179,22 @@ def _message(record: Any) -> Message:
     )
 
 
-async def _stop(consumer: AIOKafkaConsumer) -> None:
+def _check(consumer: Any) -> None:
+    # Of all its tasks this one alone may end unnoticed, and then nothing comes any more.
+    if consumer._fetcher.error_future.done():  # noqa: SLF001 no public way tells it
+        raise KafkaError("the consumer fetches no longer")
+
+
+async def _stop(consumer: Any) -> None:
     stopping = asyncio.ensure_future(consumer.stop())
     await asyncio.wait({stopping}, timeout=_CLOSE_SECONDS)
-    # It may wait for a member that died, or for a broker; without a connection it ends.
+    if not stopping.done():
+        log.warning("left the group without a word, the others will miss this member")
+    # It waits for brokers, and in a rebalance for members that died; cut off, it ends.
     await consumer._client.close()  # noqa: SLF001 there is no other way to hurry it
     await asyncio.wait({stopping}, timeout=1.0)
     stopping.cancel()
     await asyncio.gather(stopping, return_exceptions=True)
-    if stopping.cancelled() or stopping.exception() is not None:
-        # The others will miss this member after its session.
-        log.warning("left the group without a word")
 
 
 @asynccontextmanager

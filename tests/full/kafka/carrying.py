@@ -79,24 +79,29 @@ class KilledBeforeCommit:
         await self.inner.done(messages)  # type: ignore[arg-type] # what came in
 
 
-def row(number: int, *, user: UUID | None = None, topic: str, tokens: int = 0) -> OutboxRow:
-    """A committed event, by default of one of 50 users."""
-    event = UsageEvent(
+def event(number: int) -> UsageEvent:
+    """An event of one of 50 users."""
+    return UsageEvent(
         event_id=str(uuid4()),
-        user_id=str(user or UUID(int=number % 50 + 1)),
+        user_id=str(UUID(int=number % 50 + 1)),
         org_id=None,
         provider=PROVIDER,
-        tokens=tokens or number % 97 + 1,
+        tokens=number % 97 + 1,
         allowed=True,
         reason="",
         at_us=AT_US + number,
     )
+
+
+def row(number: int, *, topic: str) -> OutboxRow:
+    """A committed event of one of 50 users."""
+    fresh = event(number)
     return OutboxRow(
         seq=number,
-        event_id=event.event_id,
+        event_id=fresh.event_id,
         topic=topic,
-        key=str(Owner.of(event.user_id, None)),
-        payload=orjson.dumps(event.message()),
+        key=str(Owner.of(fresh.user_id, None)),
+        payload=orjson.dumps(fresh.message()),
     )
 
 

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from mesh.storage.kafka import ensure_topics
 from svc_token.domain.events import OutboxRow
 from svc_token.ports import RejectedBatchError
 from svc_token.usecases.relay_outbox import RelayOutbox
@@ -20,16 +18,13 @@ SMALL = 2_000
 
 
 async def small_messages_only(kafka: Corner) -> None:
-    """As an operator might set the topic: what is larger is refused by the broker."""
-    topic = kafka.topics.usage
-    await ensure_topics(kafka.servers, [topic, kafka.topics.purchases])
+    """As an operator might set the topic up: what is larger is refused by the broker."""
+    limit = {"max.message.bytes": str(SMALL)}
+    topic = NewTopic(kafka.topics.usage, 6, 1, topic_configs=limit)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.servers)
     await admin.start()
-    limit = ConfigResource(
-        ConfigResourceType.TOPIC, topic, configs={"max.message.bytes": str(SMALL)}
-    )
     try:
-        await admin.alter_configs([limit])
+        await admin.create_topics([topic])
     finally:
         await admin.close()
 
