@@ -3,7 +3,19 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
+from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
+from mesh.errors import AppError
 from mesh.rpc.method import Method, Req, Res
+
+
+class InstanceLostError(AppError):
+    """UNAVAILABLE, as an instance went away with the call while others of its service are there.
+
+    It says nothing about the service, and another instance can be tried.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(REASON_UNAVAILABLE, "service unavailable")
 
 
 class Channel(Protocol):

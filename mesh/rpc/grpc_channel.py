@@ -9,9 +9,10 @@ from grpc.aio import AioRpcError, BaseError, UsageError
 
 from leaky.common.v1.reason_pb2 import REASON_INTERNAL, REASON_UNAVAILABLE
 from mesh.errors import AppError
+from mesh.rpc.channel import InstanceLostError
 from mesh.rpc.limits import KEEPALIVE_MS, SIZES
 from mesh.rpc.method import Method, Req, Res
-from mesh.rpc.status import from_rpc_error
+from mesh.rpc.status import DETAILS_KEY, from_rpc_error
 
 # A peer that comes back is found again within a second, not gRPC's two minutes.
 OPTIONS = (
@@ -56,7 +57,7 @@ class GrpcChannel:
         try:
             response: Res | None = await stub(request, timeout=timeout, metadata=_pairs(metadata))
         except _FAILURES as error:
-            raise _mapped(error) from None
+            raise self._mapped(error) from None
         if response is None:
             # What gRPC makes of bytes that it cannot parse.
             raise AppError(REASON_INTERNAL, "internal error")
@@ -81,11 +82,26 @@ class GrpcChannel:
             finally:
                 call.cancel()
         except _FAILURES as error:
-            raise _mapped(error) from None
+            raise self._mapped(error) from None
 
     async def close(self) -> None:
         """Ends the connection."""
         await self._channel.close()
+
+    def _mapped(self, error: BaseException) -> BaseException:
+        if isinstance(error, AioRpcError):
+            mapped = from_rpc_error(error)
+            return InstanceLostError() if _by_grpc(error, mapped) and self._is_up() else mapped
+        if isinstance(error, asyncio.CancelledError) and _asked_for():
+            return error
+        # gRPC also cancels the calls of a channel that is closed, and refuses new ones.
+        if isinstance(error, (asyncio.CancelledError, UsageError)):
+            return AppError(REASON_UNAVAILABLE, "service unavailable")
+        return AppError(REASON_INTERNAL, "internal error")
+
+    def _is_up(self) -> bool:
+        """Whether at least one address is connected."""
+        return self._channel.get_state() is grpc.ChannelConnectivity.READY
 
 
 def _pairs(metadata: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
@@ -95,15 +111,10 @@ def _pairs(metadata: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
 _FAILURES = (AioRpcError, BaseError, asyncio.CancelledError)
 
 
-def _mapped(error: BaseException) -> BaseException:
-    if isinstance(error, AioRpcError):
-        return from_rpc_error(error)
-    if isinstance(error, asyncio.CancelledError) and _asked_for():
-        return error
-    # gRPC also cancels the calls of a channel that is closed, and refuses new ones.
-    if isinstance(error, (asyncio.CancelledError, UsageError)):
-        return AppError(REASON_UNAVAILABLE, "service unavailable")
-    return AppError(REASON_INTERNAL, "internal error")
+def _by_grpc(error: AioRpcError, mapped: AppError) -> bool:
+    """Whether the connection failed, and not the service behind it."""
+    told = any(key == DETAILS_KEY for key, _ in error.trailing_metadata() or ())
+    return mapped.reason == REASON_UNAVAILABLE and not told
 
 
 def _asked_for() -> bool:

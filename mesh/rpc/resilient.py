@@ -22,7 +22,7 @@ from mesh.resilience.backoff import Backoff
 from mesh.resilience.breaker import Breaker, BreakerPolicy, Permit
 from mesh.resilience.retry_budget import RetryBudget
 from mesh.rpc.call import CURRENT
-from mesh.rpc.channel import Channel
+from mesh.rpc.channel import Channel, InstanceLostError
 from mesh.rpc.deadlines import limit
 from mesh.rpc.method import Method, Req, Res
 from mesh.rpc.streams import closing
@@ -90,6 +90,9 @@ class ResilientChannel:
         with self._breaker(method).before() as permit:
             try:
                 response = await self._inner.unary(method, request, timeout=left, metadata=metadata)
+            except InstanceLostError:
+                # The others are there: neither the breaker's business, nor the budget's.
+                raise
             except AppError as error:
                 self._failed(error)
                 self._record(permit, success=error.reason not in _FAILURES)

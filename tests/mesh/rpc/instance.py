@@ -1,6 +1,6 @@
 """An instance as a process of its own that can be killed: `python -m ... PORT`.
 
-Its GetStatus takes some milliseconds and answers the port as version.
+Its calls take some milliseconds; GetStatus answers the port as version.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Any
 from mesh.rpc.dispatcher import Dispatcher
 from mesh.rpc.interceptors.errors import map_errors
 from mesh.rpc.server import Server
-from tests.mesh.rpc.serving import STATUS, quotas
+from tests.mesh.rpc.serving import CREATE, STATUS, quotas
 
 WORK_SECONDS = 0.005
 
@@ -24,8 +24,12 @@ async def _serve(port: int) -> None:
         await asyncio.sleep(WORK_SECONDS)
         return STATUS.response(version=str(port))
 
+    async def create(_request: Any, _call: Any) -> Any:
+        await asyncio.sleep(WORK_SECONDS)
+        return CREATE.response()
+
     dispatcher = Dispatcher([map_errors])
-    dispatcher.add(quotas(get_status=status))
+    dispatcher.add(quotas(get_status=status, create_org_quota=create))
     server = Server(dispatcher)
     await server.start(f"127.0.0.1:{port}")
     print("serving", flush=True)  # noqa: T201 the test waits for it

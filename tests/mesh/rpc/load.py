@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from mesh.errors import AppError
 from mesh.rpc.channel import Channel
+from mesh.rpc.method import Method
 from tests.mesh.rpc.serving import STATUS
 
 PATIENCE_SECONDS = 30.0
@@ -43,10 +45,12 @@ class Load:
 
 
 @asynccontextmanager
-async def under_load(channel: Channel, callers: int = 16) -> AsyncIterator[Load]:
+async def under_load(
+    channel: Channel, callers: int = 16, method: Method[Any, Any] = STATUS
+) -> AsyncIterator[Load]:
     """That many callers at once, each calling again as soon as it is answered or refused."""
     load, stop = Load(), asyncio.Event()
-    calling = [asyncio.ensure_future(_call(channel, load, stop)) for _ in range(callers)]
+    calling = [asyncio.ensure_future(_call(channel, method, load, stop)) for _ in range(callers)]
     try:
         yield load
     finally:
@@ -54,18 +58,20 @@ async def under_load(channel: Channel, callers: int = 16) -> AsyncIterator[Load]
         await asyncio.gather(*calling)
 
 
-async def _call(channel: Channel, load: Load, stop: asyncio.Event) -> None:
+async def _call(
+    channel: Channel, method: Method[Any, Any], load: Load, stop: asyncio.Event
+) -> None:
     now = asyncio.get_running_loop().time
     while not stop.is_set():
         begun = now()
         load.in_flight += 1
         try:
-            answer = await channel.unary(STATUS, STATUS.request(), timeout=5.0)
+            answer = await channel.unary(method, method.request(), timeout=5.0)
         except AppError as error:
             load.failed.append((begun, now(), error))
             # A refusal at once is no load, and would keep others from running.
             await asyncio.sleep(0.01)
         else:
-            load.answered.append((now(), answer.version))
+            load.answered.append((now(), getattr(answer, "version", "")))
         finally:
             load.in_flight -= 1

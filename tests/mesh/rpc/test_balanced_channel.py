@@ -2,6 +2,7 @@ import asyncio
 from collections import Counter
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,13 @@ from mesh.discovery.instances import Instances
 from mesh.errors import AppError
 from mesh.rpc import balanced_channel
 from mesh.rpc.balanced_channel import BalancedChannel
+from mesh.rpc.resilient import ResilientChannel
+from mesh.settings import Live, MeshSettings
+from tests.mesh.discovery.waiting import until
 from tests.mesh.rpc.instance import instance
 from tests.mesh.rpc.load import under_load
 from tests.mesh.rpc.serving import (
+    CREATE,
     CREDENTIALS,
     STATUS,
     WATCH,
@@ -160,6 +165,19 @@ async def test_closing_ends_what_is_in_flight_on_every_set_of_instances() -> Non
         await refusal(channel)
 
 
+async def test_the_end_of_the_only_instance_is_not_that_of_one_among_others() -> None:
+    port = free_port()
+    with instance(port) as only:
+        channel = BalancedChannel(Instances([f"127.0.0.1:{port}"]))
+        async with under_load(channel, callers=4) as load:
+            await load.goes_on(10)
+            only.kill()
+            only.wait()
+            await until(lambda: len(load.failed) > 4)
+    assert {type(error) for *_, error in load.failed} == {AppError}
+    await channel.close()
+
+
 async def test_only_what_is_in_flight_at_an_instance_that_dies_fails() -> None:
     ports = [free_port(), free_port()]
     with ExitStack() as stack:
@@ -185,3 +203,35 @@ async def test_only_what_is_in_flight_at_an_instance_that_dies_fails() -> None:
             await load.goes_on(200)
             assert len(load.failed) == failed
         await channel.close()
+
+
+async def test_callers_of_what_may_be_retried_see_nothing_of_an_instance_that_dies(
+    tmp_path: Path,
+) -> None:
+    assert STATUS.idempotent
+    assert not CREATE.idempotent
+    ports = [free_port(), free_port()]
+    channel = ResilientChannel(
+        inner=BalancedChannel(Instances(f"127.0.0.1:{port}" for port in ports)),
+        target="token",
+        settings=Live.read(MeshSettings, {"LEAKY_DATA": str(tmp_path)}),
+        identify=dict,
+    )
+    with ExitStack() as stack:
+        stack.enter_context(instance(ports[0]))
+        victim = stack.enter_context(instance(ports[1]))
+        async with (
+            under_load(channel, callers=32) as reads,
+            under_load(channel, callers=32, method=CREATE) as writes,
+        ):
+            await reads.answers_of(str(ports[1]), since=0)
+            await writes.goes_on(100)
+            in_flight = writes.in_flight
+            victim.kill()
+            await reads.goes_on(300)
+            await writes.goes_on(300)
+        assert reads.failed == []
+        # More at once than would open a breaker, which would refuse those that follow.
+        assert len(writes.failed) <= in_flight
+        assert {error.reason for *_, error in writes.failed} <= {REASON_UNAVAILABLE}
+    await channel.close()
