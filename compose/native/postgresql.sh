@@ -54,7 +54,20 @@ part_configure() {
   chmod 700 "$home"
   refuse_unreachable
   find_bin
-  [[ -r $home/data/PG_VERSION ]] || initialise
+  if [[ -r $home/data/PG_VERSION ]]; then
+    wait_for_orphans
+  else
+    initialise
+  fi
+}
+
+# The children of a server that was killed leave by themselves, and it refuses to start beside them.
+wait_for_orphans() {
+  local deadline=$((SECONDS + 20))
+  while find /proc -mindepth 2 -maxdepth 2 -name cwd -lname "$home/data" 2>/dev/null | grep -q . &&
+    ((SECONDS < deadline)); do
+    sleep 0.05
+  done
 }
 
 # In a folder of its own first: half a cluster must never be taken for one.

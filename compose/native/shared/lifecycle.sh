@@ -137,6 +137,16 @@ lingers() {
   [[ $state != Z ]] || [[ $(find "/proc/$1/task" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l) -gt 1 ]]
 }
 
+# One that was killed stays in the table until its parent has asked after it, with no command line;
+# until then PostgreSQL takes it for a server that still runs.
+wait_for_last_death() {
+  local old deadline=$((SECONDS + 10))
+  [[ -r $home/pid ]] && old=$(<"$home/pid") || return 0
+  while [[ -r /proc/$old/cmdline && -z $(tr -d '\0' <"/proc/$old/cmdline") ]] && ((SECONDS < deadline)); do
+    sleep 0.05
+  done 2>/dev/null
+}
+
 end_process() {
   local pid began deadline=$((SECONDS + 30))
   pid=$(running_pid) || return 0
@@ -178,6 +188,7 @@ start_again() {
 start_first() {
   load_ports given
   save_ports
+  wait_for_last_death
   refuse_taken_ports
   part_configure
   part_command
