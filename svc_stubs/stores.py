@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Connection,
     MetaData,
     String,
     Table,
@@ -16,7 +17,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.storage import sql
 from mesh.storage.database import Database
@@ -92,8 +92,7 @@ class SqlBooks:
 
     async def find(self, payment_id: str) -> Payment:
         """Where the payment stands."""
-        async with self._database.read() as connection:
-            found = await _find(connection, payment_id)
+        found = await self._database.query(lambda connection: _find(connection, payment_id))
         if found is None:
             raise UnknownPaymentError
         return found
@@ -103,20 +102,19 @@ class SqlBooks:
         await self._database.ping()
 
     async def _step(self, payment_id: str, step: Callable[[Payment | None], Payment]) -> Payment:
-        async with self._database.write() as connection:
-            current = await _find(connection, payment_id, lock=True)
+        def work(connection: Connection) -> Payment:
+            current = _find(connection, payment_id, lock=True)
             moved = step(current)
             if moved != current:
-                await _keep(connection, moved, new=current is None)
+                _keep(connection, moved, new=current is None)
             return moved
 
+        return await self._database.transact(work)
 
-async def _find(
-    connection: AsyncConnection, payment_id: str, *, lock: bool = False
-) -> Payment | None:
+
+def _find(connection: Connection, payment_id: str, *, lock: bool = False) -> Payment | None:
     query = select(PAYMENTS).where(PAYMENTS.c.id == payment_id)
-    rows = await connection.execute(query.with_for_update() if lock else query)
-    row = rows.first()
+    row = connection.execute(query.with_for_update() if lock else query).first()
     if row is None:
         return None
     return Payment(
@@ -124,9 +122,9 @@ async def _find(
     )
 
 
-async def _keep(connection: AsyncConnection, kept: Payment, *, new: bool) -> None:
+def _keep(connection: Connection, kept: Payment, *, new: bool) -> None:
     values = {"tokens": kept.tokens, "state": kept.state.value, "updated_at": kept.updated_at_us}
     if new:
-        await connection.execute(insert(PAYMENTS).values(id=kept.id, **values))
+        connection.execute(insert(PAYMENTS).values(id=kept.id, **values))
     else:
-        await connection.execute(update(PAYMENTS).where(PAYMENTS.c.id == kept.id).values(**values))
+        connection.execute(update(PAYMENTS).where(PAYMENTS.c.id == kept.id).values(**values))

@@ -1,6 +1,7 @@
 """What the use cases need of the world, as atomic verbs."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from mesh.identity.principal import Principal
@@ -85,6 +86,10 @@ class Sagas(Protocol):
 
 class Outbox(Protocol):
     """Committed events on their way out."""
+
+    def turn(self) -> AbstractAsyncContextManager[bool]:
+        """Whether this process delivers now; while it does, no other on this store may."""
+        ...
 
     async def pending(self, limit: int) -> Sequence[OutboxRow]:
         """The oldest rows that are neither delivered nor parked."""

@@ -1,10 +1,11 @@
 """A batch of operations on balances as one transaction: load, apply, write what changed."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import partial
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from mesh.storage.database import Database
 from svc_token.domain.book import Book, Operation, pools_of, reservations_of
@@ -15,45 +16,38 @@ from svc_token.domain.reservation import (
     ReservationNotFoundError,
 )
 from svc_token.stores.rows import event_row, pool_from, pool_row, reservation_from, reservation_row
-from svc_token.stores.sql_pools import SELECT_POOLS
+from svc_token.stores.sql_statements import STATEMENTS, Statements
 from svc_token.stores.tables import OUTBOX, POOLS, RESERVATIONS
 from svc_token.stores.topics import Topics
 
 Answer = Reservation | Exception | None
 
 _REFUSALS = (InsufficientTokensError, ReservationConflictError, ReservationNotFoundError)
-# Locked in key order, so that two batches can never wait for each other.
-_LOCK_POOLS = SELECT_POOLS.order_by(POOLS.c.owner, POOLS.c.provider).with_for_update()
-_SELECT_RESERVATIONS = select(RESERVATIONS).where(
-    tuple_(RESERVATIONS.c.owner, RESERVATIONS.c.id).in_(bindparam("keys", expanding=True))
-)
-_INSERT_POOL = insert(POOLS)
-_INSERT_RESERVATION = insert(RESERVATIONS)
-_INSERT_EVENT = insert(OUTBOX)
-_UPDATE_POOL = (
-    update(POOLS)
-    .where(POOLS.c.owner == bindparam("b_owner"), POOLS.c.provider == bindparam("b_provider"))
-    .values({c.name: bindparam(c.name) for c in POOLS.c if c.name not in {"owner", "provider"}})
-)
-_UPDATE_RESERVATION = (
-    update(RESERVATIONS)
-    .where(RESERVATIONS.c.owner == bindparam("b_owner"), RESERVATIONS.c.id == bindparam("b_id"))
-    .values(state=bindparam("state"), settled=bindparam("settled"))
-)
+_POOL_KEY = ("owner", "provider")
+_BALANCES = tuple(column.name for column in POOLS.c if column.name not in _POOL_KEY)
 
 
 class SqlBatch:
-    """Commits batches to POOLS, RESERVATIONS and OUTBOX."""
+    """Commits batches to POOLS, RESERVATIONS and OUTBOX.
+
+    Pools are locked first and in the order of their keys, new rows written in
+    it too: two processes' batches wait for each other, but never in a circle.
+    """
 
     def __init__(self, database: Database, topics: Topics) -> None:
         self._database = database
         self._topics = topics
+        made = STATEMENTS[database.dialect]
+        self._pools = made(POOLS, _POOL_KEY, _BALANCES)
+        self._reservations = made(RESERVATIONS, ("owner", "id"), ("state", "settled"))
+        # An event is written once, however often it is told: its answer may have been lost.
+        self._events = made(OUTBOX, ("seq",), once="event_id")
 
     async def commit(self, operations: Sequence[Operation]) -> Sequence[Answer]:
         """An answer for each operation; refusals are answers, and nothing of them is written."""
         try:
             return await self._database.transact(partial(self._apply, operations))
-        except IntegrityError:
+        except DBAPIError:
             if len(operations) == 1:
                 raise
             # One row spoils the batch: alone, only its own operation fails.
@@ -62,66 +56,55 @@ class SqlBatch:
     async def _alone(self, operation: Operation) -> Sequence[Answer]:
         try:
             return await self.commit([operation])
-        except IntegrityError as error:
+        except DBAPIError as error:
             return [error]
 
     def _apply(self, operations: Sequence[Operation], connection: Connection) -> Sequence[Answer]:
-        book = _load(connection, operations)
+        book = self._load(connection, operations)
         known_pools, known_reservations = set(book.pools), set(book.reservations)
         answers = [_answer(book, operation) for operation in operations]
-        _write_pools(connection, book, known_pools)
-        _write_reservations(connection, book, known_reservations)
+        pools = {key: pool_row(book.pools[key]) for key in book.changed_pools}
+        _write(connection, self._pools, pools, known_pools)
+        reservations = {
+            key: reservation_row(book.reservations[key]) for key in book.changed_reservations
+        }
+        _write(connection, self._reservations, reservations, known_reservations)
         if book.events:
             rows = [event_row(event, self._topics) for _, event in book.events]
-            connection.execute(_INSERT_EVENT, rows)
+            self._events.insert(connection, rows)
         return answers
 
-
-def _load(connection: Connection, operations: Sequence[Operation]) -> Book:
-    book = Book()
-    pools = [(str(key.owner), key.provider) for key in pools_of(operations)]
-    if pools:
-        loaded = map(pool_from, connection.execute(_LOCK_POOLS, {"keys": pools}))
+    def _load(self, connection: Connection, operations: Sequence[Operation]) -> Book:
+        book = Book()
+        pools = [
+            {"owner": str(key.owner), "provider": key.provider} for key in pools_of(operations)
+        ]
+        if not pools:
+            return book
+        loaded = map(pool_from, self._pools.find(connection, pools, lock=True))
         book.pools = {pool.key: pool for pool in loaded}
-    keys = [(str(owner), id_) for owner, id_ in reservations_of(operations)]
-    if keys:
-        rows = connection.execute(_SELECT_RESERVATIONS, {"keys": keys})
-        found = map(reservation_from, rows)
+        keys = [{"owner": str(owner), "id": id_} for owner, id_ in reservations_of(operations)]
+        found = map(reservation_from, self._reservations.find(connection, keys, lock=False))
         book.reservations = {(one.pool.owner, one.id): one for one in found}
-    return book
+        return book
 
 
-def _write_pools(connection: Connection, book: Book, known: Container[object]) -> None:
-    rows = {key: pool_row(book.pools[key]) for key in book.changed_pools}
+def _write(
+    connection: Connection,
+    statements: Statements,
+    rows: dict[Any, dict[str, Any]],
+    known: Container[object],
+) -> None:
     new = [row for key, row in rows.items() if key not in known]
-    old = [
-        {**row, "b_owner": row["owner"], "b_provider": row["provider"]}
-        for key, row in rows.items()
-        if key in known
-    ]
+    old = [row for key, row in rows.items() if key in known]
     if new:
-        connection.execute(_INSERT_POOL, new)
+        statements.insert(connection, _in_order(new))
     if old:
-        connection.execute(_UPDATE_POOL, old)
+        statements.update(connection, old)
 
 
-def _write_reservations(connection: Connection, book: Book, known: Container[object]) -> None:
-    rows = {key: reservation_row(book.reservations[key]) for key in book.changed_reservations}
-    new = [row for key, row in rows.items() if key not in known]
-    old = [
-        {
-            "b_owner": row["owner"],
-            "b_id": row["id"],
-            "state": row["state"],
-            "settled": row["settled"],
-        }
-        for key, row in rows.items()
-        if key in known
-    ]
-    if new:
-        connection.execute(_INSERT_RESERVATION, new)
-    if old:
-        connection.execute(_UPDATE_RESERVATION, old)
+def _in_order(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: (row["owner"], row.get("id", row["provider"])))
 
 
 def _answer(book: Book, operation: Operation) -> Answer:

@@ -1,12 +1,14 @@
 """Committed events on their way out, in SQL."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 
 from mesh.storage.database import Database
 from svc_token.domain.events import OutboxRow
 from svc_token.stores.rows import outbox_from
+from svc_token.stores.sql_statements import STATEMENTS
 from svc_token.stores.tables import OUTBOX
 
 
@@ -15,6 +17,11 @@ class SqlOutbox:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._rows = STATEMENTS[database.dialect](OUTBOX, ("seq",))
+
+    def turn(self) -> AbstractAsyncContextManager[bool]:
+        """Whether to deliver is this process's business now, and nobody else's."""
+        return self._database.turn("outbox relay")
 
     async def pending(self, limit: int) -> Sequence[OutboxRow]:
         """The oldest rows that are not parked."""
@@ -24,13 +31,13 @@ class SqlOutbox:
 
     async def delivered(self, seqs: Sequence[int]) -> None:
         """These need not be sent again."""
-        gone = delete(OUTBOX).where(OUTBOX.c.seq.in_(seqs))
-        await self._database.transact(lambda c: c.execute(gone))
+        gone = [{"seq": seq} for seq in seqs]
+        await self._database.transact(lambda c: self._rows.delete(c, gone))
 
     async def park(self, seq: int) -> None:
         """Sets a row aside that no receiver takes."""
-        async with self._database.write() as connection:
-            await connection.execute(update(OUTBOX).where(OUTBOX.c.seq == seq).values(parked=True))
+        parked = update(OUTBOX).where(OUTBOX.c.seq == seq).values(parked=True)
+        await self._database.transact(lambda c: c.execute(parked))
 
     async def depth(self) -> int:
         """How many rows wait."""

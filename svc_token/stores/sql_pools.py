@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, and_, bindparam, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mesh.storage.database import Database
@@ -13,11 +13,8 @@ from svc_token.domain.pool import Pool
 from svc_token.domain.reservation import Reservation, State
 from svc_token.domain.window import Window
 from svc_token.stores.rows import pool_from, pool_row, reservation_from
+from svc_token.stores.sql_statements import STATEMENTS
 from svc_token.stores.tables import POOLS, RESERVATIONS
-
-SELECT_POOLS = select(POOLS).where(
-    tuple_(POOLS.c.owner, POOLS.c.provider).in_(bindparam("keys", expanding=True))
-)
 
 
 def is_pool(key: PoolKey) -> ColumnElement[bool]:
@@ -30,6 +27,7 @@ class SqlPools:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._rows = STATEMENTS[database.dialect](POOLS, ("owner", "provider"))
         # What asks while one read is under way is read together next.
         self._reads: GroupCommit[PoolKey, Pool | None] = GroupCommit(self._find_all)
 
@@ -38,8 +36,8 @@ class SqlPools:
         return await self._reads.submit(key)
 
     async def _find_all(self, keys: Sequence[PoolKey]) -> Sequence[Pool | None]:
-        wanted = {"keys": [(str(key.owner), key.provider) for key in keys]}
-        rows = await self._database.query(lambda c: c.execute(SELECT_POOLS, wanted).all())
+        wanted = [{"owner": str(key.owner), "provider": key.provider} for key in keys]
+        rows = await self._database.query(lambda c: self._rows.find(c, wanted, lock=False))
         found = {pool.key: pool for pool in map(pool_from, rows)}
         return [found.get(key) for key in keys]
 
@@ -56,15 +54,18 @@ class SqlPools:
         self, key: PoolKey, allowance: int, *, window: Window, now_us: int
     ) -> Pool | None:
         """The pool with another allowance; None when there is none."""
-        async with self._database.write() as connection:
-            query = select(POOLS).where(is_pool(key)).with_for_update()
-            row = (await connection.execute(query)).first()
+        query = select(POOLS).where(is_pool(key)).with_for_update()
+
+        def change(connection: Connection) -> Pool | None:
+            row = connection.execute(query).first()
             if row is None:
                 return None
             pool = pool_from(row).allowing(allowance).renewed(window)
             pool = replace(pool, updated_us=now_us)
-            await connection.execute(update(POOLS).where(is_pool(key)).values(pool_row(pool)))
+            connection.execute(update(POOLS).where(is_pool(key)).values(pool_row(pool)))
             return pool
+
+        return await self._database.transact(change)
 
     async def orphans(self, before_us: int, limit: int) -> Sequence[Reservation]:
         """Reservations whose time was up before a moment, oldest first."""

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import insert, select, tuple_, update
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, and_, insert, or_, select, tuple_, update
 
 from mesh.storage.database import Database
 from svc_token.domain.events import PurchaseEvent
@@ -19,7 +17,11 @@ from svc_token.stores.topics import Topics
 
 
 class SqlSagas:
-    """Sagas, their events and, in one transaction with both, the tokens bought."""
+    """Sagas, their events and, in one transaction with both, the tokens bought.
+
+    Runners of several processes may advance one saga at a time: a step is
+    theirs who write it first, the others learn that it has moved.
+    """
 
     def __init__(self, database: Database, topics: Topics) -> None:
         self._database = database
@@ -27,24 +29,17 @@ class SqlSagas:
 
     async def start(self, saga: Saga, event_id: str) -> Saga:
         """The saga, or the one that this scope's idempotency key began earlier."""
-        try:
-            async with self._database.write() as connection:
-                await connection.execute(insert(SAGAS), saga_row(saga))
-                await self._tell(connection, saga, [(STARTED_EVENT, event_id)], saga.created_us)
-        except IntegrityError:
-            earlier = await self._by_key(saga)
-            if earlier is None:
-                raise
-            return earlier
-        return saga
+        events = [(STARTED_EVENT, event_id)]
 
-    async def _by_key(self, saga: Saga) -> Saga | None:
-        query = select(SAGAS).where(
-            SAGAS.c.scope == saga.scope, SAGAS.c.idempotency_key == saga.idempotency_key
-        )
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).first()
-        return saga_from(row) if row else None
+        def begin(connection: Connection) -> Saga:
+            earlier = _earlier(connection, saga)
+            if earlier is not None:
+                return earlier
+            connection.execute(insert(SAGAS), saga_row(saga))
+            self._tell(connection, saga, events, saga.created_us)
+            return saga
+
+        return await self._database.transact(begin)
 
     async def find(self, saga_id: str) -> Saga | None:
         """A saga by its id."""
@@ -68,8 +63,9 @@ class SqlSagas:
 
     async def move(self, saga: Saga, move: Move, event_ids: Sequence[str], now_us: int) -> bool:
         """Ends a step; False when the saga has moved since it was read."""
-        async with self._database.write() as connection:
-            return await self._move(connection, saga, move, event_ids, now_us)
+        return await self._database.transact(
+            lambda connection: self._move(connection, saga, move, event_ids, now_us)
+        )
 
     async def allocate(
         self,
@@ -82,24 +78,23 @@ class SqlSagas:
         now_us: int,
     ) -> bool:
         """As `move`, and the tokens are in the pool, which is made when missing."""
-        async with self._database.write() as connection:
-            if not await self._move(connection, saga, move, event_ids, now_us):
+        query = select(POOLS).where(is_pool(saga.pool)).with_for_update()
+        made = Pool(key=saga.pool, window=window.id, allowance=allowance)
+
+        def work(connection: Connection) -> bool:
+            if not self._move(connection, saga, move, event_ids, now_us):
                 return False
-            query = select(POOLS).where(is_pool(saga.pool)).with_for_update()
-            row = (await connection.execute(query)).first()
-            pool = (
-                pool_from(row)
-                if row
-                else Pool(key=saga.pool, window=window.id, allowance=allowance)
-            )
-            pool = replace(pool.renewed(window).bought(saga.tokens), updated_us=now_us)
+            row = connection.execute(query).first()
+            pool = (pool_from(row) if row else made).renewed(window).bought(saga.tokens)
             write = update(POOLS).where(is_pool(saga.pool)) if row else insert(POOLS)
-            await connection.execute(write.values(pool_row(pool)))
+            connection.execute(write.values(pool_row(replace(pool, updated_us=now_us))))
             return True
 
-    async def _move(
+        return await self._database.transact(work)
+
+    def _move(
         self,
-        connection: AsyncConnection,
+        connection: Connection,
         saga: Saga,
         move: Move,
         event_ids: Sequence[str],
@@ -107,16 +102,15 @@ class SqlSagas:
     ) -> bool:
         moved = saga.moved(move, now_us)
         fenced = update(SAGAS).where(SAGAS.c.id == saga.id, SAGAS.c.version == saga.version)
-        result = await connection.execute(fenced.values(saga_row(moved)))
-        if result.rowcount == 0:
+        if connection.execute(fenced.values(saga_row(moved))).rowcount == 0:
             return False
         events = list(zip(move.events, event_ids, strict=True))
-        await self._tell(connection, saga, events, now_us)
+        self._tell(connection, saga, events, now_us)
         return True
 
-    async def _tell(
+    def _tell(
         self,
-        connection: AsyncConnection,
+        connection: Connection,
         saga: Saga,
         events: Sequence[tuple[str, str]],
         at_us: int,
@@ -138,4 +132,14 @@ class SqlSagas:
             for type_, event_id in events
         ]
         if rows:
-            await connection.execute(insert(OUTBOX), rows)
+            connection.execute(insert(OUTBOX), rows)
+
+
+def _earlier(connection: Connection, saga: Saga) -> Saga | None:
+    """The saga of this key, or this very one: its answer may have been lost."""
+    same = SAGAS.c.id == saga.id
+    if saga.idempotency_key is not None:
+        key = and_(SAGAS.c.scope == saga.scope, SAGAS.c.idempotency_key == saga.idempotency_key)
+        same = or_(same, key)
+    row = connection.execute(select(SAGAS).where(same)).first()
+    return saga_from(row) if row else None

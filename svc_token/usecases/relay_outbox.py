@@ -14,16 +14,20 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayOutbox:
-    """At least once: a crash between publishing and noting it sends the batch again."""
+    """At least once: a crash between publishing and noting it sends the batch again.
+
+    One process at a time, so that an owner's events leave in their order.
+    """
 
     outbox: Outbox
     sink: EventSink
 
     async def __call__(self) -> int:
         """How many rows one round took off. Raises AppError when the receiver is away."""
-        rows = await self.outbox.pending(BATCH)
-        if rows:
-            await self._publish(rows)
+        async with self.outbox.turn() as mine:
+            rows = await self.outbox.pending(BATCH) if mine else ()
+            if rows:
+                await self._publish(rows)
         return len(rows)
 
     async def _publish(self, rows: Sequence[OutboxRow]) -> None:

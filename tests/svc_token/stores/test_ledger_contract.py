@@ -187,20 +187,30 @@ async def test_64_at_once_are_granted_exactly_what_the_pool_holds(
 async def test_one_bad_operation_of_a_batch_fails_alone(stores: TokenStores) -> None:
     await org_pool(stores, 100)
     operations: list[Operation] = [
-        Emit(event=used("same", 1)),
         reserve("a", 10),
-        Emit(event=used("same", 1)),
-        reserve("b", 200),
+        reserve("b", 20),
+        settle("a", -1),
+        reserve("c", 200),
+        settle("b", 20),
     ]
     # The first goes alone; the rest wait for it and so are one batch.
     results = await asyncio.gather(
         *(stores.ledger.submit(operation) for operation in operations), return_exceptions=True
     )
-    assert results[0] is None
-    assert not isinstance(results[1], BaseException)
-    assert isinstance(results[2], Exception)
-    assert isinstance(results[3], InsufficientTokensError)
-    assert await remaining(stores) == 90
+    assert [type(result).__name__ for result in results] == [
+        "Reservation",
+        "Reservation",
+        "IntegrityError",
+        "InsufficientTokensError",
+        "Reservation",
+    ]
+    assert await remaining(stores) == 70
+    assert await stores.outbox.depth() == 1
+
+
+async def test_an_event_that_was_told_already_is_told_once(stores: TokenStores) -> None:
+    await asyncio.gather(*(stores.ledger.submit(Emit(event=used("same", 1))) for _ in range(5)))
+    await stores.ledger.submit(Emit(event=used("same", 1)))
     assert await stores.outbox.depth() == 1
 
 

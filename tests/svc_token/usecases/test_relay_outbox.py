@@ -60,6 +60,7 @@ class Forgetful:
 
     def __init__(self, inner: Outbox) -> None:
         self.pending, self.park, self.depth = inner.pending, inner.park, inner.depth
+        self.turn = inner.turn
 
     async def delivered(self, seqs: Sequence[int]) -> None:
         raise RuntimeError(f"gone before {seqs} are noted")
