@@ -27,7 +27,7 @@ class _Group:
     """The connections to one set of instances, and how many calls use them."""
 
     def __init__(self, addresses: tuple[str, ...]) -> None:
-        self.channel = GrpcChannel(target(addresses))
+        self.channel = GrpcChannel(target(addresses), several=len(addresses) > 1)
         self.channel.connect()
         self._calls = 0
         self._idle = asyncio.Event()

@@ -30,9 +30,13 @@ OPTIONS = (
 
 
 class GrpcChannel:
-    """One HTTP/2 connection an address, made at the first call and again when it breaks."""
+    """One HTTP/2 connection an address, made at the first call and again when it breaks.
 
-    def __init__(self, target: str) -> None:
+    `several` says that the target has more than one.
+    """
+
+    def __init__(self, target: str, *, several: bool = False) -> None:
+        self._several = several
         self._channel = grpc.aio.insecure_channel(target, options=OPTIONS)
         self._unary: dict[str, Any] = {}
 
@@ -91,7 +95,7 @@ class GrpcChannel:
     def _mapped(self, error: BaseException) -> BaseException:
         if isinstance(error, AioRpcError):
             mapped = from_rpc_error(error)
-            return InstanceLostError() if _by_grpc(error, mapped) and self._is_up() else mapped
+            return InstanceLostError() if _by_grpc(error, mapped) and self._others() else mapped
         if isinstance(error, asyncio.CancelledError) and _asked_for():
             return error
         # gRPC also cancels the calls of a channel that is closed, and refuses new ones.
@@ -99,9 +103,9 @@ class GrpcChannel:
             return AppError(REASON_UNAVAILABLE, "service unavailable")
         return AppError(REASON_INTERNAL, "internal error")
 
-    def _is_up(self) -> bool:
-        """Whether at least one address is connected."""
-        return self._channel.get_state() is grpc.ChannelConnectivity.READY
+    def _others(self) -> bool:
+        """Whether another address is connected."""
+        return self._several and self._channel.get_state() is grpc.ChannelConnectivity.READY
 
 
 def _pairs(metadata: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
