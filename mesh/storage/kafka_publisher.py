@@ -71,10 +71,14 @@ class Publisher:
             raise unavailable(error) from error
 
     async def close(self) -> None:
-        """Waits for what is on the wire, and gives up the rest."""
+        """Waits three seconds for what is on the wire, and gives up the rest."""
         self._leave(self._producer)
-        while self._leaving:
-            await asyncio.wait(self._leaving)
+        left = list(self._leaving)
+        if left:
+            await asyncio.wait(left, timeout=REQUEST_SECONDS)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _open(self) -> AIOKafkaProducer:
         async with self._opening:
@@ -135,8 +139,10 @@ async def _send(producer: AIOKafkaProducer, records: Sequence[Record]) -> None:
 async def _abandon(producer: Any) -> None:
     # Its stop() would wait until all is acknowledged, and it never gives up.
     producer._closed = True  # noqa: SLF001 what stop() does first
-    await producer._sender.close()  # noqa: SLF001 waits for requests on the wire, no longer
-    await producer.client.close()
+    try:
+        await producer._sender.close()  # noqa: SLF001 waits for requests on the wire, no longer
+    finally:
+        await producer.client.close()
 
 
 @asynccontextmanager

@@ -26,7 +26,7 @@ _HEARTBEAT_MS = 1_000
 # Above the session: a join is answered only when all members have joined or are missed.
 _REQUEST_MS = 15_000
 _RETRY_MS = 250
-_CLOSE_SECONDS = 5.0
+_CLOSE_SECONDS = 2.0
 
 
 class KafkaSource:

@@ -1,0 +1,46 @@
+"""Without its source of events the service starts, is read, and stops in time."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from mesh.settings import Live
+from svc_analytics.settings import AnalyticsSettings
+from svc_analytics.stores import SOURCES
+from svc_analytics.wiring import SERVICE
+from svc_auth.settings import AuthSettings
+from svc_auth.wiring import SERVICE as AUTH
+from tests.parts.native import free_ports
+from tests.wired import wired
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+
+
+async def test_reads_do_not_need_the_source(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    data = {"LEAKY_DATA": str(tmp_path)}
+    env = {**data, "LEAKY_ANALYTICS_USAGE_SOURCE": f"kafka://127.0.0.1:{port}"}
+    async with wired(AUTH, Live.read(AuthSettings, data), others={}) as auth:
+        others = {"auth": auth.channel}
+        settings = Live.read(AnalyticsSettings, env)
+        async with (
+            wired(SERVICE, settings, others=others, work=True) as analytics,
+            analytics.client(8083) as client,
+        ):
+            for check in analytics.parts.ready.values():
+                await check()
+            answer = await client.get("/api/v1/analytics/usage?provider=openai")
+            assert (answer.status_code, answer.json()["count"]) == (200, 0)
+            begun = time.monotonic()
+    assert time.monotonic() - begun < 5.0
+
+
+@pytest.mark.parametrize("url", ["kafka://", "kafka://somebody:hunter2@one", "pulsar://one"])
+async def test_an_address_that_is_none_keeps_the_service_from_starting(url: str) -> None:
+    async with asyncio.timeout(5):
+        with pytest.raises(ValueError, match="kafka://") as refusal:
+            async with SOURCES.open(url, topic="t", group="g"):
+                pass
+    assert "hunter2" not in str(refusal.value)
