@@ -37,12 +37,12 @@ unprivileged() {
 
 refuse_unreachable() {
   "${as_postgres[@]}" test -w "$home" && return
-  local parent=$home
+  local parent=$home barred=
   while [[ $parent != / ]]; do
     parent=$(dirname "$parent")
-    "${as_postgres[@]}" test -x "$parent" ||
-      fail "the user postgres may not enter $parent: choose another folder, or chmod o+x $parent"
+    "${as_postgres[@]}" test -x "$parent" || barred=$parent
   done
+  [[ -z $barred ]] || fail "the user postgres may not enter $barred: choose another folder, or chmod o+x $barred"
   fail "the user postgres may not write in $home"
 }
 
