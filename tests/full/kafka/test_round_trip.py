@@ -1,10 +1,15 @@
 """Ten thousand events in, ten thousand out, whatever happens to those who carry them."""
 
 import asyncio
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import pytest
 
+from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
+from mesh.errors import AppError
+from svc_analytics.domain.usage import UsageEvent
 from svc_analytics.ports import UsageSource, UsageStore
 from svc_token.domain.events import OutboxRow
 from svc_token.ports import EventSink
@@ -133,3 +138,67 @@ async def test_a_second_consumer_in_the_middle_loses_and_doubles_nothing(
         more = [row(MANY + number, topic=kafka.topics.usage) for number in range(BATCH)]
         await publish(sink, more)
         await arrived(kafka, store, rows + more)
+
+
+@dataclass
+class Gated:
+    """The real store behind a gate."""
+
+    inner: UsageStore
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    away: bool = False
+
+    async def append(self, events: Sequence[UsageEvent]) -> int:
+        self.reached.set()
+        if self.away:
+            raise AppError(REASON_UNAVAILABLE, "the store is away")
+        await self.gate.wait()
+        return await self.inner.append(events)
+
+    @property
+    def port(self) -> UsageStore:
+        return self  # type: ignore[return-value] # no more of it is used
+
+
+async def test_while_the_store_is_away_nothing_is_committed_and_the_lag_tells(
+    kafka: Corner, store: UsageStore
+) -> None:
+    rows = events(kafka, 100)
+    gated = Gated(store, away=True)
+    sources: list[UsageSource] = []
+
+    def noted(source: UsageSource) -> UsageSource:
+        sources.append(source)
+        return source
+
+    async with sink_to(kafka) as sink, consuming(kafka, gated.port, over=noted):
+        await publish(sink, rows)
+        await gated.reached.wait()
+        assert await committed(kafka) == 0
+        assert await sources[0].lag() == len(rows)
+        gated.away = False
+        gated.gate.set()
+        await arrived(kafka, store, rows)
+        assert await sources[0].lag() == 0
+
+
+async def test_a_member_that_drains_ends_its_batch_and_leaves_the_rest_to_others(
+    kafka: Corner, store: UsageStore
+) -> None:
+    rows = events(kafka, 100)
+    gated = Gated(store)
+    async with sink_to(kafka) as sink, consuming(kafka, gated.port) as task:
+        await publish(sink, rows)
+        await gated.reached.wait()
+        task.cancel()
+        await asyncio.sleep(0)
+        gated.gate.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await committed(kafka) == (await stored(store))[0] > 0
+    begun = time.monotonic()
+    async with consuming(kafka, store):
+        await arrived(kafka, store, rows)
+    # It said that it left: nobody waited ten seconds to miss it.
+    assert time.monotonic() - begun < 8.0
