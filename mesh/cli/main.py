@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mesh.cli import admin, config, consul, down, probe, serve, status, up
+from mesh.cli import admin, config, consul, down, migrate, probe, serve, status, up
 from mesh.cli.doctor.command import doctor
 from mesh.cli.refusal import FAILED, USAGE, RefusedError
 from mesh.settings.remote import SourceAwayError
@@ -24,6 +24,7 @@ app.command()(serve.serve)
 app.command()(status.status)
 app.command()(probe.probe)
 app.command()(down.down)
+app.command()(migrate.migrate)
 app.command()(doctor)
 app.add_typer(config.app, name="config")
 app.add_typer(consul.app, name="consul")
