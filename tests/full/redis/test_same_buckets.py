@@ -179,5 +179,5 @@ def test_memory_and_redis_do_the_same(stores: Stores) -> None:
 
     run_state_machine_as_test(
         Here,
-        settings=settings(max_examples=100, stateful_step_count=40, deadline=None),
+        settings=settings(max_examples=40, stateful_step_count=40, deadline=None),
     )
