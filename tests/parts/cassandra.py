@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -100,6 +101,13 @@ def _empty(keyspace: str) -> None:
         condition = " AND ".join(f"{column} = ?" for column in key.split(", "))
         delete = _session().prepare(f"DELETE FROM {keyspace}.{table} WHERE {condition}")  # noqa: S608
         execute_concurrent_with_args(_session(), delete, list(rows))
+
+
+def execute(keyspace: str, statement: str) -> list[tuple[Any, ...]]:
+    """The rows of a statement that is run in a keyspace, given by its URL."""
+    with session(keyspace) as opened:
+        opened.set_keyspace(urlsplit(keyspace).path.removeprefix("/"))
+        return list(opened.execute(statement))
 
 
 def drop(keyspace: str) -> None:
