@@ -48,13 +48,14 @@ async def opened(settings: MeshSettings, service: str) -> AsyncIterator[Any]:
 
     Nothing is sent yet. Bound every call: by `within` or by asyncio.timeout.
     """
+    token = token_of(settings, service)
     host, port = address(settings)
     # Without `verify` no certificates are loaded, which a plain connection has no use for.
     bracketed = f"[{host}]" if ":" in host else host
     client = Consul(
         bracketed, port, scheme="http", verify=False, connections_timeout=WAIT_LATEST_SECONDS
     )
-    client.token = token_of(settings, service)
+    client.token = token
     try:
         yield client
     finally:
