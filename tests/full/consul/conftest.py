@@ -1,7 +1,6 @@
 """A Consul with ACLs, made ready as `leaky consul bootstrap` does."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +13,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     """One for all tests here, which they may stop but must start again."""
     with native_part("consul") as part:
         part.start()
-        tokens: Path = tmp_path_factory.mktemp("tokens")
-        ready = Guarded(part=part, tokens=tokens)
+        ready = Guarded.of(part, tmp_path_factory.mktemp("tokens"))
         done = bootstrap(ready)
         assert done.returncode == 0, done.stderr
-        yield ready
+        with ready.http:
+            yield ready

@@ -21,22 +21,33 @@ CHANGE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guarded:
-    """The part, and the folder with everybody's tokens."""
+    """The part, its first token's file, and the folder with everybody's tokens."""
 
     part: NativePart
+    registry: str
+    management: Path
     tokens: Path
+    http: httpx.Client
 
-    @property
-    def registry(self) -> str:
-        """As the setting wants it."""
-        return f"consul://127.0.0.1:{self.part.port}"
+    @classmethod
+    def of(cls, part: NativePart, tokens: Path) -> "Guarded":
+        """Of a part that runs."""
+        registry, management = part.url, part.variables["PARTS_CONSUL_TOKEN_FILE"]
+        http = httpx.Client(base_url=f"{registry.replace('consul:', 'http:')}/v1", timeout=10)
+        return cls(
+            part=part,
+            registry=registry,
+            management=Path(management),
+            tokens=tokens,
+            http=http,
+        )
 
     def token(self, holder: str) -> str:
         """A service's token, the operator's, `management`'s, or nobody's: an empty one."""
         if not holder:
             return ""
         if holder == "management":
-            return Path(self.part.variables["PARTS_CONSUL_TOKEN_FILE"]).read_text().strip()
+            return self.management.read_text().strip()
         return (self.tokens / f"{holder}.token").read_text()
 
     def env(self, data: Path, **more: str) -> dict[str, str]:
@@ -50,12 +61,11 @@ class Guarded:
 
     def ask(self, holder: str, verb: str, path: str, body: object = None) -> httpx.Response:
         """One call of the HTTP API."""
-        return httpx.request(
+        return self.http.request(
             verb,
-            f"http://127.0.0.1:{self.part.port}/v1/{path}",
+            path,
             headers={"X-Consul-Token": self.token(holder)},
             content=body if isinstance(body, str) else json.dumps(body) if body else None,
-            timeout=10,
         )
 
     def put(self, name: str, text: str, service: str = "token") -> None:
@@ -69,8 +79,9 @@ class Guarded:
 
     def delete(self, path: str) -> None:
         """Deletes a key, or a folder."""
-        query = "?recurse" if path.endswith("/") else ""
-        self.ask("operator", "DELETE", f"kv/leaky/{path}{query}").raise_for_status()
+        key = f"leaky/{path}"
+        query = "?recurse" if key.endswith("/") else ""
+        self.ask("operator", "DELETE", f"kv/{key}{query}").raise_for_status()
 
     def get(self, name: str, service: str = "token") -> str | None:
         """A key's text."""
@@ -105,7 +116,7 @@ def bootstrap(guarded: Guarded, *more: str) -> "subprocess.CompletedProcess[str]
     """Makes it ready, or again."""
     return leaky(
         *("consul", "bootstrap", "--registry", guarded.registry, "--out", str(guarded.tokens)),
-        *("--token-file", guarded.part.variables["PARTS_CONSUL_TOKEN_FILE"], *more),
+        *("--token-file", str(guarded.management), *more),
     )
 
 
