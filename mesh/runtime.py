@@ -143,7 +143,8 @@ async def _listening(
 ) -> AsyncIterator[None]:
     settings = context.settings.current
     host, grace = settings.bind_address, settings.mesh.drain_grace
-    https = [HttpServer(app, host, port, grace) for port, app in parts.http.items()]
+    shared = settings.mesh.share_http_port
+    https = [HttpServer(app, host, port, grace, shared=shared) for port, app in parts.http.items()]
     server = Server(context.dispatcher)
     ports = getattr(settings, context.name)
     try:
