@@ -1,0 +1,123 @@
+import stat
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from mesh.settings.names import names_of
+from mesh.settings.remote import LastGood, admitted
+from mesh.settings.source import SettingsError
+from svc_token.settings import TokenSettings
+
+NAMES = list(names_of(TokenSettings))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("token.store", "postgresql://db/leaky"),
+        ("token.store", "postgresql://leaky@db/leaky?sslmode=require"),
+        ("token.usage.sink", "kafka://127.0.0.1:9092,127.0.0.1:9093"),
+        ("token.bucket.store", "redis://127.0.0.1:6379/0"),
+        ("providers.openai.base-url", "https://api.test/v1"),
+        ("cors.allowed-origins", "https://a.test,https://b.test"),
+        ("token.bucket.capacity", "2000"),
+    ],
+)
+def test_what_everybody_may_know_is_admitted(name: str, text: str) -> None:
+    assert admitted(NAMES, {name: text}) == ({name: text}, [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://leaky:hunter2@db/leaky",
+        "redis://:hunter2@127.0.0.1:6379/0",
+        "redis://:hun/ter2@127.0.0.1:6379/0",
+        "postgresql://db/leaky?user=leaky&password=hunter2",
+        "postgresql://db/leaky?sslpassword=hunter2",
+        "kafka://db/?sasl_plain_password=hunter2",
+        "Bearer hunter2-hunter2",
+    ],
+)
+def test_a_password_within_a_value_is_refused_without_it(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"^token\.store: .*LEAKY_TOKEN_STORE") as refused:
+        admitted(NAMES, {"token.store": text})
+    assert "ter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mesh.secret",
+        "actuator.token",
+        "token.consul-token",
+        "gateway.consul-token",
+        "providers.openai.api-key",
+    ],
+)
+def test_a_secret_is_refused_by_its_name(name: str) -> None:
+    with pytest.raises(SettingsError, match="does not belong in Consul KV") as refused:
+        admitted(NAMES, {name: "hunter2"})
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "data",
+        "registry",
+        "bind-address",
+        "allow-insecure-bind",
+        "mesh.advertise-address",
+        "mesh.instance",
+        "token.http-port",
+        "token.grpc-port",
+        "token.health-port",
+        "stubs.openai.http-port",
+        "token.consul-token-file",
+    ],
+)
+def test_what_is_each_processs_own_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match="each process's own"):
+        admitted(NAMES, {name: "1"})
+
+
+def test_every_setting_that_is_a_secret_by_its_mark_is_refused() -> None:
+    secrets = [name.dotted.replace("{name}", "x") for name in NAMES if name.secret]
+    assert len(secrets) > 5
+    for dotted in secrets:
+        with pytest.raises(SettingsError):
+            admitted(NAMES, {dotted: "x"})
+
+
+def test_all_that_is_wrong_is_told_at_once_and_strangers_are_named() -> None:
+    with pytest.raises(SettingsError, match=r"mesh\.secret.*; data is"):
+        admitted(NAMES, {"mesh.secret": "x", "data": "x"})
+    assert admitted(NAMES, {"token.bucket.capacty": "1"}) == ({}, ["token.bucket.capacty"])
+
+
+def test_what_was_kept_is_what_is_read_and_only_its_owner_can(tmp_path: Path) -> None:
+    kept = LastGood(tmp_path / "data", "token")
+    assert kept.read() is None
+    kept.keep({"a": "1"})
+    kept.keep({"a": "2", "b": "3"})
+    assert kept.read() == {"a": "2", "b": "3"}
+    [file] = (tmp_path / "data").iterdir()
+    assert (file.name, stat.S_IMODE(file.stat().st_mode)) == ("token.kv.json", 0o600)
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b""])
+def test_a_broken_copy_is_said_and_is_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "token.kv.json").write_bytes(content)
+    with capture_logs() as logs:
+        assert LastGood(tmp_path, "token").read() is None
+    assert "cannot be read" in logs[0]["event"]
+
+
+def test_a_copy_that_cannot_be_made_leaves_no_draft(tmp_path: Path) -> None:
+    (tmp_path / "token.kv.json").mkdir()
+    (tmp_path / "token.kv.json" / "in the way").touch()
+    with pytest.raises(OSError, match=r"token\.kv\.json"):
+        LastGood(tmp_path, "token").keep({})
+    assert [path.name for path in tmp_path.iterdir()] == ["token.kv.json"]
