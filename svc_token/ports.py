@@ -67,7 +67,7 @@ class Sagas(Protocol):
         ...
 
     async def move(self, saga: Saga, move: Move, event_ids: Sequence[str], now_us: int) -> bool:
-        """Ends a step; False when the saga has moved since it was read."""
+        """Ends a step; False when the saga has moved since it was read, or somebody moves it."""
         ...
 
     async def allocate(

@@ -25,7 +25,7 @@ class Patience:
     """
 
     connect: float = 2.0
-    connection: float = 1.0
+    connection: float = 1.5
     lock: float = 1.0
     statement: float = 1.5
     idle: float = 5.0

@@ -62,7 +62,7 @@ class SqlSagas:
             return [saga_from(row) for row in await connection.execute(query)]
 
     async def move(self, saga: Saga, move: Move, event_ids: Sequence[str], now_us: int) -> bool:
-        """Ends a step; False when the saga has moved since it was read."""
+        """Ends a step; False when the saga has moved since it was read, or somebody moves it."""
         return await self._database.transact(
             lambda connection: self._move(connection, saga, move, event_ids, now_us)
         )
@@ -100,9 +100,14 @@ class SqlSagas:
         event_ids: Sequence[str],
         now_us: int,
     ) -> bool:
-        moved = saga.moved(move, now_us)
-        fenced = update(SAGAS).where(SAGAS.c.id == saga.id, SAGAS.c.version == saga.version)
-        if connection.execute(fenced.values(saga_row(moved))).rowcount == 0:
+        # Who finds the row locked leaves it to the runner that is moving it.
+        free = (
+            select(SAGAS.c.id)
+            .where(SAGAS.c.id == saga.id, SAGAS.c.version == saga.version)
+            .with_for_update(skip_locked=True)
+        )
+        step = update(SAGAS).where(SAGAS.c.id == free.scalar_subquery())
+        if connection.execute(step.values(saga_row(saga.moved(move, now_us)))).rowcount == 0:
             return False
         events = list(zip(move.events, event_ids, strict=True))
         self._tell(connection, saga, events, now_us)

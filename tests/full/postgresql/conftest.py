@@ -1,0 +1,52 @@
+"""Two instances of svc_token's stores on one database."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from itertools import cycle
+
+import pytest
+
+from svc_token.domain.pool import Pool
+from svc_token.stores import SCHEMAS, TOKEN_STORES
+from svc_token.stores.stores import TokenStores
+from tests.parts.postgresql import migrated_database
+from tests.svc_token.conftest import TOPICS
+from tests.svc_token.stores.test_ledger_contract import ORG, WINDOW
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Two:
+    """Two processes, as far as a database can tell."""
+
+    url: str
+    one: TokenStores
+    other: TokenStores
+
+    @property
+    def both(self) -> tuple[TokenStores, TokenStores]:
+        return self.one, self.other
+
+    def turns(self) -> "cycle[TokenStores]":
+        """One, the other, and so on."""
+        return cycle(self.both)
+
+    async def org_pool(self, allowance: int) -> None:
+        """An organisation's pool with so many tokens."""
+        pool = Pool(key=ORG, window=WINDOW.id, allowance=allowance)
+        assert await self.one.pools.create(pool)
+
+    async def remaining(self) -> int:
+        """What the organisation has left."""
+        pool = await self.other.pools.find(ORG)
+        assert pool is not None
+        return pool.remaining
+
+
+@pytest.fixture
+async def two() -> AsyncIterator[Two]:
+    url = await migrated_database("token", SCHEMAS)
+    async with (
+        TOKEN_STORES.open(url, topics=TOPICS) as one,
+        TOKEN_STORES.open(url, topics=TOPICS) as other,
+    ):
+        yield Two(url=url, one=one, other=other)
