@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from mesh.storage.group_commit import GroupCommit
 from mesh.storage.redis import RedisReach, open_redis
@@ -52,10 +52,20 @@ class RedisScript:
         return self._told(answers)
 
     async def _send(self, calls: Sequence[_Call]) -> list[Any]:
+        if len(calls) == 1:
+            return [await self._send_alone(*calls[0])]
         pipeline = self._client.pipeline(transaction=False)
         for key, arguments in calls:
             pipeline.execute_command("EVALSHA", self._sha, 1, key, *arguments)
         return await pipeline.execute(raise_on_error=False)
+
+    async def _send_alone(self, key: str, arguments: Sequence[Argument]) -> Any:
+        # A pipeline of one costs half as much again.
+        command: Any = self._client.execute_command
+        try:
+            return await command("EVALSHA", self._sha, 1, key, *arguments)
+        except ResponseError as error:
+            return error
 
     def _told(self, answers: Sequence[Any]) -> Sequence[Any]:
         """The answers, with AppError for what Redis refused: read-only, out of memory."""
