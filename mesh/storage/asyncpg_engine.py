@@ -1,5 +1,7 @@
 """Connections to a PostgreSQL server: bounded in number, and in how long they wait."""
 
+import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,14 +22,15 @@ CONNECTIONS = 8
 class Patience:
     """How long what is waited for, in seconds; 0 is for ever.
 
+    A server finds a deadlock after 1 s, which has to be within `lock`.
     `idle` is how long the server lets a transaction of ours do nothing,
     `answer` how long we listen for a server that says nothing at all.
     """
 
     connect: float = 2.0
     connection: float = 1.5
-    lock: float = 1.0
-    statement: float = 1.5
+    lock: float = 1.3
+    statement: float = 1.7
     idle: float = 5.0
     answer: float = 2.0
 
@@ -52,12 +55,13 @@ def make_engine(url: str, application: str, patience: Patience) -> AsyncEngine:
 
     async def connect() -> Any:
         # asyncpg reads the URL itself: sslmode, several hosts, PGPASSWORD, PGPASSFILE.
-        return await asyncpg.connect(
+        connecting = asyncpg.connect(
             url,
             timeout=patience.connect,
             command_timeout=patience.answer or None,
             server_settings=session,
         )
+        return await _whole(connecting)
 
     engine = create_async_engine(
         "postgresql+asyncpg://",
@@ -87,6 +91,22 @@ def _check(url: str) -> None:
         raise SettingsError(
             "a store's URL is not like postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
         )
+
+
+async def _whole(connecting: Awaitable[Any]) -> Any:
+    # Torn in the middle, the handshake's own futures complain that nobody hears
+    # of their end. It is bounded, so it may end without the caller who left.
+    task = asyncio.ensure_future(connecting)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(_throw_away)
+        raise
+
+
+def _throw_away(connecting: "asyncio.Future[Any]") -> None:
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().terminate()
 
 
 def _milliseconds(seconds: float) -> str:
