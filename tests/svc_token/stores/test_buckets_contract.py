@@ -106,6 +106,16 @@ async def test_a_window_forgets_when_it_ends_and_its_refunds_with_it(
     assert (await buckets.peek(KEY, rule)).used == 10
 
 
+async def test_what_a_window_took_at_its_first_moment_is_its_own(
+    buckets: Buckets, clock: HandClock
+) -> None:
+    rule = replace(RULE, strategy=Strategy.FIXED_WINDOW)
+    clock.now += -clock.now % rule.window_us
+    taken = await buckets.take(KEY, 10, rule)
+    await buckets.refund(KEY, 4, rule, taken_us=taken.at_us)
+    assert (await buckets.peek(KEY, rule)).used == 6
+
+
 async def test_a_rule_that_changes_keeps_what_is_in_the_bucket(buckets: Buckets) -> None:
     await buckets.take(KEY, 8, RULE)
     smaller = await buckets.take(KEY, 1, replace(RULE, capacity=4))
