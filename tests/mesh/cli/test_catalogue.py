@@ -84,3 +84,20 @@ def test_a_value_that_any_service_refuses_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"own\.bucket\.capacity"):
         CATALOGUE.check({}, {"own.bucket.capacity": "0"})
     CATALOGUE.check({}, {"own.bucket.capacity": "1"})
+
+
+def test_services_with_values_of_their_own_are_told_apart_where_they_differ() -> None:
+    name = "log.level"
+    alike = CATALOGUE.effective_each({}, {"mesh": {}, "own": {}}, "consul")
+    assert [row.services for row in alike if row.name == name] == [()]
+    differing = CATALOGUE.effective_each({}, {"mesh": {name: "error"}, "own": {}}, "consul")
+    assert [(row.shown, row.source, row.services) for row in differing if row.name == name] == [
+        ("error", "consul", ("mesh",)),
+        ("info", "default", ("own",)),
+    ]
+
+
+def test_a_name_leads_to_the_services_that_have_it() -> None:
+    assert CATALOGUE.services_with("log.level") == ["mesh", "own"]
+    assert CATALOGUE.services_with("own.levels.GOLD.priority") == ["own"]
+    assert CATALOGUE.services_with("xyzzy") == []

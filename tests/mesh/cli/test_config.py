@@ -82,3 +82,18 @@ def test_changes_at_the_same_time_are_all_kept(leaky: "Leaky", tmp_path: Path) -
     assert [one.returncode for one in done] == [0, 0, 0, 0]
     values = json.loads((tmp_path / "data" / "settings.json").read_text())
     assert sorted(values) == names
+
+
+def test_where_settings_are_is_no_setting_in_itself_and_files_have_no_services(
+    leaky: "Leaky",
+) -> None:
+    refused = leaky("config", "set", "registry", "consul://127.0.0.1:8500")
+    assert (refused.returncode, "LEAKY_REGISTRY" in refused.stderr) == (2, True)
+    refused = leaky("config", "set", "token.bucket.capacity", "5", "--service", "token")
+    assert (refused.returncode, "the file is for all services" in refused.stderr) == (2, True)
+
+
+def test_a_registry_that_is_no_address_is_refused(leaky: "Leaky") -> None:
+    for registry in ("consul://host:port", "consul://host:0", "consul://", "other://"):
+        refused = leaky("config", "get", LEAKY_REGISTRY=registry)
+        assert (refused.returncode, refused.stderr.startswith("leaky: registry: ")) == (2, True)

@@ -10,7 +10,7 @@ from pydantic import model_validator
 from structlog.testing import capture_logs
 
 from mesh.settings import Live, MeshSettings, Section, live
-from mesh.settings.source import FILE
+from mesh.settings.source import FILE, SettingsError
 
 pytestmark = pytest.mark.anyio
 
@@ -192,3 +192,40 @@ async def test_a_bad_file_keeps_the_last_good_values_until_a_good_one_comes(
     await watch.look()
     assert settings.current.own.size == 3
     await watch.end()
+
+
+def at_odds() -> float:
+    return REGISTRY.get_sample_value("settings_source_refused") or 0
+
+
+def test_operators_see_that_the_source_is_refused_until_it_is_mended(make: Make) -> None:
+    settings = make()
+    assert settings.apply({"own.size": "3"})
+    assert at_odds() == 0
+    assert not settings.apply({"own.size": "none"})
+    assert not settings.apply({"own.size": "0"})
+    assert at_odds() == 1
+    assert settings.apply({"own.size": "3"})
+    assert at_odds() == 0
+
+
+def test_the_file_does_not_say_where_settings_are(make: Make, tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(json.dumps({"registry": "consul://127.0.0.1:8500"}))
+    with pytest.raises(SettingsError, match="LEAKY_REGISTRY"):
+        make()
+    (tmp_path / FILE).write_text(json.dumps({"registry": "static://"}))
+    assert make().current.registry == "static://"
+
+
+CONSUL = {"LEAKY_REGISTRY": "consul://127.0.0.1:1"}
+
+
+def test_what_all_processes_share_is_not_asked_of_consul(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(json.dumps({"log.level": "debug"}))
+    settings = Live.read(MeshSettings, {"LEAKY_DATA": str(tmp_path), **CONSUL})
+    assert settings.current.log.level == "info"
+
+
+def test_a_services_settings_are_not_taken_for_defaults_when_it_is_not_named() -> None:
+    with pytest.raises(ValueError, match="whose are asked for"):
+        Live.read(OwnSettings, CONSUL)
