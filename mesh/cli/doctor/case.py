@@ -29,16 +29,17 @@ class Case:
         return next(iter(self.services.values()), None)
 
 
-def open_case(env: Mapping[str, str]) -> tuple[Case, Sequence[Finding]]:
-    """The case, and what is wrong with its settings."""
+def open_case(env: Mapping[str, str], chosen: Sequence[str]) -> tuple[Case, Sequence[Finding]]:
+    """The case of these services, and what is wrong with their settings."""
     try:
         start = load(MeshSettings, env, {})
         values = {} if start.uses_consul else read_file(start.data)
     except SettingsError as error:
         return _nothing(env), [_refused("settings", error)]
+    models = settings_models()
     services: dict[str, MeshSettings] = {}
     problems: dict[str, Finding] = {}
-    for name, model in settings_models().items():
+    for name, model in ((name, models[name]) for name in chosen):
         kept = LastGood(start.data, name).read() or {} if start.uses_consul else values
         try:
             services[name] = load(model, env, kept)

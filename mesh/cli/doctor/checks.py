@@ -1,9 +1,9 @@
 """All checks, and how they are run: at once, each bounded, none ending the others."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from mesh.cli.doctor import exposure, machine, names, parts, running
+from mesh.cli.doctor import exposure, machine, names, parts, running, schemas
 from mesh.cli.doctor.case import Case, open_case
 from mesh.cli.doctor.finding import Finding, fail, ok
 from mesh.telemetry.redact import scrub
@@ -15,14 +15,15 @@ CHECKS: tuple[Check, ...] = (
     exposure.check,
     machine.check,
     parts.check,
+    schemas.check,
     running.check,
 )
 
 
-async def examine(env: Mapping[str, str]) -> list[Finding]:
-    """Everything there is to find, in the order of the checks."""
-    case, problems = open_case(env)
-    settings = list(problems) or [ok("settings", "every service takes its settings")]
+async def examine(env: Mapping[str, str], services: Sequence[str]) -> list[Finding]:
+    """Everything there is to find about these services, in the order of the checks."""
+    case, problems = open_case(env, services)
+    settings = list(problems) or [ok("settings", f"taken by {', '.join(services)}")]
     answers = await asyncio.gather(*(_bounded(check, case) for check in CHECKS))
     return [*settings, *(finding for answer in answers for finding in answer)]
 

@@ -13,9 +13,15 @@ from mesh.cli import options
 from mesh.cli.data import environment
 from mesh.cli.doctor.checks import examine
 from mesh.cli.doctor.finding import Finding, Level
+from mesh.cli.refusal import USAGE, RefusedError
+from mesh.cli.services import NAMES
 
 
 def doctor(
+    services: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SERVICE]...", help=f"{', '.join(NAMES)}; all without."),
+    ] = None,
     data: options.Data = None,
     *,
     as_json: Annotated[
@@ -23,9 +29,14 @@ def doctor(
     ] = False,
 ) -> None:
     """Look at every setting and every part; exit 1 when something keeps it from working."""
+    chosen = services or list(NAMES)
+    for name in chosen:
+        if name not in NAMES:
+            message = f"there is no service {name}; there are {', '.join(NAMES)}"
+            raise RefusedError(message, code=USAGE)
     # Drivers log what they are about to raise; findings say it once.
     logging.disable(logging.CRITICAL)
-    findings = asyncio.run(examine(environment(data)))
+    findings = asyncio.run(examine(environment(data), chosen))
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:

@@ -26,8 +26,7 @@ def _ports(case: Case) -> Iterator[Finding]:
     except RefusedError as error:
         for problem in str(error).split("; port "):
             what, _, advice = problem.removeprefix("port ").partition("; ")
-            advice = f"{advice.capitalize()}." if advice else ""
-            yield fail("ports", f"port {what}", advice or "Choose another port.")
+            yield fail("ports", f"port {what}", f"{advice[:1].upper()}{advice[1:]}.")
     else:
         yield ok("ports", f"{len(free)} ports are free for services that do not run")
 

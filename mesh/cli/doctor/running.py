@@ -21,7 +21,7 @@ async def check(case: Case) -> list[Finding]:
 
 def _running(case: Case) -> list[Endpoint]:
     if holder(case.data / LOCK) is not None and (told := read_state(case.data)):
-        return [each.endpoint for each in told]
+        return [each.endpoint for each in told if each.endpoint.service in case.services]
     return [
         endpoint(settings, name)
         for name, settings in case.services.items()
