@@ -89,6 +89,9 @@ def session(server: str = "") -> Iterator[Session]:
         [host],
         port=address.port,
         protocol_version=5,
+        # What it hears of other tests' tables it would look into while the process ends.
+        schema_event_refresh_window=-1,
+        topology_event_refresh_window=-1,
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
     ) as cluster:
         yield cluster.connect()

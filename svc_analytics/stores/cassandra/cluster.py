@@ -30,9 +30,12 @@ from svc_analytics.stores.cassandra.address import Address
 
 # Those who wait less have a deadline of their own.
 REQUEST_SECONDS = 5.0
-CONNECT_SECONDS = 2.0
+# A node that has just started is slow.
+CONNECT_SECONDS = 5.0
 # A node that stops answering without closing its connections is found out by this.
 HEARTBEAT_SECONDS = 2
+# Between two tries to reach a node that is away.
+AGAIN_SECONDS = 1.0
 # What says that the cluster cannot answer now; anything else is a mistake of ours.
 AWAY: tuple[type[Exception], ...] = (
     NoHostAvailable,
@@ -66,7 +69,7 @@ def new_cluster(address: Address, *, only_first: bool = False) -> Cluster:
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
         protocol_version=ProtocolVersion.V5,
         connection_class=LibevConnection,
-        reconnection_policy=ConstantReconnectionPolicy(0.5, max_attempts=None),
+        reconnection_policy=ConstantReconnectionPolicy(AGAIN_SECONDS, max_attempts=None),
         connect_timeout=CONNECT_SECONDS,
         control_connection_timeout=CONNECT_SECONDS,
         idle_heartbeat_interval=HEARTBEAT_SECONDS,

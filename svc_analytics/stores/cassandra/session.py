@@ -19,7 +19,7 @@ from mesh.errors import AppError
 from mesh.storage.schema import WrongDataError
 from mesh.telemetry.redact import scrub
 from svc_analytics.stores.cassandra.address import Address
-from svc_analytics.stores.cassandra.cluster import AWAY, new_cluster
+from svc_analytics.stores.cassandra.cluster import AGAIN_SECONDS, AWAY, new_cluster
 from svc_analytics.stores.cassandra.schema import check
 from svc_analytics.stores.cassandra.statements import statements
 
@@ -29,7 +29,6 @@ Write = tuple[str, Sequence[Any]]
 IN_FLIGHT = 64
 # Ten times as fast as one by one, and below what the server warns of (5 KiB, 10 partitions).
 BATCH = 10
-AGAIN_SECONDS = 1.0
 # Rows handed to the event loop at once.
 PAGE = 1_000
 log = structlog.get_logger("cassandra")
@@ -112,9 +111,12 @@ class CassandraSession:
         cluster: Cluster = new_cluster(self._address)
         try:
             session: Session = cluster.connect()
-            check(session, self._address.keyspace)
+            keyspace = self._address.keyspace
+            check(session, keyspace)
             session.default_fetch_size = PAGE
-            self._prepared = {name: session.prepare(cql) for name, cql in statements().items()}
+            self._prepared = {
+                name: session.prepare(cql, keyspace=keyspace) for name, cql in statements().items()
+            }
         except BaseException:
             cluster.shutdown()
             raise
