@@ -10,13 +10,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from mesh.storage.kafka import AWAY, REQUEST_SECONDS, ensure_topics, servers_of, unavailable
-from mesh.storage.kafka_publisher import (
-    Publisher,
-    Record,
-    RejectedRecordsError,
-    open_publisher,
-)
+from mesh.storage.kafka_publisher import open_publisher
 from svc_analytics.domain.message import Message
+from svc_analytics.stores.dead_letters_kafka import DeadLetters, dead_topic
 
 log = structlog.get_logger("usage source")
 _POLL_MS = 1_000
@@ -36,7 +32,7 @@ class KafkaSource:
     done is then received there again.
     """
 
-    def __init__(self, servers: Sequence[str], topic: str, group: str, dead: Publisher) -> None:
+    def __init__(self, servers: Sequence[str], topic: str, group: str, dead: DeadLetters) -> None:
         self._servers = servers
         self._topic = topic
         self._group = group
@@ -57,16 +53,20 @@ class KafkaSource:
         except AWAY as error:
             await self.close()
             raise unavailable(error) from error
+        except Exception:
+            # Whatever broke it, the next one begins where the last commit was.
+            await self.close()
+            raise
         messages = [_message(record) for records in found.values() for record in records]
         self._in_hand = len(messages)
         return messages
 
     async def done(self, messages: Sequence[Message]) -> None:
         """Commits their offsets, as far as the partitions are still this member's."""
-        self._in_hand = 0
         if self._committing is None:
             offsets = self._offsets(messages)
             if self._consumer is None or not offsets:
+                self._in_hand = 0
                 return
             self._committing = asyncio.ensure_future(self._consumer.commit(offsets))
         # Not cancelled when time is up: it goes on trying, and is asked again.
@@ -80,27 +80,11 @@ class KafkaSource:
             log.info("partitions have moved, another member will receive these again")
         except AWAY as error:
             raise unavailable(error) from error
+        self._in_hand = 0
 
     async def bury(self, message: Message, reason: str) -> None:
-        """Publishes the message to `<topic>.dead`, with headers that say where it was and why."""
-        headers = (
-            ("dead-reason", reason.encode()),
-            ("dead-topic", self._topic.encode()),
-            ("dead-partition", str(message.partition).encode()),
-            ("dead-offset", str(message.offset).encode()),
-        )
-        record = Record(
-            topic=dead_topic(self._topic),
-            key=message.key,
-            value=message.value,
-            headers=message.headers + headers,
-        )
-        try:
-            await self._dead.publish([record])
-        except RejectedRecordsError:
-            # The headers made it too large; where it lies is told all the same.
-            bare = Record(topic=record.topic, key=None, value=b"", headers=headers)
-            await self._dead.publish([bare])
+        """Publishes the message to `<topic>.dead`."""
+        await self._dead.keep(message, reason)
 
     async def lag(self) -> int:
         """Messages in this member's partitions that are not done."""
@@ -164,11 +148,6 @@ class KafkaSource:
         return offsets
 
 
-def dead_topic(topic: str) -> str:
-    """Where messages go that nobody understands."""
-    return f"{topic}.dead"
-
-
 def _message(record: Any) -> Message:
     return Message(
         partition=record.partition,
@@ -201,8 +180,8 @@ async def _stop(consumer: Any) -> None:
 async def open_source(url: str, *, topic: str, group: str) -> AsyncIterator[KafkaSource]:
     """The source for `kafka://HOST:PORT[,HOST:PORT]`, whether Kafka is there yet or not."""
     servers = servers_of(url)
-    async with open_publisher(servers, (dead_topic(topic),)) as dead:
-        source = KafkaSource(servers, topic, group, dead)
+    async with open_publisher(servers, (dead_topic(topic),)) as publisher:
+        source = KafkaSource(servers, topic, group, DeadLetters(publisher, topic))
         try:
             yield source
         finally:
