@@ -32,6 +32,7 @@ from tests.compose.files import (
     read,
     services,
 )
+from tests.parts.urls import POSTGRESQL, url
 
 _URL_WITH_PASSWORD = re.compile(r"://[^/\s:@]*:[^@\s]+@")
 _SECRET = re.compile(r"(?i)password|secret(?!s)|token_file|_token$|credentials")
@@ -46,7 +47,11 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is missing")
+# Where the real parts run, docker-compose has to be there too.
+@pytest.mark.skipif(
+    shutil.which("docker-compose") is None and not url(POSTGRESQL),
+    reason="docker-compose is missing",
+)
 @pytest.mark.parametrize("names", COMBINATIONS, ids="+".join)
 def test_docker_compose_takes_them(names: tuple[str, ...], secrets: Path) -> None:
     files = [argument for name in names for argument in ("-f", f"compose/{name}.yaml")]
