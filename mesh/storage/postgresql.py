@@ -12,7 +12,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from mesh.storage.asyncpg_engine import PATIENCE, Patience, make_engine
@@ -24,6 +24,8 @@ T = TypeVar("T")
 # How often work is done at most that other transactions come between.
 TRIES = 5
 _OUTAGE = Outage(is_away=is_away, cause=cause)
+# The driver's own error says that it knew of the loss, and has sent nothing.
+_COMMIT = Outage(is_away=lambda e: is_away(e) and not isinstance(e, InterfaceError), cause=cause)
 
 
 class PostgresqlDatabase(Database):
@@ -59,7 +61,7 @@ class PostgresqlDatabase(Database):
         async with self.engine.connect() as connection:
             result = await connection.run_sync(work)
             # Whatever is lost from here on is not tried again.
-            with self.outage:
+            with _COMMIT:
                 await connection.commit()
             return result
 
