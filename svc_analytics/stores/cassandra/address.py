@@ -40,7 +40,7 @@ class Address:
             username=unquote(username),
             password=unquote(password),
             replication=_replication(query.get("replication", ["1"])[0]),
-            datacenter=query.get("dc", [""])[0],
+            datacenter=_datacenter(query.get("dc", [""])[0]),
         )
 
 
@@ -55,3 +55,10 @@ def _replication(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d?", text):
         raise ValueError("replication in a Cassandra URL is a number from 1 on")
     return int(text)
+
+
+def _datacenter(text: str) -> str:
+    # It becomes part of a statement.
+    if not re.fullmatch(r"[\w.-]*", text):
+        raise ValueError("dc in a Cassandra URL is a name of letters, digits, _ . -")
+    return text
