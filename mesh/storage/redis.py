@@ -16,7 +16,7 @@ from mesh.resilience.breaker import Breaker, BreakerPolicy, State
 
 log = structlog.get_logger("redis")
 # For connecting and all answers together.
-PATIENCE_SECONDS = 0.5
+PATIENCE_SECONDS = 1.0
 # One failure may be a connection that was cut; two in a row are an outage.
 POLICY = BreakerPolicy(window=2, min_calls=2, failure_percent=100, open_seconds=0.25, half_open=1)
 
