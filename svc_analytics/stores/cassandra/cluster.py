@@ -1,5 +1,7 @@
 """How the driver is set up."""
 
+import socket
+
 from cassandra import (
     AuthenticationFailed,
     ConsistencyLevel,
@@ -46,6 +48,7 @@ AWAY: tuple[type[Exception], ...] = (
     IsBootstrappingErrorMessage,
     ServerError,
     UnresolvableContactPoints,
+    socket.gaierror,
     AuthenticationFailed,
 )
 

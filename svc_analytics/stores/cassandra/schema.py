@@ -94,15 +94,13 @@ def revision(session: Session, keyspace: str) -> str | None:
 
 @contextmanager
 def _cluster_session(address: Address) -> Iterator[Session]:
-    # Only the first node is asked: it puts the changes of several `leaky migrate` in order.
-    cluster = new_cluster(address, only_first=True)
     try:
-        yield cluster.connect()
+        # Only the first node is asked: it puts the changes of several `leaky migrate` in order.
+        with new_cluster(address, only_first=True) as cluster:
+            yield cluster.connect()
     except AWAY as error:
         message = f"cassandra is away: {scrub(str(error))}"
         raise AppError(REASON_UNAVAILABLE, message, retry_after=1) from error
-    finally:
-        cluster.shutdown()
 
 
 def _refuse_newer(current: str | None) -> None:

@@ -120,3 +120,13 @@ async def test_no_url_with_a_password_is_ever_printed(
         said = printed.out + printed.err + caplog.text + str(refused.value)
         assert "cassandra is away" in said
         assert "s3cr3t" not in said
+
+
+async def test_a_name_that_leads_nowhere_is_an_absence_too() -> None:
+    address = "cassandra://nowhere.invalid/usage"
+    async with STORES.open(address) as store:
+        await refuses(store, an_event(), within=1)
+    async with SCHEMAS.open(address) as schema:
+        with pytest.raises(AppError) as refused:
+            await schema.current()
+        assert refused.value.reason == REASON_UNAVAILABLE
