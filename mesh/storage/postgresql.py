@@ -74,6 +74,10 @@ class PostgresqlDatabase(Database):
         async with self._statements.connect() as connection:
             return await connection.run_sync(work)
 
+    async def ping(self) -> None:
+        """Raises AppError when the server does not answer."""
+        await self.query(lambda connection: connection.exec_driver_sql("SELECT 1"))
+
     @asynccontextmanager
     async def turn(self, name: str) -> AsyncIterator[bool]:
         """Whether this process alone, of all on this database, has the turn of that name.
