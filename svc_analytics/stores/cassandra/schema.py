@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from cassandra import InvalidRequest
 from cassandra.cluster import Session
-from cassandra.query import SimpleStatement
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
@@ -86,7 +85,7 @@ def check(session: Session, keyspace: str) -> None:
 def revision(session: Session, keyspace: str) -> str | None:
     """What the keyspace is at; None where there is none."""
     try:
-        row = session.execute(SimpleStatement(statements()["revision"], keyspace=keyspace)).one()
+        row = session.execute(statements(keyspace)["revision"]).one()
     except InvalidRequest:
         return None
     return row[0] if row else None

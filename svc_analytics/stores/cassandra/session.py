@@ -114,9 +114,8 @@ class CassandraSession:
             keyspace = self._address.keyspace
             check(session, keyspace)
             session.default_fetch_size = PAGE
-            self._prepared = {
-                name: session.prepare(cql, keyspace=keyspace) for name, cql in statements().items()
-            }
+            cql = statements(keyspace)
+            self._prepared = {name: session.prepare(text) for name, text in cql.items()}
         except BaseException:
             cluster.shutdown()
             raise

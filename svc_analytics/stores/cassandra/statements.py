@@ -3,14 +3,16 @@
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from string import Template
 
 FOLDER = Path(__file__).parent
 _NAMED = re.compile(r"^-- (\w+)\n(.*?);$", re.MULTILINE | re.DOTALL)
 
 
-def statements() -> Mapping[str, str]:
+def statements(keyspace: str) -> Mapping[str, str]:
     """Each statement of statements.cql by its name."""
-    return dict(_NAMED.findall((FOLDER / "statements.cql").read_text()))
+    text = Template((FOLDER / "statements.cql").read_text()).substitute(keyspace=keyspace)
+    return dict(_NAMED.findall(text))
 
 
 def revisions() -> Mapping[str, Path]:

@@ -57,7 +57,7 @@ def test_a_wrong_url_is_refused_without_its_password(wrong: str) -> None:
 
 
 def test_every_statement_has_its_name_and_every_revision_its_number() -> None:
-    for name, cql in statements().items():
+    for name, cql in statements("there").items():
         assert name.split("_")[0] in {
             "revision",
             "put",
@@ -72,6 +72,7 @@ def test_every_statement_has_its_name_and_every_revision_its_number() -> None:
             "oldest",
             "drop",
         }
+        assert "there." in cql
         assert cql.split()[0] in {"SELECT", "INSERT", "DELETE"}
     assert list(revisions()) == [f"{number:04d}" for number in range(1, len(revisions()) + 1)]
 
