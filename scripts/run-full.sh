@@ -23,10 +23,8 @@ settings() {
   export LEAKY_STUBS_STORE=$postgresql/leaky_stubs LEAKY_ANALYTICS_STORE=${PARTS_CASSANDRA:?}/leaky
   export LEAKY_TOKEN_BUCKET_STORE=$redis/0 LEAKY_GATEWAY_RATE_LIMIT_STORE=$redis/1
   export LEAKY_TOKEN_USAGE_SINK=$kafka LEAKY_ANALYTICS_USAGE_SOURCE=$kafka
-  local name
-  for name in gateway auth token analytics stubs; do
-    export "LEAKY_${name^^}_CONSUL_TOKEN=$(<"$parts/consul/tokens/$name.token")"
-  done
+  local line
+  while read -r line; do export "${line?}"; done < <("$bin/leaky" consul env --tokens "$parts/consul/tokens")
 }
 
 own_folder
