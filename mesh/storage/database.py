@@ -2,9 +2,9 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -94,7 +94,9 @@ class SqliteDatabase(Database):
 
     def __init__(self, engine: AsyncEngine, writer: ConnectionThread, reader: Engine) -> None:
         # SQLite has one writer; queueing here beats its busy polling.
-        super().__init__(engine, asyncio.Lock(), outage=_SQLITE, embedded=True)
+        super().__init__(
+            engine, asyncio.Lock(), outage=Outage(_cannot_reach, _cause), embedded=True
+        )
         self._writer = writer
         self._reader = reader
         self._reading: Connection | None = None
@@ -125,23 +127,35 @@ class SqliteDatabase(Database):
         await self.engine.dispose()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
     """As a context: turns what says that the database is away into AppError UNAVAILABLE.
 
-    `cause` is an error in one line that may be logged.
+    `cause` is an error in one line that may be logged, at most once a second
+    however many calls fail.
     """
 
-    is_away: Callable[[BaseException | None], bool]
-    cause: Callable[[BaseException], str]
+    def __init__(
+        self,
+        is_away: Callable[[BaseException | None], bool],
+        cause: Callable[[BaseException], str],
+    ) -> None:
+        self._is_away = is_away
+        self._cause = cause
+        self._quiet_until = 0.0
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if error is not None and self.is_away(error):
-            log.warning("the database is away", error=self.cause(error))
+        if error is not None and self._is_away(error):
+            self._say(error)
             raise AppError(REASON_UNAVAILABLE, "the database is away", retry_after=1) from error
+
+    def _say(self, error: BaseException) -> None:
+        now = time.monotonic()
+        if now >= self._quiet_until:
+            self._quiet_until = now + 1
+            log.warning("the database is away", error=self._cause(error))
 
 
 def _cannot_reach(error: BaseException | None) -> bool:
@@ -161,9 +175,6 @@ def _cannot_reach(error: BaseException | None) -> bool:
 def _cause(error: BaseException) -> str:
     # Not the statement, whose parameters may be anybody's.
     return str(getattr(error, "orig", error))
-
-
-_SQLITE = Outage(is_away=_cannot_reach, cause=_cause)
 
 
 @asynccontextmanager

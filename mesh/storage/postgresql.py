@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, nullcontext
 from hashlib import sha256
 from typing import TypeVar
 
-import structlog
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError
@@ -19,13 +18,9 @@ from mesh.storage.asyncpg_engine import PATIENCE, Patience, make_engine
 from mesh.storage.database import Database, Outage
 from mesh.storage.postgresql_errors import cause, is_away, is_conflict
 
-log = structlog.get_logger("database")
 T = TypeVar("T")
 # How often work is done at most that other transactions come between.
 TRIES = 5
-_OUTAGE = Outage(is_away=is_away, cause=cause)
-# The driver's own error says that it knew of the loss, and has sent nothing.
-_COMMIT = Outage(is_away=lambda e: is_away(e) and not isinstance(e, InterfaceError), cause=cause)
 
 
 class PostgresqlDatabase(Database):
@@ -33,7 +28,8 @@ class PostgresqlDatabase(Database):
 
     def __init__(self, engine: AsyncEngine) -> None:
         # The server's row locks order the writers.
-        super().__init__(engine, nullcontext(), outage=_OUTAGE, embedded=False)
+        super().__init__(engine, nullcontext(), outage=Outage(is_away, cause), embedded=False)
+        self._outage_of_commit = Outage(_unknown, cause)
         self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._snapshots = engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -61,7 +57,7 @@ class PostgresqlDatabase(Database):
         async with self.engine.connect() as connection:
             result = await connection.run_sync(work)
             # Whatever is lost from here on is not tried again.
-            with _COMMIT:
+            with self._outage_of_commit:
                 await connection.commit()
             return result
 
@@ -101,6 +97,11 @@ class PostgresqlDatabase(Database):
             if mine:
                 await connection.invalidate()
             await connection.close()
+
+
+def _unknown(error: BaseException | None) -> bool:
+    # The driver's own error says that it knew of the loss, and has sent nothing.
+    return is_away(error) and not isinstance(error, InterfaceError)
 
 
 async def _repeated(attempt: Callable[[], Awaitable[T]]) -> T:

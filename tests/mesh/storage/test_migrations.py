@@ -1,6 +1,7 @@
 """Migrations at start: a folder made for it, and the folders of the services."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,17 @@ from sqlalchemy.exc import OperationalError
 
 from mesh.storage.database import Database, open_sqlite
 from mesh.storage.migrations import migrate
+from mesh.storage.postgresql import open_postgresql
 from mesh.storage.schema import NewerDataError
+from mesh.storage.sql import open_database, open_schema
 from svc_analytics.stores import sql as analytics
 from svc_auth.stores import sql as auth
 from svc_auth.stores.tables import METADATA as AUTH
 from svc_stubs import stores as stubs
 from svc_token.stores import sql as token
 from svc_token.stores.tables import METADATA as TOKEN
+from tests.parts.postgresql import fresh_database
+from tests.parts.urls import POSTGRESQL, backends
 
 pytestmark = pytest.mark.anyio
 ENV = "from mesh.storage.migrations import run_environment\n\nrun_environment()\n"
@@ -165,21 +170,36 @@ def shape(connection: Connection) -> Mapping[str, Any]:
     }
 
 
+@pytest.fixture(params=backends("sqlite", postgresql=POSTGRESQL))
+async def two_urls(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[list[str]]:
+    if request.param == "sqlite":
+        yield [f"sqlite:///{tmp_path / name}.db" for name in ("migrated", "made")]
+        return
+    async with fresh_database() as migrated, fresh_database() as made:
+        yield [migrated, made]
+
+
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_services_migrations_lead_to_the_tables_it_uses(
-    service: str, tmp_path: Path
+    service: str, two_urls: list[str]
 ) -> None:
     path, metadata = SERVICES[service]
+    migrated_url, made_url = two_urls
+    async with open_schema(migrated_url, service=service, folder=path) as schema:
+        await schema.upgrade()
     async with (
-        open_sqlite(f"sqlite:///{tmp_path / 'migrated.db'}") as migrated,
-        open_sqlite(f"sqlite:///{tmp_path / 'made.db'}") as made,
+        open_database(migrated_url, service=service, folder=path) as migrated,
+        open_any(made_url) as made,
     ):
-        await migrate(migrated, service=service, folder=path)
         async with made.write() as connection:
             await connection.run_sync(metadata.create_all)
         differences = await read(migrated, lambda found: _differences(found, metadata))
         assert await read(migrated, shape) == await read(made, shape)
     assert differences == []
+
+
+def open_any(url: str) -> AbstractAsyncContextManager[Database]:
+    return open_sqlite(url) if url.startswith("sqlite:") else open_postgresql(url)
 
 
 def _differences(connection: Connection, metadata: sa.MetaData) -> list[Any]:
