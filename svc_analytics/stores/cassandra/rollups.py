@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 
+import orjson
 import structlog
 
 from mesh.errors import AppError
@@ -88,7 +89,8 @@ class Rollups:
 
     async def _put(self, provider: str, hour: int, marks: Marks, sums: ByUser) -> None:
         total = sums.total
-        values = (total.events, total.denied, total.tokens, total.last_us, sums.by_user)
+        by_user = orjson.dumps(sums.by_user).decode()
+        values = (total.events, total.denied, total.tokens, total.last_us, by_user)
         row = (provider, hour // HOURS, hour, marks, *values, self._ttl)
         await self._session.write(("put_rollup", row))
 
@@ -96,4 +98,4 @@ class Rollups:
 def _rollup(row: Row) -> Rollup:
     _, marks, events, denied, tokens, last_us, *users = row
     total = Sum(events=events, denied=denied, tokens=tokens, last_us=last_us)
-    return Rollup(marks=dict(marks), total=total, users=users[0] if users else {})
+    return Rollup(marks=dict(marks), total=total, users=orjson.loads(users[0]) if users else {})
