@@ -1,26 +1,35 @@
 """What a system has stored, so that a test can tell that nothing was."""
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
 
 from tests.e2e.system import System, until
+from tests.parts import cassandra
 
 _SERVICES = ("auth", "token", "analytics", "stubs")
 # When a good key was last used is noted, whatever the answer was.
 _PASSING = {"last_used_at"}
-_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
+_TABLES = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table'",
+    "postgresql": "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'",
+}
 _UNFINISHED = """
 SELECT (SELECT count(*) FROM outbox WHERE NOT parked)
      + (SELECT count(*) FROM sagas WHERE status NOT IN ('COMPLETED', 'FAILED'))
-     + (SELECT count(*) FROM reservations WHERE state = 'RESERVED')
+     + (SELECT count(*) FROM reservations WHERE state = 'RESERVED') AS unfinished
 """
+Row = dict[str, Any]
 
 
 @contextmanager
 def no_trace(system: System) -> Iterator[None]:
-    """Fails when anything at all was written meanwhile, in any service's database."""
+    """Fails when anything at all was written meanwhile, in any service's store."""
     until(lambda: not _unfinished(system), 10)
     before = stored(system)
     yield
@@ -29,27 +38,47 @@ def no_trace(system: System) -> Iterator[None]:
 
 
 def stored(system: System) -> dict[str, list[Any]]:
-    """Every row of every table."""
-    rows = {}
+    """Every row of every table; of Cassandra the ids of all events, which rollups only sum up."""
+    rows: dict[str, list[Any]] = {}
     for service in _SERVICES:
-        with _reading(system, service) as database:
-            for (table,) in database.execute(_TABLES).fetchall():
-                rows[f"{service}.{table}"] = _rows(database, table)
+        url = _store(system, service)
+        scheme = urlsplit(url).scheme
+        if scheme == "cassandra":
+            rows[service] = sorted(cassandra.execute(url, "SELECT event_id FROM usage_ids"))
+            continue
+        for table in _select(url, _TABLES[scheme]):
+            name = table["name"]
+            found = _select(url, f'SELECT * FROM "{name}"')  # noqa: S608 our own tables
+            rows[f"{service}.{name}"] = sorted(map(_lasting, found), key=repr)
     return rows
 
 
 def _unfinished(system: System) -> int:
-    with _reading(system, "token") as database:
-        count: int = database.execute(_UNFINISHED).fetchone()[0]
-    return count
+    (row,) = _select(_store(system, "token"), _UNFINISHED)
+    return int(row["unfinished"])
 
 
-def _rows(database: sqlite3.Connection, table: str) -> list[Any]:
-    cursor = database.execute(f'SELECT * FROM "{table}"')  # noqa: S608 our own tables
-    kept = [index for index, column in enumerate(cursor.description) if column[0] not in _PASSING]
-    return sorted(([row[index] for index in kept] for row in cursor), key=repr)
+def _store(system: System, service: str) -> str:
+    given = system.env.get(f"LEAKY_{service.upper()}_STORE")
+    return given or f"sqlite:///{system.data / service}.db"
 
 
-def _reading(system: System, service: str) -> closing[sqlite3.Connection]:
-    file = f"file:{system.data / service}.db?mode=ro"
-    return closing(sqlite3.connect(file, uri=True, timeout=10))
+def _lasting(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name not in _PASSING}
+
+
+def _select(url: str, statement: str) -> list[Row]:
+    if url.startswith("postgresql"):
+        return asyncio.run(_ask(url, statement))
+    file = f"file:{url.removeprefix('sqlite:///')}?mode=ro"
+    with closing(sqlite3.connect(file, uri=True, timeout=10)) as database:
+        database.row_factory = sqlite3.Row
+        return [dict(row) for row in database.execute(statement)]
+
+
+async def _ask(url: str, statement: str) -> list[Row]:
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        return [dict(row) for row in await connection.fetch(statement)]
+    finally:
+        await connection.close()
