@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from prometheus_client import Counter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mesh.errors import AppError
 from svc_stubs.ports import Faults, Trouble
 from svc_stubs.usecases import Complete
 
+ANSWERS = Counter(
+    "stubs_answers", "Answers on the providers' own paths.", labelnames=("provider", "status")
+)
 MAX_BYTES = 1 << 20
 # A path that names the model has it as its group.
 PATHS: Mapping[str, re.Pattern[str]] = {
@@ -71,6 +75,7 @@ class Native:
         except GoneError:
             return
         await _send(send, status, body)
+        ANSWERS.labels(self.provider, str(status)).inc()
 
     async def _answer(self, scope: Scope, receive: Receive, model: str) -> tuple[int, bytes]:
         if scope["method"] != "POST":

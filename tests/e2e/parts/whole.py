@@ -41,11 +41,9 @@ class Whole:
     def answered(self, provider: str = "openai") -> int:
         """How many calls the provider's double has answered, by its own books."""
         text = httpx.get(f"{self.system.url(f'stubs.{provider}')}/metrics").text
-        path = re.escape(f'"/api/v1/{provider}/chat"')
-        found = re.findall(
-            rf"^http_server_requests_seconds_count{{[^}}]*{path}[^}}]*}} (\S+)$", text, re.MULTILINE
-        )
-        return int(sum(float(sample) for sample in found))
+        sample = rf'^stubs_answers_total{{provider="{provider}",status="200"}} (\S+)$'
+        found = re.search(sample, text, re.MULTILINE)
+        return int(float(found[1])) if found else 0
 
     def consul(self, path: str) -> Any:
         """What Consul answers to an operator."""
