@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
 
+from mesh.cli.main import app
 from mesh.cli.services import NAMES as SERVICES
 from mesh.cli.services import settings_models
 from mesh.settings.names import names_of
@@ -167,6 +169,19 @@ def test_every_service_runs_and_asks_for_its_own_health(file: str) -> None:
                 assert one["healthcheck"]["test"] == ["CMD", "leaky", "probe", service]
     assert set(runs) == set(SERVICES)
     assert runs.count("token") == (2 if file == "full" else 1)
+
+
+@each_of_ours
+def test_a_command_is_one_that_there_is(name: str) -> None:
+    words = ours()[name]["command"]
+    if "entrypoint" in ours()[name]:
+        assert words == []
+        return
+    command = typer.main.get_command(app)
+    while isinstance(command, typer.core.TyperGroup):
+        command, words = command.commands[words[0]], words[1:]
+    # Raises for an option that there is not, and for one that is missing.
+    assert command.make_context(name, words, resilient_parsing=False)
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -20,15 +20,16 @@ async def check(case: Case) -> list[Finding]:
 
 
 def _ports(case: Case) -> Iterator[Finding]:
-    free = [port for port in _wanted(case) if port is not None]
+    wanted = list(_wanted(case))
     try:
-        check_ports(free)
+        check_ports(wanted)
     except RefusedError as error:
         for problem in str(error).split("; port "):
             what, _, advice = problem.removeprefix("port ").partition("; ")
             yield fail("ports", f"port {what}", f"{advice[:1].upper()}{advice[1:]}.")
     else:
-        yield ok("ports", f"{len(free)} ports are free for services that do not run")
+        if wanted:
+            yield ok("ports", f"{len(wanted)} ports are free for services that do not run")
 
 
 def _wanted(case: Case) -> Iterator[Port]:
