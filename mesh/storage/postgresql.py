@@ -83,6 +83,8 @@ class PostgresqlDatabase(Database):
         key = int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
         with self.outage:
             connection = await self._statements.connect()
+        # Until the server has said no: what was asked for may have been given.
+        mine = True
         try:
             with self.outage:
                 take = select(func.pg_try_advisory_lock(key))

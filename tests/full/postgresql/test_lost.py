@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
 from mesh.storage.asyncpg_engine import CONNECTIONS
+from mesh.storage.database import Database
 from mesh.storage.postgresql import open_postgresql
 from svc_token.domain.book import Emit, Operation
 from svc_token.domain.pool import Pool
@@ -113,6 +114,29 @@ async def test_operations_whose_answers_are_lost_count_once_when_repeated() -> N
         assert pool.remaining == 50
         told = [row.event_id for row in await stores.outbox.pending(10)]
         assert told == ["e-a", "alone"]
+
+
+async def test_a_turn_whose_answer_is_lost_is_nobodys(database_url: str) -> None:
+    async with (
+        line_to(database_url) as (line, far),
+        open_postgresql(far) as database,
+        open_postgresql(database_url) as other,
+    ):
+        line.armed = b"pg_try_advisory_lock"
+        with pytest.raises(AppError) as refused:
+            async with database.turn("x"):
+                pytest.fail("a turn that nobody has promised")
+        assert (refused.value.reason, line.cuts) == (REASON_UNAVAILABLE, 1)
+        async with asyncio.timeout(10):
+            await free_turn(other)
+
+
+async def free_turn(database: Database) -> None:
+    while True:
+        async with database.turn("x") as mine:
+            if mine:
+                return
+        await asyncio.sleep(0.01)
 
 
 async def away(database_url: str) -> str:
