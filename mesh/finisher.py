@@ -10,17 +10,24 @@ import structlog
 
 T = TypeVar("T")
 log = structlog.get_logger("finisher")
+# Less than what a service has beside its drain.
+GRACE_SECONDS = 2.0
 
 
 class Finisher:
-    """Owns work begun for callers that may be cancelled; waits for all of it at the end."""
+    """Owns work begun for callers that may be cancelled; waits for it at the end.
 
-    def __init__(self) -> None:
+    For what nobody waits for it waits `grace` seconds: that may try for ever.
+    """
+
+    def __init__(self, grace: float = GRACE_SECONDS) -> None:
+        self._grace = grace
         self._tasks: set[asyncio.Future[Any]] = set()
+        self._unwaited: set[asyncio.Future[Any]] = set()
 
     async def finish(self, work: Coroutine[Any, Any, T]) -> T:
         """The work's result. Cancelling the caller leaves the work running."""
-        task = self._own(asyncio.ensure_future(work))
+        task = _in(self._tasks, asyncio.ensure_future(work))
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -30,21 +37,36 @@ class Finisher:
     def begin(self, work: Coroutine[Any, Any, Any]) -> None:
         """Starts work that nobody waits for; it is nobody's call, and has no call's deadline."""
         task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
-        self._own(task).add_done_callback(_log_failure)
-
-    def _own(self, task: "asyncio.Future[T]") -> "asyncio.Future[T]":
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        _in(self._unwaited, task).add_done_callback(_log_failure)
 
     @asynccontextmanager
     async def closing(self) -> AsyncIterator["Finisher"]:
-        """Waits for what is still running when the block ends, and for what that begins."""
+        """Waits for what is still running when the block ends, and for what that begins.
+
+        What was only begun is given up after the grace.
+        """
         try:
             yield self
         finally:
             while self._tasks:
                 await asyncio.wait(self._tasks)
+            await self._give_up()
+
+    async def _give_up(self) -> None:
+        if self._unwaited:
+            await asyncio.wait(self._unwaited, timeout=self._grace)
+        left = list(self._unwaited)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        if left:
+            log.warning("work was given up at the end", count=len(left))
+
+
+def _in(tasks: set[asyncio.Future[Any]], task: "asyncio.Future[T]") -> "asyncio.Future[T]":
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+    return task
 
 
 def _log_failure(task: "asyncio.Future[Any]") -> None:

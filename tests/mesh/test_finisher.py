@@ -109,3 +109,21 @@ async def test_a_failure_that_nobody_waits_for_any_more_is_logged() -> None:
             await asyncio.gather(caller, return_exceptions=True)
             go.set()
     assert [log["event"] for log in logs] == ["work that its caller had left behind failed"]
+
+
+async def test_the_end_waits_for_work_that_nobody_waits_for() -> None:
+    work, finisher = Work(), Finisher(grace=PATIENCE)
+    async with finisher.closing():
+        finisher.begin(work())
+        asyncio.get_running_loop().call_soon(work.go.set)
+    assert work.ended.is_set()
+
+
+async def test_the_end_gives_up_what_tries_for_ever() -> None:
+    work, finisher = Work(), Finisher(grace=0.01)
+    with capture_logs() as logs:
+        async with asyncio.timeout(PATIENCE), finisher.closing():
+            finisher.begin(work())
+            await work.begun.wait()
+    assert not work.ended.is_set()
+    assert [(log["event"], log["count"]) for log in logs] == [("work was given up at the end", 1)]
