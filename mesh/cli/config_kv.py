@@ -93,8 +93,7 @@ class KvSettings:
 
     @asynccontextmanager
     async def _kv(self, service: str) -> AsyncIterator[Kv]:
-        async with opened(self._start, service) as client:
-            client.token = self._token or client.token
+        async with opened(self._start, service, token=self._token) as client:
             try:
                 yield Kv(client)
             except ForbiddenError as error:

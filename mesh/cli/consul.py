@@ -103,8 +103,7 @@ async def _bootstrap(
     from mesh.consul.client import FAILURES, opened, told  # noqa: PLC0415
     from mesh.consul.kv import ForbiddenError  # noqa: PLC0415
 
-    async with opened(start, "gateway") as client:
-        client.token = token
+    async with opened(start, NAMES[0], token=token) as client:
         try:
             return await Bootstrap(client, changes.tell).run(plan)
         except (*FAILURES, ForbiddenError, SourceAwayError) as error:

@@ -18,7 +18,6 @@ from mesh.consul.token import token_of
 from mesh.settings import MeshSettings
 from mesh.telemetry.redact import scrub
 
-SCHEME = "consul"
 PORT = 8500
 # How long a blocking query waits for a change, and how much later its answer may come:
 # Consul adds up to a sixteenth, against queries that all return at once.
@@ -26,14 +25,10 @@ WAIT_SECONDS = 30
 WAIT_LATEST_SECONDS = WAIT_SECONDS * 17 / 16 + 5
 # For every other call: the agent is on this machine or next to it.
 CALL_SECONDS = 5.0
-# What a call may fail with; aiohttp's own errors come through py-consul as they are.
-FAILURES = (ConsulException, aiohttp.ClientError, TimeoutError, OSError)
+# What a call may fail with; aiohttp's own errors come through py-consul as they are, and
+# ValueError is an answer that is no JSON, as of somebody else's server.
+FAILURES = (ConsulException, aiohttp.ClientError, TimeoutError, OSError, ValueError)
 _SHOWN = 200
-
-
-def is_consul(settings: MeshSettings) -> bool:
-    """Whether the registry is Consul."""
-    return settings.registry.startswith(f"{SCHEME}://")
 
 
 def address(settings: MeshSettings) -> tuple[str, int]:
@@ -43,12 +38,15 @@ def address(settings: MeshSettings) -> tuple[str, int]:
 
 
 @asynccontextmanager
-async def opened(settings: MeshSettings, service: str) -> AsyncIterator[Any]:
-    """A `consul.aio.Consul` that shows the service's own token, closed at the end.
+async def opened(
+    settings: MeshSettings, service: str, *, token: str | None = None
+) -> AsyncIterator[Any]:
+    """A `consul.aio.Consul` that shows this token, else the service's own; closed at the end.
 
     Nothing is sent yet. Bound every call: by `within` or by asyncio.timeout.
+    Raises SettingsError for a token of the service that cannot be read.
     """
-    token = token_of(settings, service)
+    token = token or token_of(settings, service)
     host, port = address(settings)
     # Without `verify` no certificates are loaded, which a plain connection has no use for.
     bracketed = f"[{host}]" if ":" in host else host

@@ -33,7 +33,7 @@ UNINDEXED_SECONDS = 1.0
 # Nothing is lost by it, as an instance that is dead refuses the connection.
 HOLD_SECONDS = 30.0
 BACKOFF = Backoff(first=0.1, cap=1.0)
-_UNREADABLE = (KeyError, TypeError, ValueError)
+_UNREADABLE = (KeyError, TypeError)
 
 
 class Follower:

@@ -111,7 +111,8 @@ class KvSource:
                             log.info("settings can be read again")
                             failures = 0
                         await self._take(stored, sink)
-            except SourceAwayError as error:
+            except (SourceAwayError, SettingsError) as error:
+                # SettingsError: its token cannot be read, perhaps as it is just being replaced.
                 failures += 1
                 if failures == 1:
                     log.warning("settings cannot be read, the last good stay", error=str(error))

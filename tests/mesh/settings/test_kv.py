@@ -131,6 +131,29 @@ async def until(holds: Callable[[], object]) -> None:
         await asyncio.sleep(0.001)
 
 
+async def test_a_token_that_cannot_be_read_for_a_moment_is_an_interruption_like_others(
+    tmp_path: Path,
+) -> None:
+    shelf, taken, tries = Shelf(size="2"), Taken(), 0
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Shelf]:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise SettingsError("the Consul token cannot be read")
+        yield shelf
+
+    following = KvSource(
+        opened=opened, names=list(names_of(OwnSettings)), last_good=LastGood(tmp_path, "own")
+    ).follow(taken, _at_once)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(following)
+        await until(lambda: taken.values)
+        task.cancel()
+    assert taken.values == [{"own.size": "2"}]
+
+
 async def test_changes_that_follow_each_other_closely_are_taken_as_one(tmp_path: Path) -> None:
     shelf = Shelf(size="1")
     async with followed(shelf, tmp_path) as taken:
