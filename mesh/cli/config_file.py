@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mesh.cli.catalogue import Catalogue, Effective
-from mesh.cli.data import LOCK, holder, private_folder, write_private
+from mesh.cli.data import LOCK, holder, private_folder
 from mesh.cli.refusal import USAGE, RefusedError
+from mesh.private_file import write_private
 from mesh.settings.names import env_name
 from mesh.settings.source import FILE, read_file
 

@@ -9,9 +9,10 @@ import typer
 
 from mesh.cli import options
 from mesh.cli.catalogue import Catalogue
-from mesh.cli.data import environment, write_private
+from mesh.cli.data import environment
 from mesh.cli.refusal import USAGE, RefusedError
 from mesh.cli.services import NAMES, settings_models
+from mesh.private_file import write_private
 from mesh.settings import MeshSettings
 from mesh.settings.names import env_name
 from mesh.settings.remote import SourceAwayError, admitted

@@ -1,9 +1,8 @@
-"""The data folder, its locks, and files that only their owner reads."""
+"""The data folder and its locks."""
 
 import contextlib
 import fcntl
 import os
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -108,20 +107,6 @@ def wait_until_free(locks: Iterable[Path], seconds: float) -> Mapping[Path, int]
 
 def _holders(locks: Iterable[Path]) -> dict[Path, int]:
     return {lock: pid for lock in locks if (pid := holder(lock)) is not None}
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replaces a file at once and durably, with mode 0600; a crash leaves the old one."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _try(descriptor: int, kind: int) -> bool:

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mesh.cli.data import write_private
 from mesh.cli.endpoints import Endpoint, Port
+from mesh.private_file import write_private
 
 FILE = "up.json"
 

@@ -1,12 +1,11 @@
 """The last known instances on disk, for a start while Consul is away."""
 
 import json
-import os
-import secrets
-from contextlib import suppress
 from pathlib import Path
 
 import structlog
+
+from mesh.private_file import write_private
 
 FOLDER = "discovery"
 log = structlog.get_logger("discovery")
@@ -38,18 +37,11 @@ class Remembered:
 
     def write(self, service: str, addresses: tuple[str, ...]) -> None:
         """Keeps the addresses; a disk that takes nothing is told of once and harms nothing."""
-        path = self._path(service)
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with os.fdopen(
-                os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w"
-            ) as file:
-                json.dump(addresses, file)
-            draft.replace(path)
+            # The event loop does not wait for the disk: a lost file is as good as none.
+            write_private(self._path(service), json.dumps(addresses), durable=False)
         except OSError as error:
-            with suppress(OSError):
-                draft.unlink()
             self._tell(error)
 
     def _path(self, service: str) -> Path:

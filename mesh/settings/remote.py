@@ -5,15 +5,14 @@ there; and what is one process's own, such as its port, does not either.
 """
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
+from mesh.private_file import write_private
 from mesh.settings.names import Name, env_name
 from mesh.settings.source import SettingsError
 from mesh.telemetry.redact import scrub, secret_key
@@ -95,13 +94,4 @@ class LastGood:
     def keep(self, values: Mapping[str, str]) -> None:
         """Replaces them at once and durably, with mode 0600. Raises OSError."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, draft = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
-        try:
-            with os.fdopen(descriptor, "w") as file:
-                json.dump(dict(values), file, indent=2, sort_keys=True)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(draft).replace(self._path)
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
-            raise
+        write_private(self._path, json.dumps(dict(values), indent=2, sort_keys=True))

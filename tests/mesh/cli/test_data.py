@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mesh.cli.data import LOCK, held, holder, private_folder, wait_until_free, write_private
+from mesh.cli.data import LOCK, held, holder, private_folder, wait_until_free
 from mesh.cli.refusal import RefusedError
 
 HOLD = """
@@ -108,12 +108,3 @@ def test_a_data_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
     with pytest.raises(RefusedError, match="cannot use the data folder"):
         private_folder(tmp_path / "data")
-
-
-def test_a_file_is_replaced_whole_and_only_its_owner_reads_it(tmp_path: Path) -> None:
-    target = tmp_path / "settings.json"
-    target.write_text("old")
-    target.chmod(0o644)
-    write_private(target, "new")
-    assert (target.read_text(), mode(target)) == ("new", 0o600)
-    assert list(tmp_path.iterdir()) == [target]
