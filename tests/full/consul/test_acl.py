@@ -10,7 +10,7 @@ from tests.full.consul.guarded import Guarded, bootstrap, soon
 from tests.parts.urls import CONSUL, url
 
 pytestmark = pytest.mark.skipif(not url(CONSUL), reason="no real parts here")
-# As DESIGN's picture has it; test_plan compares consul/ with the code.
+# Who calls whom, as in docs/architecture.md; test_plan compares consul/ with the code.
 CALLS = {
     "gateway": {"auth", "token", "analytics", "stubs"},
     "auth": set[str](),
