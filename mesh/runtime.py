@@ -176,4 +176,4 @@ def _health_address(settings: MeshSettings, ports: Any) -> str | None:
     """Where health is asked for without a certificate, in `secure`."""
     if settings.effective_profile is not Profile.SECURE:
         return None
-    return f"127.0.0.1:{ports.health_port or ports.grpc_port + 100}"
+    return f"127.0.0.1:{ports.effective_health_port}"

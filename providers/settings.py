@@ -95,8 +95,8 @@ class HasProviders(Protocol):
         ...
 
     @property
-    def bind_address(self) -> str:
-        """Where everything listens."""
+    def own_host(self) -> str:
+        """Where this machine reaches what it listens on."""
         ...
 
 
@@ -110,8 +110,6 @@ def base_url(settings: HasProviders, name: str) -> str:
     given = settings.providers[name].base_url
     if given:
         return given
-    host = settings.bind_address
-    if host in {"0.0.0.0", "::"}:  # noqa: S104 compared, not bound to
-        host = "127.0.0.1"
+    host = settings.own_host
     stub = getattr(settings.stubs, api_of(settings, name))
     return f"http://{f'[{host}]' if ':' in host else host}:{stub.http_port}"

@@ -54,12 +54,10 @@ def endpoint(settings: MeshSettings, service: str, *, instance: int = 1) -> Endp
     bind = settings.bind_address
     health = None
     if settings.effective_profile is Profile.SECURE:
-        number = section.health_port or section.grpc_port + 100
-        health = Port(f"{service}.health-port", number, "127.0.0.1")
+        health = Port(f"{service}.health-port", section.effective_health_port, "127.0.0.1")
     return Endpoint(
         service=service,
-        # What listens on every address is reached on this machine's own.
-        host="127.0.0.1" if bind in {"0.0.0.0", "::"} else bind,  # noqa: S104 compared, not bound
+        host=settings.own_host,
         http=tuple(
             Port(name, number, bind, shared=settings.mesh.share_http_port)
             for name, number in _http(service, section)

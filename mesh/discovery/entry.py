@@ -9,8 +9,8 @@ from typing import Any
 from mesh.discovery.instances import address
 from mesh.identity.profile import Profile
 from mesh.settings import MeshSettings, Section
+from mesh.settings.model import EVERY_ADDRESS
 
-EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 compared, not bound
 INTERVAL, TIMEOUT = "1s", "1s"
 # Consul's shortest: after that long without health an instance is forgotten.
 FORGET_AFTER = "1m"
@@ -91,7 +91,7 @@ class Entry:
     def _check(self, ports: Any, host: str, own: "_Own") -> str:
         if own.beside and self.settings.effective_profile is Profile.SECURE:
             # Health without a certificate is on loopback, where such an agent is too.
-            return address("127.0.0.1", ports.health_port or ports.grpc_port + 100)
+            return address("127.0.0.1", ports.effective_health_port)
         return address(host or "127.0.0.1", ports.grpc_port)
 
 

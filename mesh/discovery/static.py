@@ -26,12 +26,7 @@ class StaticDiscovery:
 
     def _address(self, service: str) -> str:
         settings = self._settings.current
-        ports = getattr(settings, service)
-        host = settings.bind_address
-        # What listens on every address is reached on this machine's own.
-        if host in {"0.0.0.0", "::"}:  # noqa: S104 compared, not bound
-            host = "127.0.0.1"
-        return address(host, ports.grpc_port)
+        return address(settings.own_host, getattr(settings, service).grpc_port)
 
 
 class Unregistered:

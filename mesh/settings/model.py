@@ -22,6 +22,8 @@ from pydantic import (
 
 from mesh.identity.profile import Profile
 
+# To listen on all of a machine's addresses.
+EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 compared, not bound
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -60,18 +62,28 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Secret = Annotated[str, Field(json_schema_extra={"secret": True}, repr=False)]
 
 
-class Ports(Section):
+class GrpcPorts(Section):
     """Where a service listens; the health port is the gRPC port + 100 unless set.
 
     `consul_token` is what the service shows Consul, where the registry is one;
     without it, what is in the file.
     """
 
-    http_port: Port = 8080
     grpc_port: Port = 9080
     health_port: Port | None = None
     consul_token: Secret = ""
     consul_token_file: str = ""
+
+    @property
+    def effective_health_port(self) -> int:
+        """Where health is asked for without a certificate, in `secure`."""
+        return self.health_port or self.grpc_port + 100
+
+
+class Ports(GrpcPorts):
+    """A service with one REST port."""
+
+    http_port: Port = 8080
 
 
 class Jwt(Section):
@@ -104,16 +116,13 @@ class StubPort(Section):
     http_port: Port
 
 
-class StubPorts(Section):
+class StubPorts(GrpcPorts):
     """Where the doubles listen."""
 
     qwen: StubPort = StubPort(http_port=8091)
     gemini: StubPort = StubPort(http_port=8092)
     openai: StubPort = StubPort(http_port=8093)
     grpc_port: Port = 9091
-    health_port: Port | None = None
-    consul_token: Secret = ""
-    consul_token_file: str = ""
 
 
 class Deadlines(Section):
@@ -221,6 +230,11 @@ class MeshSettings(Section):
         if self.bind_address == "localhost":
             return True
         return ipaddress.ip_address(self.bind_address).is_loopback
+
+    @property
+    def own_host(self) -> str:
+        """Where this machine reaches what listens on the bind address."""
+        return "127.0.0.1" if self.bind_address in EVERY_ADDRESS else self.bind_address
 
     @property
     def effective_profile(self) -> Profile:
