@@ -11,6 +11,8 @@ from starlette.types import ASGIApp
 from mesh.rpc.server import PortTakenError
 
 BACKLOG = 2048
+# Longer than clients keep idle connections: who closes second never meets the other's request.
+KEEP_ALIVE_SECONDS = 75
 
 
 class _Uvicorn(uvicorn.Server):
@@ -41,6 +43,7 @@ class HttpServer:
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=max(1, round(grace)),
             )
         )

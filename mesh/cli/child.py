@@ -19,12 +19,16 @@ OUTPUT_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What to run, and how to see that it works; `env` is beside what all programs get."""
+    """What to run, and how to see that it works; `env` is beside what all programs get.
+
+    Neighbours of one `group` are stopped together.
+    """
 
     name: str
     command: Sequence[str]
     healthy: Callable[[], Awaitable[bool]]
     env: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""
 
 
 class Child:

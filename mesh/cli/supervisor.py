@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 
 from mesh.cli.backoff import Backoff
 from mesh.cli.child import Child, Program
@@ -14,7 +15,7 @@ POLL_SECONDS = 0.05
 
 
 class Supervisor:
-    """Starts the programs at once and stops them in the order given.
+    """Starts the programs at once and stops them in the order given, a group at a time.
 
     `say` gets a program's name and a line it printed, `tell` what happens to
     the programs, `changed` the pids by name. Times are in seconds.
@@ -112,8 +113,10 @@ class Supervisor:
         child.was_healthy = True
 
     async def _drain(self) -> None:
-        for child in self._children:
-            await child.stop(self._drain_seconds)
+        for _, group in groupby(
+            self._children, lambda each: each.program.group or each.program.name
+        ):
+            await asyncio.gather(*(child.stop(self._drain_seconds) for child in group))
 
     def _child(self, program: Program, descriptor: int) -> Child:
         return Child(

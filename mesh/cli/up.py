@@ -147,7 +147,13 @@ class _Up:
 def _program(each: Instance) -> Program:
     where = each.endpoint
     command = (sys.executable, "-m", "mesh.cli", "serve", where.service)
-    return Program(name=where.name, command=command, healthy=partial(healthy, where), env=each.env)
+    return Program(
+        name=where.name,
+        command=command,
+        healthy=partial(healthy, where),
+        env=each.env,
+        group=where.service,
+    )
 
 
 def addresses(each: Endpoint) -> tuple[str, str, str]:

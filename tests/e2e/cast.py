@@ -23,6 +23,7 @@ from leaky.provider.v1.payment_service_pb2 import AuthorizePaymentRequest
 from mesh.clock import SystemClock
 from mesh.identity import jose
 from mesh.identity.service_tokens import ServiceTokens
+from mesh.settings.source import load
 from svc_auth.crypto.keyring import Keyring, open_keyring
 from svc_auth.crypto.vault import Vault
 from svc_auth.settings import AuthSettings
@@ -190,7 +191,7 @@ def event(user: str) -> UsageEvent:
 
 async def keyring_of(system: System) -> Keyring:
     """The system's real signing keys: only with them are other claims worth a try."""
-    settings = AuthSettings(data=system.data)
+    settings = load(AuthSettings, system.env, {})
     vault = Vault((system.data / "auth.keys.key").read_text().strip())
     async with open_store(settings) as store:
         return await open_keyring(store, vault, SystemClock())

@@ -56,7 +56,9 @@ def test_a_service_that_is_away_is_said_within_a_second_and_comes_back(fresh: Sy
     paths = ("/api/v1/tokens/status", f"/api/v1/tokens/quota?userId={uuid.uuid4()}&provider=qwen")
     with fresh.client() as client:
         assert client.get(paths[0]).status_code == 200
-        os.kill(fresh.pids()["token"], signal.SIGKILL)
+        for name, pid in fresh.pids().items():
+            if name.partition(".")[0] == "token":
+                os.kill(pid, signal.SIGKILL)
         # It takes seconds to start again, and these take milliseconds.
         answers = [_timed(client, path) for path in paths * 8]
         assert max(took for took, _ in answers) < 1
