@@ -29,16 +29,18 @@ end_output() {
   echo "$name: $output ($(du -sh "$output" | cut -f 1))"
 }
 
-# read_url URL DEFAULT-PORT: sets url_user, url_password, url_host, url_port.
+# read_url URL DEFAULT-PORT: sets url_scheme, url_user, url_password, url_host, url_port.
+# Options are refused: to drop ?sslmode=require would be to send the password in the clear.
 read_url() {
   local -a parts
   local printed
   printed=$(URL=$1 python3 -c 'import os
 from urllib.parse import unquote, urlsplit
 url = urlsplit(os.environ["URL"])
-print(unquote(url.username or ""), unquote(url.password or ""), url.hostname or "", url.port or "", sep="\n")') ||
-    fail 'the URL cannot be read'
+assert not url.query
+print(url.scheme, unquote(url.username or ""), unquote(url.password or ""), url.hostname or "", url.port or "", sep="\n")' 2>/dev/null) ||
+    fail 'the URL cannot be read, or has options (libpq takes them as PGSSLMODE and so on)'
   mapfile -t parts <<<"$printed"
-  url_user=${parts[0]} url_password=${parts[1]} url_host=${parts[2]} url_port=${parts[3]:-$2}
+  url_scheme=${parts[0]} url_user=${parts[1]} url_password=${parts[2]} url_host=${parts[3]} url_port=${parts[4]:-$2}
   [[ -n $url_host ]] || fail 'the URL names no host'
 }

@@ -16,6 +16,7 @@ read_url "${REDIS_URL:-${PARTS_REDIS:?set REDIS_URL}}" 6379
 begin_output "$1"
 export REDISCLI_AUTH=$url_password
 reach=(redis-cli -h "$url_host" -p "$url_port")
+[[ $url_scheme != rediss ]] || reach+=(--tls)
 [[ -z $url_user ]] || reach+=(--user "$url_user")
 # It ends with 0 also when it was refused: only a whole file counts.
 "${reach[@]}" --rdb "$partial/dump.rdb" >"$partial/told" 2>&1 || fail "$(tail -n 3 "$partial/told")"

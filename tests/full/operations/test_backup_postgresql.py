@@ -125,3 +125,14 @@ def test_no_password_is_shown(old: NativePart, tmp_path: Path) -> None:
     made = backup(old, str(tmp_path / "backup"), "leaky_auth")
     password = (old.folder / "postgresql" / "password").read_text()
     assert password not in made.stdout + made.stderr
+
+
+def test_a_url_with_options_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    refused = script(
+        "backup-postgresql",
+        str(tmp_path / "b"),
+        POSTGRESQL_URL="postgresql://ada:hunter2@127.0.0.1:1/db?sslmode=require",
+    )
+    assert refused.returncode == 1
+    assert "PGSSLMODE" in refused.stderr
+    assert "hunter2" not in refused.stderr

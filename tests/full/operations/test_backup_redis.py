@@ -1,7 +1,9 @@
 """What Redis held is there again after a backup, in an empty data folder, value by value."""
 
+import socket
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +125,21 @@ def test_a_damaged_backup_is_refused(redis: NativePart, tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert "damaged" in refused.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_url_that_says_tls_is_never_spoken_to_in_the_clear(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
+        server.settimeout(30)
+        first = pool.submit(_first_bytes, server)
+        address = f"rediss://:hunter2@127.0.0.1:{server.getsockname()[1]}"
+        failed = script("backup-redis", str(tmp_path / "b"), REDIS_URL=address)
+        said = first.result()
+    assert failed.returncode == 1
+    # A record of TLS that holds a handshake (RFC 8446, 5.1).
+    assert said[:1] == b"\x16"
+
+
+def _first_bytes(server: socket.socket) -> bytes:
+    connection, _ = server.accept()
+    with connection:
+        return connection.recv(4096)
