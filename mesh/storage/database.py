@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
 from mesh.storage.sqlite_threads import ConnectionThread
+from mesh.telemetry.quiet import Quiet
 
 log = structlog.get_logger("database")
 T = TypeVar("T")
@@ -141,21 +141,16 @@ class Outage:
     ) -> None:
         self._is_away = is_away
         self._cause = cause
-        self._quiet_until = 0.0
+        self._quiet = Quiet()
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if error is not None and self._is_away(error):
-            self._say(error)
+            if self._quiet.lets():
+                log.warning("the database is away", error=self._cause(error))
             raise AppError(REASON_UNAVAILABLE, "the database is away", retry_after=1) from error
-
-    def _say(self, error: BaseException) -> None:
-        now = time.monotonic()
-        if now >= self._quiet_until:
-            self._quiet_until = now + 1
-            log.warning("the database is away", error=self._cause(error))
 
 
 def _cannot_reach(error: BaseException | None) -> bool:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import structlog
 
+from leaky.common.v1.reason_pb2 import REASON_INVALID_ARGUMENT
 from mesh.errors import AppError
 from mesh.resilience.backoff import Backoff
 from svc_analytics.domain.message import Message
@@ -20,6 +21,14 @@ T = TypeVar("T")
 # How long the last batch has to end when the service stops.
 DRAIN_SECONDS = 3.0
 log = structlog.get_logger("usage consumer")
+
+
+class _RefusedError(Exception):
+    """No other try will do."""
+
+    def __init__(self, error: AppError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,20 +53,30 @@ class UsageConsumer:
             await _finish(self._settle(messages))
 
     async def _settle(self, messages: Sequence[Message]) -> None:
-        events: list[UsageEvent] = []
-        dead: list[tuple[Message, str]] = []
+        events: list[tuple[Message, UsageEvent]] = []
         for message in messages:
             try:
-                events.append(self.read(message.value))
+                events.append((message, self.read(message.value)))
             except AppError as error:
-                dead.append((message, f"{error.outcome.name}: {error.message}"))
+                await self._set_aside(message, error)
         if events:
-            await self._insist("store", partial(self.ingest, events))
-        for message, reason in dead:
-            await self._set_aside(message, reason)
+            await self._store(events)
         await self._insist("commit", partial(self.source.done, messages))
 
-    async def _set_aside(self, message: Message, reason: str) -> None:
+    async def _store(self, events: Sequence[tuple[Message, UsageEvent]]) -> None:
+        """Halves what the store refuses until what it will never take stands alone."""
+        try:
+            await self._insist("store", partial(self.ingest, [event for _, event in events]))
+        except _RefusedError as refused:
+            if len(events) == 1:
+                await self._set_aside(events[0][0], refused.error)
+                return
+            middle = len(events) // 2
+            await self._store(events[:middle])
+            await self._store(events[middle:])
+
+    async def _set_aside(self, message: Message, error: AppError) -> None:
+        reason = f"{error.outcome.name}: {error.message}"
         await self._insist("set aside", partial(self.source.bury, message, reason))
         INGESTED.labels("dead").inc()
         log.warning(
@@ -72,6 +91,8 @@ class UsageConsumer:
             try:
                 return await work()
             except AppError as error:
+                if error.reason == REASON_INVALID_ARGUMENT:
+                    raise _RefusedError(error) from error
                 log.warning(
                     "will try again", step=step, reason=error.outcome.name, error=error.message
                 )

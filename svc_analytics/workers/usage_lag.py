@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client import Gauge
 
-from mesh.errors import AppError
 from svc_analytics.ports import UsageSource
 
 INTERVAL_SECONDS = 5.0
@@ -32,10 +31,10 @@ class UsageLag:
         while True:
             try:
                 LAG.set(await self.source.lag())
-            except AppError as error:
+            except Exception as error:  # noqa: BLE001 a service does not end for a figure
                 LAG.set(math.nan)
                 if not away:
-                    log.warning("the source of usage events is away", error=error.message)
+                    log.warning("the source of usage events is away", error=repr(error))
                 away = True
             else:
                 if away:

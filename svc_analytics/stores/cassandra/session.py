@@ -17,6 +17,7 @@ from cassandra.query import BatchStatement, BatchType, PreparedStatement
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
 from mesh.storage.schema import WrongDataError
+from mesh.telemetry.quiet import Quiet
 from mesh.telemetry.redact import scrub
 from svc_analytics.stores.cassandra.address import Address
 from svc_analytics.stores.cassandra.cluster import AGAIN_SECONDS, AWAY, new_cluster
@@ -39,6 +40,7 @@ class CassandraSession:
 
     def __init__(self, address: Address) -> None:
         self._address = address
+        self._quiet = Quiet()
         self._places = asyncio.Semaphore(IN_FLIGHT)
         self._session: Session | None = None
         self._attempt: asyncio.Future[None] | None = None
@@ -55,7 +57,8 @@ class CassandraSession:
             try:
                 await asyncio.shield(self._attempt)
             except AWAY as error:
-                log.warning("cassandra is away", error=scrub(str(error)))
+                if self._quiet.lets():
+                    log.warning("cassandra is away", error=scrub(str(error)))
 
     async def keep_trying(self) -> None:
         """Until the first connection; from then on the driver reconnects."""
@@ -84,7 +87,7 @@ class CassandraSession:
         """Hands each page of the answer to `take`, in the event loop."""
         session = self._open()
         async with self._places:
-            await _Answer(take).to(session, self._prepared[name].bind(values))
+            await _Answer(take, self._quiet).to(session, self._prepared[name].bind(values))
 
     async def write(self, *writes: Write) -> None:
         """Returns when all are durable; when it raises, some may be."""
@@ -100,7 +103,7 @@ class CassandraSession:
             batch.add(self._prepared[name], values)
         session = self._open()
         async with self._places:
-            await _Answer(_nothing).to(session, batch)
+            await _Answer(_nothing, self._quiet).to(session, batch)
 
     def _open(self) -> Session:
         if self._session is None:
@@ -125,7 +128,8 @@ class CassandraSession:
 class _Answer:
     """One request's pages, out of the driver's thread into the event loop."""
 
-    def __init__(self, take: Callable[[Sequence[Row]], object]) -> None:
+    def __init__(self, take: Callable[[Sequence[Row]], object], quiet: Quiet) -> None:
+        self._quiet = quiet
         self._loop = asyncio.get_running_loop()
         self._take = take
         self._done: asyncio.Future[None] = self._loop.create_future()
@@ -138,7 +142,8 @@ class _Answer:
             await self._done
         except AWAY as error:
             # Not the statement, whose parameters may be anybody's.
-            log.warning("cassandra is away", error=scrub(str(error)))
+            if self._quiet.lets():
+                log.warning("cassandra is away", error=scrub(str(error)))
             raise AppError(REASON_UNAVAILABLE, "cassandra is away", retry_after=1) from error
 
     def _page(self, rows: Sequence[Row] | None, future: Any) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 import pytest
@@ -154,6 +154,18 @@ async def test_a_message_that_can_never_be_stored_is_set_aside_before_it_is_done
         ("done", [3]),
     ]
     assert counted("dead") - before == 2
+
+
+async def test_an_event_that_the_store_will_never_take_holds_nobody_up(make_event: Make) -> None:
+    events = [make_event() for _ in range(5)]
+    events[2] = replace(events[2], tokens=-1)
+    line, shelf = Line([[at(offset, event) for offset, event in enumerate(events)]]), Shelf()
+    await consumed(line, shelf)
+    assert list(shelf.kept.values()) == [*events[:2], *events[3:]]
+    (buried, done) = line.told
+    assert isinstance(buried[1], tuple)
+    assert (buried[0], buried[1][0]) == ("bury", 2)
+    assert done == ("done", [0, 1, 2, 3, 4])
 
 
 async def test_each_step_is_tried_until_it_succeeds(make_event: Make) -> None:
