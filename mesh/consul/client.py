@@ -15,7 +15,7 @@ from consul.aio import Consul
 from consul.exceptions import ConsulException
 
 from mesh.consul.token import token_of
-from mesh.settings import MeshSettings
+from mesh.settings.model import MeshSettings
 from mesh.telemetry.redact import scrub
 
 PORT = 8500
