@@ -65,10 +65,12 @@ def test_set_up_is_two_commands() -> None:
         "make test",
         "go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest",
         'make run ARGS="--profile secure"',
+        "make run-full",
     ]
     makefile = (ROOT / "Makefile").read_text()
     assert re.search(r"^run:.*\n\t@exec \$\(BIN\)/leaky up \$\(ARGS\)$", makefile, re.MULTILINE)
     assert re.search(r"^test:.*\n\t.* -m pytest", makefile, re.MULTILINE)
+    assert re.search(r"^run-full:.*\n\t@exec scripts/run-full.sh", makefile, re.MULTILINE)
 
 
 @pytest.mark.e2e
