@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.parts import load
 from tests.e2e.parts.whole import Whole, needs_all
+from tests.e2e.system import gone
 
 pytestmark = [needs_all, pytest.mark.e2e, pytest.mark.anyio]
 CALLERS = 16
@@ -51,7 +52,10 @@ async def test_an_instance_that_is_killed_takes_only_what_it_was_doing(whole: Wh
     writes = [load.consume(base, user) for user in people]
     async with load.running(reads) as read, load.running(writes) as written:
         await asyncio.sleep(3)
-        os.kill(system.pids()["token.2"], signal.SIGKILL)
+        pid = system.pids()["token.2"]
+        os.kill(pid, signal.SIGKILL)
+        # Until the kernel has closed its connections it takes calls like a living one.
+        await load.holds(lambda: gone(pid), 5)
         killed = time.monotonic()
         await load.holds(lambda: "critical" in whole.states("token").values(), 10)
         await load.holds(lambda: _passing(whole), 60)
