@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
-from mesh.storage.sqlite_threads import ConnectionThread
+from mesh.storage.sqlite_threads import ConnectionThread, DriverThreads
 from mesh.telemetry.quiet import Quiet
 
 log = structlog.get_logger("database")
@@ -178,7 +178,8 @@ async def open_sqlite(url: str) -> AsyncIterator[Database]:
     parsed = make_url(url).set(drivername="sqlite+aiosqlite")
     if parsed.database:
         _make_folder(Path(parsed.database).parent)
-    engine = create_async_engine(parsed)
+    threads = DriverThreads()
+    engine = create_async_engine(parsed, connect_args={"async_creator_fn": threads.connect})
     event.listen(engine.sync_engine, "connect", _configure)
     event.listen(engine.sync_engine, "begin", _begin)
     writer = ConnectionThread(_sync_engine(parsed, begin=True), "sqlite-writer")
@@ -187,6 +188,7 @@ async def open_sqlite(url: str) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.close()
+        await threads.close()
 
 
 def _sync_engine(url: URL, *, begin: bool) -> Engine:

@@ -7,11 +7,15 @@ batch of them costs less when it crosses once.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from threading import Thread
+from typing import Any, TypeVar
+from weakref import WeakSet
 
+import aiosqlite
 from sqlalchemy import Connection, Engine
 
 T = TypeVar("T")
+END_SECONDS = 2.0
 
 
 class ConnectionThread:
@@ -46,3 +50,30 @@ class ConnectionThread:
         if self._connection is not None:
             self._connection.close()
         self._engine.dispose()
+
+
+class DriverThreads:
+    """The threads of aiosqlite's connections, all ended before their event loop is.
+
+    A connection that could not be opened, or whose caller was cancelled, is
+    stopped by nobody who waits: its thread's last word would meet a closed loop.
+    """
+
+    def __init__(self) -> None:
+        self._threads: WeakSet[Thread] = WeakSet()
+
+    def connect(self, *database: Any, **options: Any) -> aiosqlite.Connection:
+        """What aiosqlite.connect gives, not opened yet."""
+        connection = aiosqlite.connect(*database, **options)
+        thread = connection._thread  # noqa: SLF001 it has no other name
+        thread.daemon = True
+        self._threads.add(thread)
+        return connection
+
+    async def close(self) -> None:
+        """Waits for those that have been told to stop."""
+        await asyncio.to_thread(self._join)
+
+    def _join(self) -> None:
+        for thread in [each for each in self._threads if each.is_alive()]:
+            thread.join(END_SECONDS)
