@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 from mesh.identity.profile import Profile
 from mesh.settings import MeshSettings, Section
-from mesh.settings.model import AuthPorts, Duration, Jwt, Port, long_enough
+from mesh.settings.model import AuthPorts, Duration, Jwt, Port, Secret, long_enough
 from svc_auth.domain.password import PasswordRules
 from svc_auth.domain.policy import AuthPolicy
 
@@ -14,9 +14,7 @@ YEAR = 365 * 86_400.0
 
 
 # Empty: generated under the data folder at the first start.
-Secret = Annotated[
-    str, AfterValidator(long_enough), Field(json_schema_extra={"secret": True}, repr=False)
-]
+OwnSecret = Annotated[Secret, AfterValidator(long_enough)]
 
 
 class ClientJwt(Jwt):
@@ -41,13 +39,13 @@ class Password(Section):
 class ApiKeys(Section):
     """API keys are stored as HMACs under the pepper."""
 
-    pepper: Secret = ""
+    pepper: OwnSecret = ""
 
 
 class Keys(Section):
     """Signing keys are stored encrypted under this key."""
 
-    encryption_key: Secret = ""
+    encryption_key: OwnSecret = ""
 
 
 class AuthSection(AuthPorts):

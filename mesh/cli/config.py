@@ -13,7 +13,7 @@ from mesh.cli.config_file import FileSettings
 from mesh.cli.data import environment
 from mesh.cli.refusal import USAGE, RefusedError
 from mesh.cli.screen import print_table
-from mesh.cli.services import NAMES, settings_models
+from mesh.cli.services import check_name, settings_models
 from mesh.settings import MeshSettings
 from mesh.settings.names import env_name
 from mesh.settings.source import load
@@ -121,9 +121,7 @@ def _change(
     if name in _OUTSIDE:
         raise RefusedError(_OUTSIDE[name], code=USAGE)
     for service in services or []:
-        if service not in NAMES:
-            message = f"there is no service {service}; there are {', '.join(NAMES)}"
-            raise RefusedError(message, code=USAGE)
+        check_name(service)
     note = _place(catalogue, data, token_file).put(name, text, services or [])
     if env_name(name) in os.environ:
         note = f"; {env_name(name)} in the environment wins over it{note}"

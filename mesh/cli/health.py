@@ -55,14 +55,15 @@ async def answers(endpoint: Endpoint, paths: Sequence[str]) -> bool:
     import httpx  # noqa: PLC0415 only a start under a registry asks
 
     edge = f"http://{endpoint.host}:{endpoint.http[0].number}"
-    for path in (*paths,) * _TIMES:
-        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
+    anew = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, limits=anew) as client:
+        for path in (*paths,) * _TIMES:
             try:
                 answer = await client.get(edge + path)
             except httpx.TransportError:
                 return False
-        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-            return False
+            if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+                return False
     return True
 
 

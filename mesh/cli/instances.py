@@ -45,12 +45,13 @@ def counts(texts: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def plan(env: Mapping[str, str], wanted: Mapping[str, int]) -> list[Instance]:
-    """Every process of the system, in the order in which they drain.
+def plan(
+    settings: MeshSettings, env: Mapping[str, str], wanted: Mapping[str, int]
+) -> list[Instance]:
+    """Every process of the system, in the order in which they drain; `env` made the settings.
 
     Raises RefusedError where a second process would keep a truth of its own.
     """
-    settings = Live.read(MeshSettings, env).current
     first = [endpoint(settings, name) for name in NAMES]
     taken = {port.number for each in first for port in each.ports}
     planned = []
@@ -59,7 +60,8 @@ def plan(env: Mapping[str, str], wanted: Mapping[str, int]) -> list[Instance]:
         if number > 1:
             _check(each.service, settings, env)
         own = _sharing(each.service, number)
-        planned.append(Instance(endpoint=_at(env, own, each.service, 1), env=own))
+        where = _at(env, own, each.service, 1) if own else each
+        planned.append(Instance(endpoint=where, env=own))
         for instance in range(2, number + 1):
             planned.append(_another(env, each, own, instance, taken))  # noqa: PERF401 grows taken
     return planned
@@ -71,7 +73,7 @@ def _check(service: str, settings: MeshSettings, env: Mapping[str, str]) -> None
             shown = value or "a file of its own"
             message = f"{name} is {shown}, which two of {service} cannot share"
             raise RefusedError(message, code=USAGE)
-    if settings.registry.startswith("static:") and service != _SHARES_PORT:
+    if not settings.uses_consul and service != _SHARES_PORT:
         message = f"nobody would find a second {service}; set registry to a consul:// address"
         raise RefusedError(message, code=USAGE)
 

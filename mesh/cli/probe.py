@@ -9,8 +9,7 @@ from mesh.cli import options
 from mesh.cli.data import environment
 from mesh.cli.endpoints import endpoint
 from mesh.cli.health import Health, health
-from mesh.cli.refusal import USAGE, RefusedError
-from mesh.cli.services import NAMES
+from mesh.cli.services import NAMES, check_name
 from mesh.settings import Live, MeshSettings
 
 
@@ -24,9 +23,7 @@ def probe(
     """Ask services on this machine whether they take calls; exit 1 if one does not."""
     chosen = names or list(NAMES)
     for name in chosen:
-        if name not in NAMES:
-            message = f"there is no service {name}; there are {', '.join(NAMES)}"
-            raise RefusedError(message, code=USAGE)
+        check_name(name)
     settings = Live.read(MeshSettings, environment(data)).current
     states = asyncio.run(_ask(settings, chosen))
     for name, state in zip(chosen, states, strict=True):

@@ -15,10 +15,15 @@ NAMES = ("gateway", "token", "analytics", "auth", "stubs")
 
 def service(name: str) -> "Service[Any]":
     """The service of this name, with all it needs imported. Raises RefusedError."""
+    check_name(name)
+    return cast("Service[Any]", entry("leaky.services", name).load())
+
+
+def check_name(name: str) -> None:
+    """Raises RefusedError, which lists the services that there are."""
     if name not in NAMES:
         message = f"there is no service {name}; there are {', '.join(NAMES)}"
         raise RefusedError(message, code=USAGE)
-    return cast("Service[Any]", entry("leaky.services", name).load())
 
 
 def settings_models() -> dict[str, type[MeshSettings]]:

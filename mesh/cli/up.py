@@ -26,7 +26,7 @@ from mesh.cli.supervisor import Supervisor
 from mesh.identity.profile import Profile
 from mesh.settings import Live, MeshSettings
 from mesh.settings.names import env_name
-from mesh.settings.source import load, read_file
+from mesh.settings.source import read_file
 from mesh.telemetry.logs import CONSOLE
 
 LEFTOVER_SECONDS = 20.0
@@ -58,9 +58,9 @@ def up(
     with held(folder / LOCK, "leaky up"):
         _wait_for_leftovers(folder)
         env["LEAKY_DATA"] = str(folder)
-        planned = plan(env, wanted)
+        planned = plan(current, env, wanted)
         check_ports(port for each in planned for port in each.endpoint.ports)
-        asyncio.run(_Up(folder, planned, env, started, current.mesh.drain_grace).run())
+        asyncio.run(_Up(folder, planned, env, started, current).run())
 
 
 def _environment(
@@ -99,22 +99,21 @@ class _Up:
         planned: Sequence[Instance],
         env: Mapping[str, str],
         started: float,
-        drain_grace: float,
+        settings: MeshSettings,
     ) -> None:
         self._endpoints = [each.endpoint for each in planned]
         self._started = started
         self._screen = Screen([each.name for each in self._endpoints])
         self._pids: Mapping[str, int | None] = {}
         self._folder = folder
-        registry = load(MeshSettings, env, {}).uses_consul
         shown = {CONSOLE: "1"} if self._screen.terminal else {}
         self._supervisor = Supervisor(
-            [_program(each, registry=registry) for each in planned],
+            [_program(each, registry=settings.uses_consul) for each in planned],
             env={**env, **shown},
             say=self._screen.say,
             tell=self._screen.tell,
             changed=self._changed,
-            drain_seconds=drain_grace + 5.0,
+            drain_seconds=settings.mesh.drain_grace + 5.0,
         )
 
     async def run(self) -> None:

@@ -154,15 +154,13 @@ def long_enough(secret: str) -> str:
 class Actuator(Section):
     """The bearer that opens the actuator in `secure` beyond loopback."""
 
-    token: str = Field(default="", json_schema_extra={"secret": True})
+    token: Secret = ""
 
 
 class Mesh(Section):
     """What proves a service to another: a secret that all of one system share."""
 
-    secret: Annotated[str, AfterValidator(long_enough)] = Field(
-        default="", json_schema_extra={"secret": True}
-    )
+    secret: Annotated[Secret, AfterValidator(long_enough)] = ""
     max_in_flight: int = live(512, ge=1)
     drain_grace: Duration = 5.0
     # A start waits this long for svc_auth before it goes on without.

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ALL = (POSTGRESQL, REDIS, KAFKA, CASSANDRA, CONSUL)
 # What `leaky up` is told on them.
 INSTANCES = ("token=2", "gateway=2")
+STORES_IN_POSTGRESQL = ("auth", "token", "stubs")
 
 
 def there() -> bool:
@@ -66,16 +67,16 @@ def corner() -> Iterator[Corner]:
 
 
 def _databases(mark: str) -> dict[str, str]:
-    for name in ("auth", "token", "stubs"):
+    for name in STORES_IN_POSTGRESQL:
         asyncio.run(postgresql.execute(postgresql.at("postgres"), f"CREATE DATABASE {name}_{mark}"))
     return {
         f"LEAKY_{name.upper()}_STORE": postgresql.at(f"{name}_{mark}")
-        for name in ("auth", "token", "stubs")
+        for name in STORES_IN_POSTGRESQL
     }
 
 
 def _drop(mark: str) -> None:
-    for name in ("auth", "token", "stubs"):
+    for name in STORES_IN_POSTGRESQL:
         drop = f"DROP DATABASE IF EXISTS {name}_{mark} WITH (FORCE)"
         asyncio.run(postgresql.execute(postgresql.at("postgres"), drop))
 

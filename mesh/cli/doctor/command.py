@@ -13,8 +13,7 @@ from mesh.cli import options
 from mesh.cli.data import environment
 from mesh.cli.doctor.checks import examine
 from mesh.cli.doctor.finding import Finding, Level
-from mesh.cli.refusal import USAGE, RefusedError
-from mesh.cli.services import NAMES
+from mesh.cli.services import NAMES, check_name
 
 
 def doctor(
@@ -31,9 +30,7 @@ def doctor(
     """Look at every setting and every part; exit 1 when something keeps it from working."""
     chosen = services or list(NAMES)
     for name in chosen:
-        if name not in NAMES:
-            message = f"there is no service {name}; there are {', '.join(NAMES)}"
-            raise RefusedError(message, code=USAGE)
+        check_name(name)
     # Drivers log what they are about to raise; findings say it once.
     logging.disable(logging.CRITICAL)
     findings = asyncio.run(examine(environment(data), chosen))

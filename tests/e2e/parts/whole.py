@@ -47,9 +47,8 @@ class Whole:
 
     def consul(self, path: str) -> Any:
         """What Consul answers to an operator."""
-        headers = {"X-Consul-Token": self.corner.operator["CONSUL_HTTP_TOKEN"]}
-        url = self.corner.env["LEAKY_REGISTRY"].replace("consul://", "http://")
-        return httpx.get(f"{url}/v1/{path}", headers=headers).raise_for_status().json()
+        with self._agent() as agent:
+            return agent.get(path).raise_for_status().json()
 
     def states(self, service: str) -> dict[str, str]:
         """The worst check of each instance that Consul knows, by the instance's id."""
@@ -62,9 +61,13 @@ class Whole:
 
     def put(self, key: str, value: str) -> None:
         """Writes a key into KV past every check of ours."""
-        headers = {"X-Consul-Token": self.corner.operator["CONSUL_HTTP_TOKEN"]}
+        with self._agent() as agent:
+            agent.put(f"kv/{key}", content=value).raise_for_status()
+
+    def _agent(self) -> httpx.Client:
+        token = self.corner.operator["CONSUL_HTTP_TOKEN"]
         url = self.corner.env["LEAKY_REGISTRY"].replace("consul://", "http://")
-        httpx.put(f"{url}/v1/kv/{key}", content=value, headers=headers).raise_for_status()
+        return httpx.Client(base_url=f"{url}/v1", headers={"X-Consul-Token": token})
 
     def open_pool(self, org: str, tokens: int) -> None:
         """Gives an organisation tokens at one provider."""

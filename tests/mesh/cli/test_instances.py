@@ -1,16 +1,24 @@
 """More than one process of a service."""
 
+from collections.abc import Mapping
+
 import pytest
 
-from mesh.cli.instances import counts, plan
+from mesh.cli.instances import Instance, counts, plan
 from mesh.cli.refusal import RefusedError
 from mesh.cli.services import NAMES
+from mesh.settings import MeshSettings
+from mesh.settings.source import load
 
 SHARED = {
     "LEAKY_TOKEN_STORE": "postgresql://127.0.0.1/leaky",
     "LEAKY_TOKEN_BUCKET_STORE": "redis://127.0.0.1",
     "LEAKY_GATEWAY_RATE_LIMIT_STORE": "redis://127.0.0.1",
 }
+
+
+def planned(env: Mapping[str, str], wanted: Mapping[str, int]) -> list[Instance]:
+    return plan(load(MeshSettings, env, {}), env, wanted)
 
 
 def test_one_of_each_unless_asked() -> None:
@@ -25,14 +33,14 @@ def test_what_is_no_number_of_a_service_is_refused(text: str) -> None:
 
 
 def test_a_single_system_listens_where_the_settings_say() -> None:
-    planned = plan({}, counts([]))
-    assert [each.endpoint.name for each in planned] == list(NAMES)
-    assert [each.endpoint.grpc.number for each in planned] == [9080, 9082, 9083, 9081, 9091]
-    assert all(not each.env for each in planned)
+    found = planned({}, counts([]))
+    assert [each.endpoint.name for each in found] == list(NAMES)
+    assert [each.endpoint.grpc.number for each in found] == [9080, 9082, 9083, 9081, 9091]
+    assert all(not each.env for each in found)
 
 
 def test_gateways_share_their_rest_port_and_nothing_else() -> None:
-    first, second = plan(SHARED, counts(["gateway=2"]))[:2]
+    first, second = planned(SHARED, counts(["gateway=2"]))[:2]
     assert (first.endpoint.name, second.endpoint.name) == ("gateway", "gateway.2")
     assert first.endpoint.http == second.endpoint.http
     assert first.endpoint.http[0].shared
@@ -42,14 +50,14 @@ def test_gateways_share_their_rest_port_and_nothing_else() -> None:
 
 
 def test_ports_of_all_processes_differ() -> None:
-    planned = plan({**SHARED, "LEAKY_PROFILE": "secure"}, counts(["gateway=3"]))
-    own = [port.number for each in planned for port in each.endpoint.ports if not port.shared]
+    found = planned({**SHARED, "LEAKY_PROFILE": "secure"}, counts(["gateway=3"]))
+    own = [port.number for each in found for port in each.endpoint.ports if not port.shared]
     assert len(own) == len(set(own))
 
 
 def test_a_second_one_that_nobody_would_find_is_refused() -> None:
     with pytest.raises(RefusedError, match="registry"):
-        plan(SHARED, counts(["token=2"]))
+        planned(SHARED, counts(["token=2"]))
 
 
 @pytest.mark.parametrize(
@@ -65,4 +73,4 @@ def test_a_store_that_two_processes_cannot_share_is_refused(setting: str, value:
     service = setting.split("_")[1].lower()
     env = {**SHARED, setting: value}
     with pytest.raises(RefusedError, match="cannot share"):
-        plan(env, counts([f"{service}=2"]))
+        planned(env, counts([f"{service}=2"]))
