@@ -5,9 +5,10 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from mesh.identity.principal import Principal
-from svc_token.domain.book import Operation
 from svc_token.domain.bucket import BucketRule, Decision
 from svc_token.domain.events import OutboxRow, UsageEvent
+from svc_token.domain.idempotency import Answer
+from svc_token.domain.operations import Operation
 from svc_token.domain.owner import PoolKey
 from svc_token.domain.pool import Pool
 from svc_token.domain.provider import ProviderFacts
@@ -22,8 +23,8 @@ class Ledger(Protocol):
     async def submit(self, operation: Operation) -> Reservation | None:
         """The reservation after the operation.
 
-        Raises InsufficientTokensError, ReservationNotFoundError or
-        ReservationConflictError, and then nothing has changed; AppError
+        Raises InsufficientTokensError, MemberCapExceededError, ReservationNotFoundError
+        or ReservationConflictError, and then nothing has changed; AppError
         UNAVAILABLE when the store is away, OVERLOADED when its queue is full.
         """
         ...
@@ -36,8 +37,8 @@ class Pools(Protocol):
         """The pool as last written, which may be in an earlier window."""
         ...
 
-    async def create(self, pool: Pool) -> bool:
-        """Makes a pool; False when the owner has one at this provider."""
+    async def create(self, pool: Pool, *, answer: Answer | None = None) -> bool:
+        """Makes a pool, and keeps `answer`; False when the owner has one at this provider."""
         ...
 
     async def set_allowance(

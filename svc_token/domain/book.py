@@ -8,9 +8,31 @@ the decisions of a batch are one step.
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from svc_token.domain.entry import Entry, Kind, Note, Provenance, entry_between
 from svc_token.domain.events import Event
-from svc_token.domain.owner import Owner, PoolKey
-from svc_token.domain.pool import InsufficientTokensError, Pool
+from svc_token.domain.idempotency import Answer
+from svc_token.domain.member import MemberCap
+from svc_token.domain.operations import (
+    Adjust,
+    Buy,
+    Emit,
+    MemberKey,
+    OnPool,
+    OnReservation,
+    Open,
+    Operation,
+    Release,
+    ReservationKey,
+    Reserve,
+    Settle,
+)
+from svc_token.domain.owner import OwnerKind, PoolKey
+from svc_token.domain.pool import (
+    InsufficientTokensError,
+    Pool,
+    PoolExistsError,
+    PoolNotFoundError,
+)
 from svc_token.domain.reservation import (
     Reservation,
     ReservationConflictError,
@@ -20,68 +42,19 @@ from svc_token.domain.reservation import (
 from svc_token.domain.window import Window
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reserve:
-    """Holds tokens.
-
-    `allowance` is what the owner's tier gives; None leaves the pool's own, and
-    such a pool must exist already.
-    """
-
-    id: str
-    pool: PoolKey
-    user_id: str
-    tokens: int
-    allowance: int | None
-    window: Window
-    now_us: int
-    expires_us: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settle:
-    """Charges `tokens` of what a reservation holds, frees the rest and emits `event`."""
-
-    id: str
-    pool: PoolKey
-    tokens: int
-    event: Event
-    window: Window
-    now_us: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    """Frees what a reservation holds; `expired` when nobody came back for it."""
-
-    id: str
-    pool: PoolKey
-    window: Window
-    now_us: int
-    expired: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Emit:
-    """Sends an event that goes with no balance, such as an unenforced use."""
-
-    event: Event
-
-
-Operation = Reserve | Settle | Release | Emit
-# An id is the caller's own choice, so it names a reservation among its owner's only.
-ReservationKey = tuple[Owner, str]
-
-
 @dataclass(slots=True)
 class Book:
     """What is loaded, and what has changed of it since."""
 
     pools: dict[PoolKey, Pool] = field(default_factory=dict)
     reservations: dict[ReservationKey, Reservation] = field(default_factory=dict)
+    caps: dict[MemberKey, MemberCap] = field(default_factory=dict)
     changed_pools: set[PoolKey] = field(default_factory=set)
     changed_reservations: set[ReservationKey] = field(default_factory=set)
-    events: list[tuple[PoolKey | None, Event]] = field(default_factory=list)
+    changed_caps: set[MemberKey] = field(default_factory=set)
+    entries: list[Entry] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
 
     def apply(self, operation: Operation) -> Reservation | None:
         """Does one operation; an error of the domain leaves the book as it was."""
@@ -92,18 +65,35 @@ class Book:
                 return self._settle(operation)
             case Release():
                 return self._release(operation)
+            case Open():
+                self._open(operation)
+            case Adjust():
+                self._adjust(operation)
+            case Buy():
+                self._buy(operation)
             case Emit():
-                self.events.append((None, operation.event))
-                return None
+                self._tell(operation.event, operation.answer)
+        return None
 
     def _reserve(self, op: Reserve) -> Reservation:
         known = self.reservations.get((op.pool.owner, op.id))
         if known is not None:
             if (known.pool, known.user_id, known.hold.tokens) != (op.pool, op.user_id, op.tokens):
                 raise ReservationConflictError
-            return known
+            return replace(known, repeated=True)
         pool, hold = self._opened(op).hold(op.tokens)
-        self._put(pool, op.now_us)
+        # After the pool: who asks for more than there is learns that first.
+        self._hold_of_member(op)
+        note = Note(
+            kind=Kind.RESERVE,
+            tokens=op.tokens,
+            at_us=op.now_us,
+            ref=op.id,
+            user_id=op.user_id,
+            held=op.tokens,
+            provenance=Provenance.ESTIMATED,
+        )
+        pool = self._post(pool, op.window, op.now_us, note)
         return self._keep(
             Reservation(
                 id=op.id,
@@ -112,6 +102,8 @@ class Book:
                 hold=hold,
                 state=State.RESERVED,
                 expires_us=op.expires_us,
+                remaining=pool.remaining,
+                bucket_us=op.bucket_us,
             )
         )
 
@@ -120,9 +112,8 @@ class Book:
         if pool is None:
             if op.allowance is None:
                 raise InsufficientTokensError
-            pool = Pool(key=op.pool, window=op.window.id, allowance=op.allowance)
             # Made by the first use, also one that is refused.
-            self._put(pool, op.now_us)
+            pool = self._opening(_new(op, op.allowance), op.now_us)
         if op.allowance is not None:
             pool = pool.allowing(op.allowance)
         return pool.renewed(op.window)
@@ -130,33 +121,51 @@ class Book:
     def _settle(self, op: Settle) -> Reservation:
         reservation = self._find(op)
         if reservation.state is State.SETTLED and reservation.settled == op.tokens:
-            return reservation
-        pool = self.pools[reservation.pool].renewed(op.window)
-        if reservation.state is State.RESERVED:
-            pool = self._charge_hold(pool, reservation, op.tokens)
-        elif reservation.state is State.EXPIRED:
-            pool, _ = pool.charge(op.tokens)
-        else:
+            return replace(reservation, repeated=True)
+        if not reservation.state.may_settle:
             raise ReservationConflictError
-        self._put(pool, op.now_us)
-        self.events.append((op.pool, op.event))
-        return self._keep(reservation.ended(State.SETTLED, op.tokens))
-
-    def _charge_hold(self, pool: Pool, reservation: Reservation, tokens: int) -> Pool:
-        held = reservation.hold.tokens
-        if tokens <= held:
-            return pool.give_back(reservation.hold, held - tokens)
-        return pool.charge(tokens - held)[0]
+        pool = self.pools[reservation.pool].renewed(op.window)
+        held = reservation.held
+        if op.tokens <= held:
+            pool = pool.give_back(reservation.hold, held - op.tokens)
+        else:
+            pool = pool.charge(op.tokens - held)[0]
+        note = Note(
+            kind=Kind.SETTLE,
+            tokens=op.tokens,
+            at_us=op.now_us,
+            ref=op.id,
+            user_id=reservation.user_id,
+            held=-held,
+            provenance=op.provenance,
+            event_id=op.event.event_id,
+        )
+        pool = self._post(pool, op.window, op.now_us, note)
+        self._change_of_member(reservation, op.tokens - held, op.window, op.now_us)
+        self._tell(op.event, op.answer)
+        return self._keep(reservation.ended(State.SETTLED, pool.remaining, settled=op.tokens))
 
     def _release(self, op: Release) -> Reservation:
         reservation = self._find(op)
         if reservation.state in {State.RELEASED, State.EXPIRED}:
-            return reservation
+            return replace(reservation, repeated=True)
         if reservation.state is State.SETTLED:
             raise ReservationConflictError
-        pool = self.pools[reservation.pool].renewed(op.window)
-        self._put(pool.give_back(reservation.hold, reservation.hold.tokens), op.now_us)
-        return self._keep(reservation.ended(State.EXPIRED if op.expired else State.RELEASED))
+        held = reservation.held
+        pool = self.pools[reservation.pool].renewed(op.window).give_back(reservation.hold, held)
+        note = Note(
+            kind=Kind.EXPIRE if op.expired else Kind.RELEASE,
+            tokens=held,
+            at_us=op.now_us,
+            ref=op.id,
+            user_id=reservation.user_id,
+            held=-held,
+            provenance=Provenance.MISSING if op.expired else Provenance.EXACT,
+        )
+        pool = self._post(pool, op.window, op.now_us, note)
+        self._change_of_member(reservation, -held, op.window, op.now_us)
+        state = State.EXPIRED if op.expired else State.RELEASED
+        return self._keep(reservation.ended(state, pool.remaining))
 
     def _find(self, op: Settle | Release) -> Reservation:
         reservation = self.reservations.get((op.pool.owner, op.id))
@@ -166,9 +175,76 @@ class Book:
             raise ReservationConflictError
         return reservation
 
-    def _put(self, pool: Pool, now_us: int) -> None:
-        self.pools[pool.key] = replace(pool, updated_us=now_us)
-        self.changed_pools.add(pool.key)
+    def _open(self, op: Open) -> None:
+        if op.pool in self.pools:
+            raise PoolExistsError
+        self._opening(op.opened, op.opened.updated_us)
+        if op.answer is not None:
+            self.answers.append(op.answer)
+
+    def _adjust(self, op: Adjust) -> None:
+        if op.pool not in self.pools:
+            raise PoolNotFoundError
+        pool = self.pools[op.pool].allowing(op.allowance).renewed(op.window)
+        self._post(pool, op.window, op.now_us)
+
+    def _buy(self, op: Buy) -> None:
+        pool = self.pools.get(op.pool) or self._opening(_new(op, op.allowance), op.now_us)
+        note = Note(
+            kind=Kind.PURCHASE, tokens=op.tokens, at_us=op.now_us, ref=op.id, user_id=op.user_id
+        )
+        self._post(pool.renewed(op.window).bought(op.tokens), op.window, op.now_us, note)
+
+    def _hold_of_member(self, op: Reserve) -> None:
+        cap = self.caps.get((op.pool, op.user_id))
+        if cap is not None:
+            self._put_cap(cap.renewed(op.window).hold(op.tokens), op.now_us)
+
+    def _change_of_member(
+        self, reservation: Reservation, tokens: int, window: Window, now_us: int
+    ) -> None:
+        cap = self.caps.get((reservation.pool, reservation.user_id))
+        if cap is not None:
+            # An expired hold was given back: a late settle counts where it is charged.
+            taken = reservation.hold.window if reservation.held else window.id
+            self._put_cap(cap.renewed(window).changed(tokens, taken), now_us)
+
+    def _put_cap(self, cap: MemberCap, now_us: int) -> None:
+        key = (cap.pool, cap.user_id)
+        self.caps[key] = replace(cap, updated_us=now_us)
+        self.changed_caps.add(key)
+
+    def _opening(self, pool: Pool, now_us: int) -> Pool:
+        nothing = Pool(key=pool.key, window=pool.window, allowance=0)
+        return self._line(nothing, pool, Note(Kind.ADJUST, pool.allowance, now_us))
+
+    def _post(self, pool: Pool, window: Window, now_us: int, note: Note | None = None) -> Pool:
+        """The pool is now this: a line for another allowance, one for a new window, one for `note`.
+
+        Without a note, the first two are all that there is.
+        """
+        before = self.pools[pool.key]
+        allowing = before.allowing(pool.allowance)
+        renewed = allowing.renewed(window)
+        if allowing != before:
+            more = allowing.allowance - before.allowance
+            before = self._line(before, allowing, Note(Kind.ADJUST, more, now_us))
+        if renewed != allowing:
+            before = self._line(before, renewed, Note(Kind.RENEW, renewed.allowance, now_us))
+        return before if note is None else self._line(before, pool, note)
+
+    def _line(self, before: Pool, after: Pool, note: Note) -> Pool:
+        entry = entry_between(before, after, note)
+        self.entries.append(entry)
+        after = replace(after, seq=entry.seq, updated_us=note.at_us)
+        self.pools[after.key] = after
+        self.changed_pools.add(after.key)
+        return after
+
+    def _tell(self, event: Event, answer: Answer | None) -> None:
+        self.events.append(event)
+        if answer is not None:
+            self.answers.append(answer)
 
     def _keep(self, reservation: Reservation) -> Reservation:
         key = (reservation.pool.owner, reservation.id)
@@ -177,13 +253,27 @@ class Book:
         return reservation
 
 
+def _new(op: Reserve | Buy, allowance: int) -> Pool:
+    return Pool(key=op.pool, window=op.window.id, allowance=allowance)
+
+
 def pools_of(operations: Iterable[Operation]) -> list[PoolKey]:
     """The pools that a batch touches, in the order in which they are to be locked."""
-    keys = {operation.pool for operation in operations if not isinstance(operation, Emit)}
+    keys = {operation.pool for operation in operations if isinstance(operation, OnPool)}
     return sorted(keys, key=lambda key: (str(key.owner), key.provider))
 
 
 def reservations_of(operations: Iterable[Operation]) -> list[ReservationKey]:
     """The reservations that a batch touches."""
-    touched = {(op.pool.owner, op.id) for op in operations if not isinstance(op, Emit)}
+    touched = {(op.pool.owner, op.id) for op in operations if isinstance(op, OnReservation)}
     return sorted(touched, key=lambda key: (str(key[0]), key[1]))
+
+
+def members_of(
+    operations: Iterable[Operation], reservations: Iterable[Reservation]
+) -> list[MemberKey]:
+    """The members of organisations whose caps a batch touches."""
+    asking = {(op.pool, op.user_id) for op in operations if isinstance(op, Reserve)}
+    ending = {(one.pool, one.user_id) for one in reservations}
+    members = [key for key in asking | ending if key[0].owner.kind is OwnerKind.ORG]
+    return sorted(members, key=lambda key: (str(key[0].owner), key[0].provider, key[1]))

@@ -14,6 +14,14 @@ class InsufficientTokensError(Exception):
     """The pool holds less than was asked for, or is in debt."""
 
 
+class PoolExistsError(Exception):
+    """The owner has a pool at this provider."""
+
+
+class PoolNotFoundError(Exception):
+    """The owner has no pool at this provider."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """Tokens taken from a pool, by where they came from; of the window's allowance, and bought."""
@@ -33,7 +41,7 @@ class Pool:
     """The balances of one owner at one provider, all in tokens.
 
     `debt` is what was used beyond what was there; it blocks new holds until a
-    renewal or a purchase covers it.
+    renewal or a purchase covers it. `seq` is how many lines the ledger has of it.
     """
 
     key: PoolKey
@@ -44,6 +52,7 @@ class Pool:
     purchased_used: int = 0
     debt: int = 0
     updated_us: int = 0
+    seq: int = 0
 
     @property
     def total(self) -> int:

@@ -1,6 +1,6 @@
 """Tokens held for a call that is under way."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from svc_token.domain.owner import PoolKey
@@ -15,6 +15,11 @@ class State(StrEnum):
     RELEASED = "RELEASED"
     EXPIRED = "EXPIRED"
 
+    @property
+    def may_settle(self) -> bool:
+        """Whether a charge may still come."""
+        return self in {State.RESERVED, State.EXPIRED}
+
 
 class ReservationNotFoundError(Exception):
     """No reservation has this id."""
@@ -26,7 +31,12 @@ class ReservationConflictError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """A hold under an id that the caller chose; `settled` is what was charged in the end."""
+    """A hold under an id that the caller chose; `settled` is what was charged in the end.
+
+    `remaining` and `end_remaining` are what the pool had left after the hold and
+    after its end, so that an answer can be given again; `repeated` says that
+    this one is. `bucket_us` is when the rate bucket gave the tokens, 0 for never.
+    """
 
     id: str
     pool: PoolKey
@@ -35,7 +45,16 @@ class Reservation:
     state: State
     expires_us: int
     settled: int = 0
+    remaining: int = 0
+    end_remaining: int = 0
+    bucket_us: int = 0
+    repeated: bool = field(default=False, compare=False)
 
-    def ended(self, state: State, settled: int = 0) -> "Reservation":
+    @property
+    def held(self) -> int:
+        """The tokens that it holds now."""
+        return self.hold.tokens if self.state is State.RESERVED else 0
+
+    def ended(self, state: State, remaining: int, *, settled: int = 0) -> "Reservation":
         """The reservation at its end."""
-        return replace(self, state=state, settled=settled)
+        return replace(self, state=state, end_remaining=remaining, settled=settled)

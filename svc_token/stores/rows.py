@@ -1,16 +1,19 @@
 """Values of the domain as rows, and back."""
 
+from dataclasses import fields
 from typing import Any
 
 import orjson
 from sqlalchemy import Row
 
+from svc_token.domain.entry import Entry
 from svc_token.domain.events import Event, OutboxRow, UsageEvent
+from svc_token.domain.member import MemberCap
 from svc_token.domain.owner import Owner, PoolKey
 from svc_token.domain.pool import Hold, Pool
 from svc_token.domain.reservation import Reservation, State
 from svc_token.domain.saga import Saga, Status, Step
-from svc_token.stores.tables import SAGAS
+from svc_token.stores.shards import shard_of
 from svc_token.stores.topics import Topics
 
 
@@ -26,6 +29,7 @@ def pool_row(pool: Pool) -> dict[str, Any]:
         "purchased_used": pool.purchased_used,
         "debt": pool.debt,
         "updated_us": pool.updated_us,
+        "seq": pool.seq,
     }
 
 
@@ -40,7 +44,57 @@ def pool_from(row: Row[Any]) -> Pool:
         purchased_used=row.purchased_used,
         debt=row.debt,
         updated_us=row.updated_us,
+        seq=row.seq,
     )
+
+
+def cap_row(cap: MemberCap) -> dict[str, Any]:
+    """A row of MEMBER_CAPS."""
+    return {
+        "owner": str(cap.pool.owner),
+        "provider": cap.pool.provider,
+        "user_id": cap.user_id,
+        "cap": cap.cap,
+        "window": cap.window,
+        "used": cap.used,
+        "updated_us": cap.updated_us,
+    }
+
+
+def cap_from(row: Row[Any]) -> MemberCap:
+    """The cap of a row."""
+    return MemberCap(
+        pool=PoolKey(Owner.parse(row.owner), row.provider),
+        user_id=row.user_id,
+        cap=row.cap,
+        window=row.window,
+        used=row.used,
+        updated_us=row.updated_us,
+    )
+
+
+def entry_row(entry: Entry) -> dict[str, Any]:
+    """A row of LEDGER."""
+    note = entry.note
+    return {
+        "owner": str(entry.pool.owner),
+        "provider": entry.pool.provider,
+        "seq": entry.seq,
+        "kind": note.kind.value,
+        "ref": note.ref,
+        "user_id": note.user_id,
+        "tokens": note.tokens,
+        "held": note.held,
+        "window": entry.window,
+        "allowance": entry.allowance,
+        "allowance_used": entry.allowance_used,
+        "purchased": entry.purchased,
+        "purchased_used": entry.purchased_used,
+        "debt": entry.debt,
+        "provenance": note.provenance.value,
+        "event_id": note.event_id,
+        "at_us": note.at_us,
+    }
 
 
 def reservation_row(reservation: Reservation) -> dict[str, Any]:
@@ -56,6 +110,9 @@ def reservation_row(reservation: Reservation) -> dict[str, Any]:
         "state": reservation.state.value,
         "expires_us": reservation.expires_us,
         "settled": reservation.settled,
+        "remaining": reservation.remaining,
+        "end_remaining": reservation.end_remaining,
+        "bucket_us": reservation.bucket_us,
     }
 
 
@@ -69,30 +126,36 @@ def reservation_from(row: Row[Any]) -> Reservation:
         state=State(row.state),
         expires_us=row.expires_us,
         settled=row.settled,
+        remaining=row.remaining,
+        end_remaining=row.end_remaining,
+        bucket_us=row.bucket_us,
     )
 
 
 def saga_row(saga: Saga) -> dict[str, Any]:
     """A row of SAGAS."""
-    row = {column.name: getattr(saga, column.name) for column in SAGAS.columns}
+    row = {field.name: getattr(saga, field.name) for field in fields(saga)}
     return {**row, "status": saga.status.value, "step": saga.step.value}
 
 
 def saga_from(row: Row[Any]) -> Saga:
     """The saga of a row."""
-    values = dict(row._mapping)  # noqa: SLF001 SQLAlchemy's documented way to a dict
+    values = {field.name: getattr(row, field.name) for field in fields(Saga)}
     return Saga(**{**values, "status": Status(row.status), "step": Step(row.step)})
 
 
 def event_row(event: Event, topics: Topics) -> dict[str, Any]:
     """A row of OUTBOX; the key keeps an owner's events in order."""
     topic = topics.usage if isinstance(event, UsageEvent) else topics.purchases
+    key = str(Owner.of(event.user_id, event.org_id))
     return {
         "event_id": event.event_id,
         "topic": topic,
-        "key": str(Owner.of(event.user_id, event.org_id)),
+        "key": key,
         "payload": orjson.dumps(event.message()),
+        "shard": shard_of(key),
         "parked": False,
+        "parked_us": None,
     }
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from mesh.storage import sql
 from mesh.storage.group_commit import GroupCommit
 from mesh.storage.schema import Schema
-from svc_token.domain.book import Operation
+from svc_token.domain.operations import Operation
 from svc_token.domain.reservation import Reservation
 from svc_token.stores.sql_batch import SqlBatch
+from svc_token.stores.sql_book import SqlBook
 from svc_token.stores.sql_outbox import SqlOutbox
 from svc_token.stores.sql_pools import SqlPools
 from svc_token.stores.sql_sagas import SqlSagas
@@ -34,13 +35,14 @@ class SqlLedger:
 async def open_stores(url: str, *, topics: Topics) -> AsyncIterator[TokenStores]:
     """The stores over `sqlite:///path` or `postgresql://...`."""
     async with sql.open_database(url, service="token", folder=MIGRATIONS) as database:
-        batch = SqlBatch(database, topics)
+        books = SqlBook(database.dialect, topics)
+        batch = SqlBatch(database, books)
         writes: GroupCommit[Operation, Reservation | None] = GroupCommit(batch.commit)
         try:
             yield TokenStores(
                 ledger=SqlLedger(writes),
-                pools=SqlPools(database),
-                sagas=SqlSagas(database, topics),
+                pools=SqlPools(database, books),
+                sagas=SqlSagas(database, books, topics),
                 outbox=SqlOutbox(database),
                 ping=database.ping,
             )

@@ -1,32 +1,29 @@
 """Pools as they are read and set up, in SQL."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, select
 
 from mesh.storage.database import Database
 from mesh.storage.group_commit import GroupCommit
+from svc_token.domain.idempotency import Answer
+from svc_token.domain.operations import Adjust, Open
 from svc_token.domain.owner import PoolKey
-from svc_token.domain.pool import Pool
+from svc_token.domain.pool import Pool, PoolExistsError, PoolNotFoundError
 from svc_token.domain.reservation import Reservation, State
 from svc_token.domain.window import Window
-from svc_token.stores.rows import pool_from, pool_row, reservation_from
+from svc_token.stores.rows import pool_from, reservation_from
+from svc_token.stores.sql_book import SqlBook
 from svc_token.stores.sql_statements import STATEMENTS
 from svc_token.stores.tables import POOLS, RESERVATIONS
-
-
-def is_pool(key: PoolKey) -> ColumnElement[bool]:
-    """The row of a pool."""
-    return and_(POOLS.c.owner == str(key.owner), POOLS.c.provider == key.provider)
 
 
 class SqlPools:
     """Reads, and the writes of an administrator."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, books: SqlBook) -> None:
         self._database = database
+        self._books = books
         self._rows = STATEMENTS[database.dialect](POOLS, ("owner", "provider"))
         # What asks while one read is under way is read together next.
         self._reads: GroupCommit[PoolKey, Pool | None] = GroupCommit(self._find_all)
@@ -41,12 +38,11 @@ class SqlPools:
         found = {pool.key: pool for pool in map(pool_from, rows)}
         return [found.get(key) for key in keys]
 
-    async def create(self, pool: Pool) -> bool:
+    async def create(self, pool: Pool, *, answer: Answer | None = None) -> bool:
         """Makes a pool; False when there is one."""
         try:
-            async with self._database.write() as connection:
-                await connection.execute(insert(POOLS), pool_row(pool))
-        except IntegrityError:
+            await self._do(Open(opened=pool, answer=answer))
+        except PoolExistsError:
             return False
         return True
 
@@ -54,18 +50,20 @@ class SqlPools:
         self, key: PoolKey, allowance: int, *, window: Window, now_us: int
     ) -> Pool | None:
         """The pool with another allowance; None when there is none."""
-        query = select(POOLS).where(is_pool(key)).with_for_update()
+        wanted = Adjust(pool=key, allowance=allowance, window=window, now_us=now_us)
+        try:
+            return await self._do(wanted)
+        except PoolNotFoundError:
+            return None
 
-        def change(connection: Connection) -> Pool | None:
-            row = connection.execute(query).first()
-            if row is None:
-                return None
-            pool = pool_from(row).allowing(allowance).renewed(window)
-            pool = replace(pool, updated_us=now_us)
-            connection.execute(update(POOLS).where(is_pool(key)).values(pool_row(pool)))
-            return pool
+    async def _do(self, operation: Open | Adjust) -> Pool:
+        def work(connection: Connection) -> Pool:
+            loaded = self._books.load(connection, [operation])
+            loaded.book.apply(operation)
+            self._books.save(connection, loaded)
+            return loaded.book.pools[operation.pool]
 
-        return await self._database.transact(change)
+        return await self._database.transact(work)
 
     async def orphans(self, before_us: int, limit: int) -> Sequence[Reservation]:
         """Reservations whose time was up before a moment, oldest first."""

@@ -1,18 +1,17 @@
 """Purchases in SQL; each step commits with its events, on the version that it read."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from sqlalchemy import Connection, and_, insert, or_, select, tuple_, update
 
 from mesh.storage.database import Database
 from svc_token.domain.events import PurchaseEvent
-from svc_token.domain.pool import Pool
+from svc_token.domain.operations import Buy
 from svc_token.domain.saga import STARTED_EVENT, Move, Saga, Step
 from svc_token.domain.window import Window
-from svc_token.stores.rows import event_row, pool_from, pool_row, saga_from, saga_row
-from svc_token.stores.sql_pools import is_pool
-from svc_token.stores.tables import OUTBOX, POOLS, SAGAS
+from svc_token.stores.rows import event_row, saga_from, saga_row
+from svc_token.stores.sql_book import SqlBook
+from svc_token.stores.tables import OUTBOX, SAGAS
 from svc_token.stores.topics import Topics
 
 
@@ -23,8 +22,9 @@ class SqlSagas:
     theirs who write it first, the others learn that it has moved.
     """
 
-    def __init__(self, database: Database, topics: Topics) -> None:
+    def __init__(self, database: Database, books: SqlBook, topics: Topics) -> None:
         self._database = database
+        self._books = books
         self._topics = topics
 
     async def start(self, saga: Saga, event_id: str) -> Saga:
@@ -35,7 +35,7 @@ class SqlSagas:
             earlier = _earlier(connection, saga)
             if earlier is not None:
                 return earlier
-            connection.execute(insert(SAGAS), saga_row(saga))
+            connection.execute(insert(SAGAS), {**saga_row(saga), "lease_until_us": 0})
             self._tell(connection, saga, events, saga.created_us)
             return saga
 
@@ -78,16 +78,22 @@ class SqlSagas:
         now_us: int,
     ) -> bool:
         """As `move`, and the tokens are in the pool, which is made when missing."""
-        query = select(POOLS).where(is_pool(saga.pool)).with_for_update()
-        made = Pool(key=saga.pool, window=window.id, allowance=allowance)
+        buy = Buy(
+            id=saga.id,
+            pool=saga.pool,
+            user_id=saga.user_id,
+            tokens=saga.tokens,
+            allowance=allowance,
+            window=window,
+            now_us=now_us,
+        )
 
         def work(connection: Connection) -> bool:
             if not self._move(connection, saga, move, event_ids, now_us):
                 return False
-            row = connection.execute(query).first()
-            pool = (pool_from(row) if row else made).renewed(window).bought(saga.tokens)
-            write = update(POOLS).where(is_pool(saga.pool)) if row else insert(POOLS)
-            connection.execute(write.values(pool_row(replace(pool, updated_us=now_us))))
+            loaded = self._books.load(connection, [buy])
+            loaded.book.apply(buy)
+            self._books.save(connection, loaded)
             return True
 
         return await self._database.transact(work)

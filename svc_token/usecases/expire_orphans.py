@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from mesh.clock import Clock
-from svc_token.domain.book import Release
+from svc_token.domain.operations import Release
 from svc_token.domain.reservation import Reservation, ReservationConflictError
 from svc_token.ports import Ledger, Limits, Pools
 

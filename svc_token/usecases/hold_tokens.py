@@ -10,7 +10,7 @@ from leaky.common.v1 import reason_pb2
 from mesh.clock import Clock, Ids
 from mesh.errors import AppError
 from mesh.finisher import Finisher
-from svc_token.domain.book import Emit, Operation, Release, Reserve, Settle
+from svc_token.domain.operations import Emit, Operation, Release, Reserve, Settle
 from svc_token.domain.owner import OwnerKind
 from svc_token.domain.pool import InsufficientTokensError
 from svc_token.domain.spend import Spend

@@ -16,8 +16,8 @@ from mesh.errors import AppError
 from mesh.finisher import Finisher
 from mesh.identity.principal import Principal
 from mesh.settings import Live
-from svc_token.domain.book import Operation
 from svc_token.domain.events import OutboxRow
+from svc_token.domain.operations import Operation
 from svc_token.domain.owner import Owner, PoolKey
 from svc_token.domain.pool import Pool
 from svc_token.domain.reservation import Reservation

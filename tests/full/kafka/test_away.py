@@ -16,7 +16,7 @@ from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
 from mesh.storage.kafka import REQUEST_SECONDS
 from svc_analytics.ports import UsageStore
-from svc_token.domain.book import Emit
+from svc_token.domain.operations import Emit
 from svc_token.ports import EventSink
 from svc_token.stores import TOKEN_STORES
 from svc_token.stores.denied_queue import DeniedQueue

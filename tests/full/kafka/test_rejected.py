@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from svc_token.domain.book import Emit
 from svc_token.domain.events import OutboxRow
+from svc_token.domain.operations import Emit
 from svc_token.ports import RejectedBatchError
 from svc_token.stores import TOKEN_STORES
 from svc_token.usecases.relay_outbox import RelayOutbox

@@ -14,7 +14,7 @@ from mesh.errors import AppError
 from mesh.storage.asyncpg_engine import CONNECTIONS
 from mesh.storage.database import Database
 from mesh.storage.postgresql import open_postgresql
-from svc_token.domain.book import Emit, Operation
+from svc_token.domain.operations import Emit, Operation
 from svc_token.domain.pool import Pool
 from svc_token.domain.reservation import State
 from svc_token.stores import SCHEMAS, TOKEN_STORES

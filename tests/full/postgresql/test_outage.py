@@ -12,7 +12,7 @@ import pytest
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
-from svc_token.domain.book import Operation
+from svc_token.domain.operations import Operation
 from svc_token.domain.pool import Pool
 from svc_token.stores import SCHEMAS, TOKEN_STORES
 from svc_token.stores.stores import TokenStores

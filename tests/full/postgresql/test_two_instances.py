@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from mesh.settings import Live
-from svc_token.domain.book import Operation, Release, Reserve
+from svc_token.domain.operations import Operation, Release, Reserve
 from svc_token.domain.owner import Owner, OwnerKind, PoolKey
 from svc_token.domain.pool import InsufficientTokensError
 from svc_token.domain.reservation import Reservation, ReservationConflictError, State

@@ -11,8 +11,8 @@ import pytest
 
 from mesh.clock import RandomIds
 from mesh.settings import Live
-from svc_token.domain.book import Emit
 from svc_token.domain.events import OutboxRow
+from svc_token.domain.operations import Emit
 from svc_token.domain.owner import Owner
 from svc_token.domain.saga import Saga, Status, Step
 from svc_token.limits import LiveLimits

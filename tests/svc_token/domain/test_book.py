@@ -1,13 +1,18 @@
 """Pools and reservations against a plain model of what is owned and what is held."""
 
+from collections import Counter
+
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from svc_token.domain.book import Book, Release, Reserve, Settle
+from svc_token.domain.book import Book
 from svc_token.domain.events import UsageEvent
+from svc_token.domain.member import MemberCap, MemberCapExceededError
+from svc_token.domain.operations import Buy, Open, Release, Reserve, Settle
 from svc_token.domain.owner import Owner, OwnerKind, PoolKey
-from svc_token.domain.pool import InsufficientTokensError
+from svc_token.domain.pool import InsufficientTokensError, Pool
 from svc_token.domain.reservation import ReservationConflictError, State
 from svc_token.domain.window import Window
 
@@ -99,10 +104,18 @@ class Books(RuleBasedStateMachine):
 
     @rule(tokens=st.integers(1, 50))
     def buy(self, tokens: int) -> None:
-        if KEY in self.book.pools:
-            self.bought += tokens
-            pool = self.book.pools[KEY].renewed(self.window)
-            self.book.pools[KEY] = pool.bought(tokens)
+        self.count += 1
+        self.bought += tokens
+        buy = Buy(
+            id=f"saga-{self.count}",
+            pool=KEY,
+            user_id="u",
+            tokens=tokens,
+            allowance=ALLOWANCE,
+            window=self.window,
+            now_us=0,
+        )
+        self.book.apply(buy)
 
     @rule()
     def next_window(self) -> None:
@@ -120,6 +133,28 @@ class Books(RuleBasedStateMachine):
         assert sum(hold.purchased for hold in held) <= pool.purchased_used
         here = sum(hold.allowance for hold in held if hold.window == pool.window)
         assert here <= pool.allowance_used <= pool.allowance
+
+    @invariant()
+    def the_lines_add_up_to_the_balances(self) -> None:
+        lines = self.book.entries
+        pool = self.book.pools.get(KEY)
+        if pool is None:
+            assert not lines
+            return
+        assert [line.seq for line in lines] == list(range(1, pool.seq + 1))
+        for balance in ("allowance", "allowance_used", "purchased", "purchased_used", "debt"):
+            assert sum(getattr(line, balance) for line in lines) == getattr(pool, balance)
+        held = sum(reservation.held for reservation in self.book.reservations.values())
+        assert sum(line.note.held for line in lines) == held
+
+    @invariant()
+    def nothing_ends_twice(self) -> None:
+        ends = Counter(
+            (line.note.ref, line.note.kind) for line in self.book.entries if line.note.ref
+        )
+        assert all(times == 1 for times in ends.values())
+        charged = sum(line.note.tokens for line in self.book.entries if line.note.event_id)
+        assert charged == sum(one.settled for one in self.book.reservations.values())
 
 
 TestBooks = Books.TestCase
@@ -153,3 +188,49 @@ def test_a_late_settle_is_charged_and_what_is_missing_becomes_a_debt_that_blocks
     assert (pool.debt, pool.remaining) == (30, 0)
     assert pool.bought(100).remaining == 70
     assert pool.renewed(Window(2, 1000)).remaining == ALLOWANCE - 30
+
+
+ORG = PoolKey(Owner(OwnerKind.ORG, "o"), "openai")
+
+
+def org_book(cap: int) -> Book:
+    book = Book()
+    book.apply(Open(opened=Pool(key=ORG, window=1, allowance=1000)))
+    book.caps[ORG, "u"] = MemberCap(pool=ORG, user_id="u", cap=cap, window=1)
+    return book
+
+
+def of_org(name: str, tokens: int, window: Window, user_id: str = "u") -> Reserve:
+    return Reserve(
+        id=name,
+        pool=ORG,
+        user_id=user_id,
+        tokens=tokens,
+        allowance=None,
+        window=window,
+        now_us=0,
+        expires_us=10,
+    )
+
+
+def test_a_member_takes_no_more_than_its_cap_and_what_it_gives_back_it_may_take_again() -> None:
+    book, window = org_book(100), Window(1, 1000)
+    book.apply(of_org("a", 70, window))
+    with pytest.raises(MemberCapExceededError):
+        book.apply(of_org("b", 31, window))
+    assert book.pools[ORG].remaining == 930
+    book.apply(of_org("other", 500, window, user_id="v"))
+    book.apply(Settle(id="a", pool=ORG, tokens=20, event=event(), window=window, now_us=0))
+    book.apply(of_org("c", 80, window))
+    assert book.caps[ORG, "u"].used == 100
+    book.apply(Release(id="c", pool=ORG, window=window, now_us=0))
+    assert book.caps[ORG, "u"].used == 20
+
+
+def test_a_members_cap_is_whole_in_a_new_window_and_old_holds_give_nothing_back_to_it() -> None:
+    book = org_book(100)
+    book.apply(of_org("a", 100, Window(1, 1000)))
+    later = Window(2, 1000)
+    book.apply(of_org("b", 60, later))
+    book.apply(Release(id="a", pool=ORG, window=later, now_us=0))
+    assert book.caps[ORG, "u"].used == 60

@@ -5,8 +5,8 @@ import asyncio
 import orjson
 import pytest
 
-from svc_token.domain.book import Emit, Operation, Release, Reserve, Settle
 from svc_token.domain.events import UsageEvent
+from svc_token.domain.operations import Emit, Operation, Release, Reserve, Settle
 from svc_token.domain.owner import Owner, OwnerKind, PoolKey
 from svc_token.domain.pool import InsufficientTokensError, Pool
 from svc_token.domain.reservation import (

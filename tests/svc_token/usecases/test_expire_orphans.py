@@ -4,7 +4,7 @@ import pytest
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
-from svc_token.domain.book import Operation, Release, Settle
+from svc_token.domain.operations import Operation, Release, Settle
 from svc_token.domain.reservation import Reservation, State
 from svc_token.ports import Ledger
 from svc_token.usecases.expire_orphans import ExpireOrphans

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from mesh.errors import AppError
-from svc_token.domain.book import Emit
 from svc_token.domain.events import OutboxRow
+from svc_token.domain.operations import Emit
 from svc_token.ports import Outbox
 from svc_token.usecases.relay_outbox import BATCH, RelayOutbox
 from tests.svc_token.conftest import House, spend
