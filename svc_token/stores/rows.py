@@ -13,7 +13,7 @@ from svc_token.domain.owner import Owner, PoolKey
 from svc_token.domain.pool import Hold, Pool
 from svc_token.domain.reservation import Reservation, State
 from svc_token.domain.saga import Saga, Status, Step
-from svc_token.stores.shards import shard_of
+from svc_token.domain.shards import shard_of
 from svc_token.stores.topics import Topics
 
 

@@ -1,9 +1,11 @@
 """Which shard of the outbox an owner's events are in."""
 
+from collections.abc import Collection
 from zlib import crc32
 
 # Migrations have spread rows over this many.
 SHARDS = 16
+ALL: Collection[int] = range(SHARDS)
 
 
 def shard_of(key: str) -> int:
