@@ -1,9 +1,10 @@
 """What the use cases need from outside."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from svc_stubs.domain.payment import Payment
+from svc_stubs.domain.payment import Payment, State
 
 
 class Books(Protocol):
@@ -28,6 +29,10 @@ class Books(Protocol):
 
     async def find(self, payment_id: str) -> Payment:
         """Where the payment stands."""
+        ...
+
+    async def page(self, after: str, limit: int, state: State | None) -> Sequence[Payment]:
+        """Payments in the order of ids, from `after` on, exclusive; all states when None."""
         ...
 
     async def ping(self) -> None:

@@ -14,6 +14,7 @@ _STATES = {
     State.CAPTURED: payment_pb2.PAYMENT_STATE_CAPTURED,
     State.VOIDED: payment_pb2.PAYMENT_STATE_VOIDED,
 }
+_NAMES = {number: state for state, number in _STATES.items()}
 
 
 class ChatServicer:
@@ -71,6 +72,15 @@ class PaymentServicer:
         """Where the payment stands."""
         payment = await self._payments.get(request.id)
         return payment_service_pb2.GetPaymentResponse(payment=_message(payment))
+
+    async def list_payments(
+        self, request: payment_service_pb2.ListPaymentsRequest, _call: Call
+    ) -> payment_service_pb2.ListPaymentsResponse:
+        """A page of the books."""
+        payments = await self._payments.list(
+            request.after, request.limit, _NAMES.get(request.state)
+        )
+        return payment_service_pb2.ListPaymentsResponse(payments=map(_message, payments))
 
 
 def _message(payment: Payment) -> payment_pb2.Payment:

@@ -1,9 +1,10 @@
 """The payment provider's books in an SQL database."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Column,
     Connection,
     MetaData,
+    Row,
     String,
     Table,
     insert,
@@ -97,6 +99,14 @@ class SqlBooks:
             raise UnknownPaymentError
         return found
 
+    async def page(self, after: str, limit: int, state: State | None) -> Sequence[Payment]:
+        """Payments in the order of ids, from `after` on, exclusive; all states when None."""
+        query = select(PAYMENTS).where(PAYMENTS.c.id > after).order_by(PAYMENTS.c.id).limit(limit)
+        if state is not None:
+            query = query.where(PAYMENTS.c.state == state.value)
+        async with self._database.read() as connection:
+            return [_payment(row) for row in await connection.execute(query)]
+
     async def ping(self) -> None:
         """Raises AppError when the books cannot be read."""
         await self._database.ping()
@@ -115,8 +125,10 @@ class SqlBooks:
 def _find(connection: Connection, payment_id: str, *, lock: bool = False) -> Payment | None:
     query = select(PAYMENTS).where(PAYMENTS.c.id == payment_id)
     row = connection.execute(query.with_for_update() if lock else query).first()
-    if row is None:
-        return None
+    return _payment(row) if row else None
+
+
+def _payment(row: Row[Any]) -> Payment:
     return Payment(
         id=row.id, tokens=row.tokens, state=State(row.state), updated_at_us=row.updated_at
     )

@@ -1,7 +1,7 @@
 """What the doubles do."""
 
 import asyncio
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,13 @@ from leaky.common.v1.reason_pb2 import (
 from mesh.clock import Clock, Ids
 from mesh.errors import AppError, invalid
 from svc_stubs.domain.chat import STUBS, Said, common_fields, prompt_in
-from svc_stubs.domain.payment import ConflictError, DeclinedError, Payment, UnknownPaymentError
+from svc_stubs.domain.payment import (
+    ConflictError,
+    DeclinedError,
+    Payment,
+    State,
+    UnknownPaymentError,
+)
 from svc_stubs.ports import Books, Faults
 
 
@@ -129,6 +135,10 @@ class Payments:
     async def get(self, payment_id: str) -> Payment:
         """Where the payment stands."""
         return await _told(self.books.find(payment_id))
+
+    async def list(self, after: str, limit: int, state: State | None) -> Sequence[Payment]:
+        """A page of the books, in the order of ids."""
+        return await self.books.page(after, limit, state)
 
 
 async def _told(step: Awaitable[Payment]) -> Payment:

@@ -8,8 +8,10 @@ from mesh.identity.principal import Principal
 from svc_token.domain.bucket import BucketRule, Decision
 from svc_token.domain.events import OutboxRow, UsageEvent
 from svc_token.domain.idempotency import Answer
+from svc_token.domain.member import MemberCap
 from svc_token.domain.operations import Operation
 from svc_token.domain.owner import PoolKey
+from svc_token.domain.payment import Payment, PaymentState
 from svc_token.domain.pool import Pool
 from svc_token.domain.provider import ProviderFacts
 from svc_token.domain.reservation import Reservation
@@ -47,8 +49,28 @@ class Pools(Protocol):
         """The pool with another allowance; None when there is none."""
         ...
 
+    async def reservations(self, id_: str) -> Sequence[Reservation]:
+        """Those of this id, of whichever owners."""
+        ...
+
     async def orphans(self, before_us: int, limit: int) -> Sequence[Reservation]:
         """Reservations whose time was up before a moment, oldest first."""
+        ...
+
+
+class MemberCaps(Protocol):
+    """What single members may take of their organisation's pools."""
+
+    async def put(self, cap: MemberCap) -> MemberCap | None:
+        """The cap from now on, with what the member has used of its window; None without pool."""
+        ...
+
+    async def remove(self, key: PoolKey, user_id: str) -> bool:
+        """No cap any more; False when there was none."""
+        ...
+
+    async def all(self, key: PoolKey) -> Sequence[MemberCap]:
+        """The caps inside a pool as last written, by user."""
         ...
 
 
@@ -167,6 +189,19 @@ class Payments(Protocol):
         """Lets go of the money, also of a payment never seen."""
         ...
 
+    async def find(self, payment_id: str) -> Payment | None:
+        """Where a payment stands; None when the books do not know it."""
+        ...
+
+    async def list(
+        self, limit: int, *, after: str | None = None, state: PaymentState | None = None
+    ) -> Sequence[Payment]:
+        """The books in the order of ids, at most 1,000 of them; from `after` on, exclusive.
+
+        None are left when it is empty. `state` leaves out all others.
+        """
+        ...
+
 
 class Roles(Protocol):
     """What a user is."""
@@ -201,8 +236,8 @@ class Limits(Protocol):
         """What is told of a provider; None for one that is not configured."""
         ...
 
-    def bucket(self, roles: frozenset[str]) -> BucketRule:
-        """The rate bucket of someone with these roles."""
+    def bucket(self, roles: frozenset[str], provider: str) -> BucketRule:
+        """The rate bucket that someone with these roles has at a provider."""
         ...
 
     def allowance(self, roles: frozenset[str]) -> int:

@@ -37,6 +37,7 @@ AUTHORIZE = rpc(
 CAPTURE = rpc(payment_service_pb2.CapturePaymentRequest, payment_service_pb2.CapturePaymentResponse)
 VOID = rpc(payment_service_pb2.VoidPaymentRequest, payment_service_pb2.VoidPaymentResponse)
 GET = rpc(payment_service_pb2.GetPaymentRequest, payment_service_pb2.GetPaymentResponse)
+LIST = rpc(payment_service_pb2.ListPaymentsRequest, payment_service_pb2.ListPaymentsResponse)
 
 
 @pytest.fixture(params=backends("sqlite", postgresql=POSTGRESQL))
@@ -63,8 +64,8 @@ class Caller:
         request = payment_service_pb2.AuthorizePaymentRequest(id=payment_id, tokens=tokens)
         return (await self._channel.unary(AUTHORIZE, request)).payment
 
-    async def capture(self) -> Any:
-        request = payment_service_pb2.CapturePaymentRequest(id=ID)
+    async def capture(self, payment_id: str = ID) -> Any:
+        request = payment_service_pb2.CapturePaymentRequest(id=payment_id)
         return (await self._channel.unary(CAPTURE, request)).payment
 
     async def void(self) -> Any:
@@ -74,6 +75,10 @@ class Caller:
     async def get(self) -> Any:
         request = payment_service_pb2.GetPaymentRequest(id=ID)
         return (await self._channel.unary(GET, request)).payment
+
+    async def list(self, **request: Any) -> Any:
+        wanted = payment_service_pb2.ListPaymentsRequest(**request)
+        return (await self._channel.unary(LIST, wanted)).payments
 
 
 @pytest.fixture
@@ -148,6 +153,22 @@ async def test_capture_and_void_at_once_end_in_one_of_them(caller: Caller) -> No
     (done,) = [result for result in results if not isinstance(result, BaseException)]
     assert refused.reason == REASON_PAYMENT_CONFLICT
     assert await caller.get() == done
+
+
+async def test_the_books_are_read_page_by_page_in_the_order_of_ids(caller: Caller) -> None:
+    ids = [str(UUID(int=number)) for number in range(1, 8)]
+    for payment_id in reversed(ids):
+        await caller.authorize(5, payment_id)
+    await caller.capture(ids[2])
+    await caller.capture(ids[5])
+    pages, after = [], ""
+    while page := [payment.id for payment in await caller.list(after=after, limit=3)]:
+        pages.append(page)
+        after = page[-1]
+    assert pages == [ids[:3], ids[3:6], ids[6:]]
+    taken = await caller.list(state=PAYMENT_STATE_CAPTURED)
+    assert [payment.id for payment in taken] == [ids[2], ids[5]]
+    assert not await caller.list(state=PAYMENT_STATE_VOIDED)
 
 
 @pytest.mark.parametrize(("payment_id", "tokens"), [("x", 5), ("", 5), (ID, 0), (ID, -1)])

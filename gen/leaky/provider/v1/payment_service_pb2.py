@@ -26,7 +26,7 @@ from leaky.edge.v1 import options_pb2 as leaky_dot_edge_dot_v1_dot_options__pb2
 from leaky.provider.v1 import payment_pb2 as leaky_dot_provider_dot_v1_dot_payment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'leaky/provider/v1/payment_service.proto\x12\x11leaky.provider.v1\x1a\x1bleaky/edge/v1/options.proto\x1a\x1fleaky/provider/v1/payment.proto\"N\n\x17\x41uthorizePaymentRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1d\n\x06tokens\x18\x02 \x01(\x03\x42\r\xb2\xd4\x18\t\x19\x00\x00\x00\x00\x00\x00\xf0?\"G\n\x18\x41uthorizePaymentResponse\x12+\n\x07payment\x18\x01 \x01(\x0b\x32\x1a.leaky.provider.v1.Payment\"-\n\x15\x43\x61pturePaymentRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\"E\n\x16\x43\x61pturePaymentResponse\x12+\n\x07payment\x18\x01 \x01(\x0b\x32\x1a.leaky.provider.v1.Payment\"*\n\x12VoidPaymentRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\"B\n\x13VoidPaymentResponse\x12+\n\x07payment\x18\x01 \x01(\x0b\x32\x1a.leaky.provider.v1.Payment\")\n\x11GetPaymentRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\"A\n\x12GetPaymentResponse\x12+\n\x07payment\x18\x01 \x01(\x0b\x32\x1a.leaky.provider.v1.Payment2\xe5\x03\n\x0ePaymentService\x12}\n\x10\x41uthorizePayment\x12*.leaky.provider.v1.AuthorizePaymentRequest\x1a+.leaky.provider.v1.AuthorizePaymentResponse\"\x10\x90\x02\x02\xaa\xd4\x18\t\x08\x04\x1a\x05token\x12w\n\x0e\x43\x61pturePayment\x12(.leaky.provider.v1.CapturePaymentRequest\x1a).leaky.provider.v1.CapturePaymentResponse\"\x10\x90\x02\x02\xaa\xd4\x18\t\x08\x04\x1a\x05token\x12n\n\x0bVoidPayment\x12%.leaky.provider.v1.VoidPaymentRequest\x1a&.leaky.provider.v1.VoidPaymentResponse\"\x10\x90\x02\x02\xaa\xd4\x18\t\x08\x04\x1a\x05token\x12k\n\nGetPayment\x12$.leaky.provider.v1.GetPaymentRequest\x1a%.leaky.provider.v1.GetPaymentResponse\"\x10\x90\x02\x01\xaa\xd4\x18\t\x08\x04\x1a\x05tokenb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'leaky/provider/v1/payment_service.proto\x12\x11leaky.provider.v1\x1a\x1bleaky/edge/v1/options.proto\x1a\x1fleaky/provider/v1/payment.proto\"N\n\x17\x41uthorizePaymentRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1d\n\x06tokens\x18\x02 \x01(\x03\x42\r\xb2\xd4\x18\t\x19\x00\x00\x00\x00\x00\x00\xf0?\"G\n\x18\x41uthorizePaymentResponse\x12+\n\x07payment\x18\x01 \x01(\x0b\x32\x1a.leaky.provider.v1.Payment\"-\n\x15\x43\x61pturePaymentRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\"E\n\x16\x43\x61pturePaymentResponse\x12+\n\x07payment\x18\x01 \x01(\x0b\x32\x1a.leaky.provider.v1.Payment\"*\n\x12VoidPaymentRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\"B\n\x13VoidPaymentResponse\x12+\n\x07payment\x18\x01 \x01(\x0b\x32\x1a.leaky.provider.v1.Payment\")\n\x11GetPaymentRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\"A\n\x12GetPaymentResponse\x12+\n\x07payment\x18\x01 \x01(\x0b\x32\x1a.leaky.provider.v1.Payment\"\x9d\x01\n\x13ListPaymentsRequest\x12\x15\n\x05\x61\x66ter\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\x12\x35\n\x05limit\x18\x02 \x01(\x05\x42!\xb2\xd4\x18\x1d\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00@\x8f@@\x01I\x00\x00\x00\x00\x00@\x7f@H\x00\x88\x01\x01\x12.\n\x05state\x18\x03 \x01(\x0e\x32\x1f.leaky.provider.v1.PaymentStateB\x08\n\x06_limit\"D\n\x14ListPaymentsResponse\x12,\n\x08payments\x18\x01 \x03(\x0b\x32\x1a.leaky.provider.v1.Payment2\xd8\x04\n\x0ePaymentService\x12}\n\x10\x41uthorizePayment\x12*.leaky.provider.v1.AuthorizePaymentRequest\x1a+.leaky.provider.v1.AuthorizePaymentResponse\"\x10\x90\x02\x02\xaa\xd4\x18\t\x08\x04\x1a\x05token\x12w\n\x0e\x43\x61pturePayment\x12(.leaky.provider.v1.CapturePaymentRequest\x1a).leaky.provider.v1.CapturePaymentResponse\"\x10\x90\x02\x02\xaa\xd4\x18\t\x08\x04\x1a\x05token\x12n\n\x0bVoidPayment\x12%.leaky.provider.v1.VoidPaymentRequest\x1a&.leaky.provider.v1.VoidPaymentResponse\"\x10\x90\x02\x02\xaa\xd4\x18\t\x08\x04\x1a\x05token\x12k\n\nGetPayment\x12$.leaky.provider.v1.GetPaymentRequest\x1a%.leaky.provider.v1.GetPaymentResponse\"\x10\x90\x02\x01\xaa\xd4\x18\t\x08\x04\x1a\x05token\x12q\n\x0cListPayments\x12&.leaky.provider.v1.ListPaymentsRequest\x1a\'.leaky.provider.v1.ListPaymentsResponse\"\x10\x90\x02\x01\xaa\xd4\x18\t\x08\x04\x1a\x05tokenb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +43,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VOIDPAYMENTREQUEST'].fields_by_name['id']._serialized_options = b'\262\324\030\004\010\001\020\001'
   _globals['_GETPAYMENTREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_GETPAYMENTREQUEST'].fields_by_name['id']._serialized_options = b'\262\324\030\004\010\001\020\001'
+  _globals['_LISTPAYMENTSREQUEST'].fields_by_name['after']._loaded_options = None
+  _globals['_LISTPAYMENTSREQUEST'].fields_by_name['after']._serialized_options = b'\262\324\030\002\020\001'
+  _globals['_LISTPAYMENTSREQUEST'].fields_by_name['limit']._loaded_options = None
+  _globals['_LISTPAYMENTSREQUEST'].fields_by_name['limit']._serialized_options = b'\262\324\030\035\031\000\000\000\000\000\000\360?!\000\000\000\000\000@\217@@\001I\000\000\000\000\000@\177@'
   _globals['_PAYMENTSERVICE'].methods_by_name['AuthorizePayment']._loaded_options = None
   _globals['_PAYMENTSERVICE'].methods_by_name['AuthorizePayment']._serialized_options = b'\220\002\002\252\324\030\t\010\004\032\005token'
   _globals['_PAYMENTSERVICE'].methods_by_name['CapturePayment']._loaded_options = None
@@ -51,6 +55,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAYMENTSERVICE'].methods_by_name['VoidPayment']._serialized_options = b'\220\002\002\252\324\030\t\010\004\032\005token'
   _globals['_PAYMENTSERVICE'].methods_by_name['GetPayment']._loaded_options = None
   _globals['_PAYMENTSERVICE'].methods_by_name['GetPayment']._serialized_options = b'\220\002\001\252\324\030\t\010\004\032\005token'
+  _globals['_PAYMENTSERVICE'].methods_by_name['ListPayments']._loaded_options = None
+  _globals['_PAYMENTSERVICE'].methods_by_name['ListPayments']._serialized_options = b'\220\002\001\252\324\030\t\010\004\032\005token'
   _globals['_AUTHORIZEPAYMENTREQUEST']._serialized_start=124
   _globals['_AUTHORIZEPAYMENTREQUEST']._serialized_end=202
   _globals['_AUTHORIZEPAYMENTRESPONSE']._serialized_start=204
@@ -67,6 +73,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETPAYMENTREQUEST']._serialized_end=548
   _globals['_GETPAYMENTRESPONSE']._serialized_start=550
   _globals['_GETPAYMENTRESPONSE']._serialized_end=615
-  _globals['_PAYMENTSERVICE']._serialized_start=618
-  _globals['_PAYMENTSERVICE']._serialized_end=1103
+  _globals['_LISTPAYMENTSREQUEST']._serialized_start=618
+  _globals['_LISTPAYMENTSREQUEST']._serialized_end=775
+  _globals['_LISTPAYMENTSRESPONSE']._serialized_start=777
+  _globals['_LISTPAYMENTSRESPONSE']._serialized_end=845
+  _globals['_PAYMENTSERVICE']._serialized_start=848
+  _globals['_PAYMENTSERVICE']._serialized_end=1448
 # @@protoc_insertion_point(module_scope)

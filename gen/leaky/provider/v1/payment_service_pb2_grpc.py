@@ -55,6 +55,11 @@ class PaymentServiceStub:
                 request_serializer=leaky_dot_provider_dot_v1_dot_payment__service__pb2.GetPaymentRequest.SerializeToString,
                 response_deserializer=leaky_dot_provider_dot_v1_dot_payment__service__pb2.GetPaymentResponse.FromString,
                 _registered_method=True)
+        self.ListPayments = channel.unary_unary(
+                '/leaky.provider.v1.PaymentService/ListPayments',
+                request_serializer=leaky_dot_provider_dot_v1_dot_payment__service__pb2.ListPaymentsRequest.SerializeToString,
+                response_deserializer=leaky_dot_provider_dot_v1_dot_payment__service__pb2.ListPaymentsResponse.FromString,
+                _registered_method=True)
 
 
 class PaymentServiceServicer:
@@ -89,6 +94,14 @@ class PaymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPayments(self, request, context):
+        """The books, a page at a time in the order of ids; who has seen all pages has
+        seen each payment once that was there at the beginning.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PaymentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +124,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.GetPayment,
                     request_deserializer=leaky_dot_provider_dot_v1_dot_payment__service__pb2.GetPaymentRequest.FromString,
                     response_serializer=leaky_dot_provider_dot_v1_dot_payment__service__pb2.GetPaymentResponse.SerializeToString,
+            ),
+            'ListPayments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPayments,
+                    request_deserializer=leaky_dot_provider_dot_v1_dot_payment__service__pb2.ListPaymentsRequest.FromString,
+                    response_serializer=leaky_dot_provider_dot_v1_dot_payment__service__pb2.ListPaymentsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +240,33 @@ class PaymentService:
             '/leaky.provider.v1.PaymentService/GetPayment',
             leaky_dot_provider_dot_v1_dot_payment__service__pb2.GetPaymentRequest.SerializeToString,
             leaky_dot_provider_dot_v1_dot_payment__service__pb2.GetPaymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leaky.provider.v1.PaymentService/ListPayments',
+            leaky_dot_provider_dot_v1_dot_payment__service__pb2.ListPaymentsRequest.SerializeToString,
+            leaky_dot_provider_dot_v1_dot_payment__service__pb2.ListPaymentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -24,6 +24,10 @@ class PaymentServiceStub:
     """Lets go of the money held; voiding an id never seen forbids it for good."""
     GetPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.GetPaymentRequest, _payment_service_pb2.GetPaymentResponse]
     """Where a payment stands."""
+    ListPayments: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.ListPaymentsRequest, _payment_service_pb2.ListPaymentsResponse]
+    """The books, a page at a time in the order of ids; who has seen all pages has
+    seen each payment once that was there at the beginning.
+    """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     """A payment provider's double, with its own books. Every call may be repeated."""
@@ -59,5 +63,15 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_payment_service_pb2.GetPaymentRequest, _abc.Awaitable[_payment_service_pb2.GetPaymentResponse]],
     ) -> _abc.Awaitable[_payment_service_pb2.GetPaymentResponse]:
         """Where a payment stands."""
+
+    @_abc_1.abstractmethod
+    def ListPayments(
+        self,
+        request: _payment_service_pb2.ListPaymentsRequest,
+        context: _aio.ServicerContext[_payment_service_pb2.ListPaymentsRequest, _abc.Awaitable[_payment_service_pb2.ListPaymentsResponse]],
+    ) -> _abc.Awaitable[_payment_service_pb2.ListPaymentsResponse]:
+        """The books, a page at a time in the order of ids; who has seen all pages has
+        seen each payment once that was there at the beginning.
+        """
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _aio.Server) -> None: ...
