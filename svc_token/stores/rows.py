@@ -154,6 +154,7 @@ def event_row(event: Event, topics: Topics) -> dict[str, Any]:
         "key": key,
         "payload": orjson.dumps(event.message()),
         "shard": shard_of(key),
+        "at_us": event.at_us,
         "parked": False,
         "parked_us": None,
     }

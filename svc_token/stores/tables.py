@@ -114,6 +114,8 @@ OUTBOX = Table(
     Column("payload", LargeBinary, nullable=False),
     # Of the key, so that an owner's events stay in one relay's hands.
     Column("shard", SmallInteger, nullable=False, server_default=ZERO),
+    # When what it tells of happened.
+    Column("at_us", BigInteger, nullable=False, server_default=ZERO),
     Column("parked", Boolean, nullable=False, default=False),
     Column("parked_us", BigInteger),
     Index("outbox_pending", "parked", "shard", "seq"),

@@ -6,6 +6,7 @@ Revision ID: 0002
 Revises: 0001
 """
 
+from time import time_ns
 from zlib import crc32
 
 import sqlalchemy as sa
@@ -83,6 +84,7 @@ def _grow() -> None:
     op.add_column("sagas", sa.Column("holder", sa.String(36)))
     op.add_column("sagas", _number("lease_until_us", sa.BigInteger))
     op.add_column("outbox", _number("shard", sa.SmallInteger))
+    op.add_column("outbox", _number("at_us", sa.BigInteger))
     op.add_column("outbox", sa.Column("parked_us", sa.BigInteger))
     op.drop_index("outbox_pending", "outbox")
     op.create_index("outbox_pending", "outbox", ["parked", "shard", "seq"])
@@ -98,6 +100,11 @@ def _number(name: str, kind: type[sa.Integer]) -> sa.Column[int]:
 
 def _open_the_books() -> None:
     connection = op.get_bind()
+    # When it happened is in the message only; they count as old from now on.
+    connection.execute(sa.text("UPDATE outbox SET at_us = :now"), {"now": time_ns() // 1_000})
+    connection.execute(
+        sa.text("UPDATE outbox SET parked_us = :now WHERE parked"), {"now": time_ns() // 1_000}
+    )
     waiting = connection.execute(sa.text("SELECT DISTINCT key FROM outbox")).scalars().all()
     for key in waiting:
         connection.execute(
