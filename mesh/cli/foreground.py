@@ -15,6 +15,7 @@ from mesh.cli.endpoints import check_ports, endpoint
 from mesh.cli.parent import end_with_parent, parent_gone
 from mesh.cli.refusal import FAILED, USAGE, RefusedError
 from mesh.errors import AppError
+from mesh.failpoints import WrongFailpointsError
 from mesh.rpc.server import PortTakenError
 from mesh.service import Service
 from mesh.settings import Live
@@ -58,7 +59,7 @@ def _run(found: Service[Any], settings: Live[Any]) -> None:
 
 def _explained(error: BaseException) -> int | None:
     """The exit code of what a line explains; anything else is a bug and shows its traceback."""
-    if isinstance(error, (SettingsError, WrongDataError, UnknownSchemeError)):
+    if isinstance(error, (SettingsError, WrongDataError, UnknownSchemeError, WrongFailpointsError)):
         return USAGE
     return FAILED if isinstance(error, (PortTakenError, AppError)) else None
 

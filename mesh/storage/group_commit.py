@@ -12,10 +12,15 @@ from typing import Generic, TypeVar
 
 from leaky.common.v1.reason_pb2 import REASON_OVERLOADED, REASON_UNAVAILABLE
 from mesh.errors import AppError
+from mesh.failpoints import failpoint
 
 Op = TypeVar("Op")
 Res = TypeVar("Res")
 Commit = Callable[[Sequence[Op]], Awaitable[Sequence[Res | Exception]]]
+_QUEUED = failpoint("group-commit.queued")
+_BEGINNING = failpoint("group-commit.beginning")
+_COMMITTED = failpoint("group-commit.committed")
+_ANSWERED = failpoint("group-commit.answered")
 
 
 class GroupCommit(Generic[Op, Res]):
@@ -42,6 +47,7 @@ class GroupCommit(Generic[Op, Res]):
             raise AppError(REASON_OVERLOADED, "too many writes are waiting", retry_after=1)
         result: asyncio.Future[Res] = asyncio.get_running_loop().create_future()
         self._waiting.append((operation, result))
+        _QUEUED()
         if self._writer is None:
             # A batch is nobody's call: neither its deadline nor its trace are the first one's.
             nobody = contextvars.Context()
@@ -72,9 +78,12 @@ class GroupCommit(Generic[Op, Res]):
             answers = [error] * len(batch)
         finally:
             self._answer(batch, answers)
+        _ANSWERED()
 
     async def _committed(self, operations: Sequence[Op]) -> Sequence[Res | Exception]:
+        _BEGINNING()
         answers = await self._commit(operations)
+        _COMMITTED()
         if len(answers) != len(operations):
             message = f"{len(answers)} results of {len(operations)} operations"
             raise RuntimeError(message)

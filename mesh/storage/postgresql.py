@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from mesh.failpoints import failpoint
 from mesh.storage.asyncpg_engine import PATIENCE, Patience, make_engine
 from mesh.storage.database import Database, Outage
 from mesh.storage.postgresql_errors import cause, is_away, is_conflict
@@ -21,6 +22,9 @@ from mesh.storage.postgresql_errors import cause, is_away, is_conflict
 T = TypeVar("T")
 # How often work is done at most that other transactions come between.
 TRIES = 5
+_CONNECTED = failpoint("postgresql.connected")
+_WORKED = failpoint("postgresql.commit.before")
+_COMMITTED = failpoint("postgresql.commit.after")
 
 
 class PostgresqlDatabase(Database):
@@ -55,10 +59,13 @@ class PostgresqlDatabase(Database):
 
     async def _transact(self, work: Callable[[Connection], T]) -> T:
         async with self.engine.connect() as connection:
+            _CONNECTED()
             result = await connection.run_sync(work)
+            _WORKED()
             # Whatever is lost from here on is not tried again.
             with self._outage_of_commit:
                 await connection.commit()
+            _COMMITTED()
             return result
 
     async def query(self, work: Callable[[Connection], T]) -> T:

@@ -6,8 +6,10 @@ from functools import partial
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from mesh.failpoints import failpoint
 from mesh.storage.database import Database
 from svc_token.domain.book import Book
+from svc_token.domain.idempotency import ClaimLostError
 from svc_token.domain.member import MemberCapExceededError
 from svc_token.domain.operations import Operation
 from svc_token.domain.pool import InsufficientTokensError, PoolExistsError, PoolNotFoundError
@@ -19,7 +21,12 @@ from svc_token.domain.reservation import (
 from svc_token.stores.sql_book import SqlBook
 
 Answer = Reservation | Exception | None
+_LOADING = failpoint("ledger.load.before")
+_LOADED = failpoint("ledger.load.after")
+_SAVING = failpoint("ledger.save.before")
+_SAVED = failpoint("ledger.save.after")
 _REFUSALS = (
+    ClaimLostError,
     InsufficientTokensError,
     MemberCapExceededError,
     PoolExistsError,
@@ -53,9 +60,13 @@ class SqlBatch:
             return [error]
 
     def _apply(self, operations: Sequence[Operation], connection: Connection) -> Sequence[Answer]:
+        _LOADING()
         loaded = self._books.load(connection, operations)
+        _LOADED()
         answers = [_answer(loaded.book, operation) for operation in operations]
+        _SAVING()
         self._books.save(connection, loaded)
+        _SAVED()
         return answers
 
 
