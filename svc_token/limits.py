@@ -117,6 +117,11 @@ class LiveLimits:
         return self._settings.current.token.saga.simulate_failure
 
     @property
+    def lease_us(self) -> int:
+        """How long a purchase is one process' alone to advance."""
+        return int(self._settings.current.token.saga.lease * MICRO)
+
+    @property
     def stale_us(self) -> int:
         """How long a purchase may stand still before it is called stale."""
         return int(self._settings.current.token.saga.stale_after * MICRO)

@@ -15,7 +15,8 @@ from svc_token.domain.payment import Payment, PaymentState
 from svc_token.domain.pool import Pool
 from svc_token.domain.provider import ProviderFacts
 from svc_token.domain.reservation import Reservation
-from svc_token.domain.saga import Move, Saga
+from svc_token.domain.saga import Move, Saga, Unfinished
+from svc_token.domain.shards import ALL
 from svc_token.domain.window import Window
 
 
@@ -87,6 +88,23 @@ class Sagas(Protocol):
 
     async def unfinished(self, limit: int, *, after: Saga | None = None) -> Sequence[Saga]:
         """Sagas that have a next step, longest untouched first; from `after` on, exclusive."""
+        ...
+
+    async def claim(
+        self, holder: str, limit: int, *, now_us: int, until_us: int, after: Saga | None = None
+    ) -> Sequence[Saga]:
+        """As `unfinished`, those that nobody holds or that are the holder's; now it holds them.
+
+        Whoever held one before can end no step of it any more.
+        """
+        ...
+
+    async def renew(self, saga: Saga, until_us: int) -> Saga | None:
+        """The saga with a longer lease; None when it has moved, or is somebody else's."""
+        ...
+
+    async def survey(self, before_us: int) -> Unfinished:
+        """What has not ended; stale is what nobody has moved since `before_us`."""
         ...
 
     async def move(self, saga: Saga, move: Move, event_ids: Sequence[str], now_us: int) -> bool:
@@ -271,6 +289,11 @@ class Limits(Protocol):
     @property
     def purchases_enabled(self) -> bool:
         """Whether tokens may be bought."""
+        ...
+
+    @property
+    def lease_us(self) -> int:
+        """How long a purchase is one process' alone to advance."""
         ...
 
     @property

@@ -68,11 +68,14 @@ class UsageSettings(Section):
 class SagaSettings(Section):
     """token.saga.*.
 
-    `recovery_interval` is how often purchases are looked for that nobody began here,
-    `stale_after` when one that stands still is counted as stale.
+    `lease` is how long a purchase is one process' alone to advance, and so the
+    longest that one waits whose process is gone; `recovery_interval` is how often
+    such are looked for at the least, `stale_after` when one that stands still is
+    counted as stale.
     """
 
     topic: str = "token-purchase-events"
+    lease: Duration = live(10.0, ge=1)
     stale_after: Duration = live(600.0)
     recovery_interval: Duration = live(60.0, ge=1)
     simulate_failure: bool = live(False)

@@ -101,11 +101,12 @@ class _House:
 
     def parts(self) -> Parts:
         """Servicers over use cases, the loops beside them, and REST over the servicers."""
-        sagas = Loop(name="saga runner", work=self._saga_runner(), pause=self._saga_pause)
+        runner = self._saga_runner()
+        sagas = Loop(name="saga runner", work=runner, pause=lambda: self._saga_pause(runner))
         servicers: tuple[Servicer, ...] = (
             self._quota(),
             self._consume(),
-            self._purchase(sagas),
+            self._purchase(sagas, runner.holder),
         )
         port = self.context.settings.current.token.http_port
         return Parts(
@@ -159,13 +160,14 @@ class _House:
             get_provider_quota=GetProviderQuota(limits=self.limits),
         )
 
-    def _purchase(self, sagas: Loop) -> PurchaseServicer:
+    def _purchase(self, sagas: Loop, holder: str) -> PurchaseServicer:
         create = CreatePurchase(
             sagas=self.stores.sagas,
             limits=self.limits,
             clock=self.context.clock,
             ids=self.context.ids,
             wake=sagas.wake,
+            holder=holder,
         )
         get = GetPurchase(sagas=self.stores.sagas, visibility=self.context.identity)
         return PurchaseServicer(create=create, get=get)
@@ -184,11 +186,13 @@ class _House:
             advance=advance,
             limits=self.limits,
             clock=self.context.clock,
+            holder=self.context.ids.new(),
         )
 
-    def _saga_pause(self) -> float:
+    def _saga_pause(self, runner: SagaRunner) -> float:
         # New purchases wake the runner; this is for those that another process left.
-        return self.context.settings.current.token.saga.recovery_interval
+        longest = self.context.settings.current.token.saga.recovery_interval
+        return min(longest, runner.idle_seconds())
 
     def _loops(self) -> tuple[Loop, ...]:
         relay = RelayOutbox(outbox=self.stores.outbox, sink=self.sink)

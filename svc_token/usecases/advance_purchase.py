@@ -1,11 +1,28 @@
 """Taking a purchase to its end, a durable step at a time."""
 
+import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
+from prometheus_client import Counter
+
+from leaky.common.v1.reason_pb2 import (
+    REASON_DEADLINE_EXCEEDED,
+    REASON_PAYMENT_CONFLICT,
+    REASON_PAYMENT_NOT_FOUND,
+)
 from mesh.clock import Clock, Ids
+from mesh.errors import AppError
 from svc_token.domain.owner import OwnerKind
-from svc_token.domain.saga import DECLINED, GIVEN_UP, MOVES, Move, Saga, Step
+from svc_token.domain.payment import PaymentState
+from svc_token.domain.saga import DECLINED, GIVEN_UP, MOVES, REFUSED, Move, Saga, Step, taken
 from svc_token.ports import Limits, Payments, Roles, Sagas
+
+ENDED = Counter(
+    "token_purchases_ended", "Purchases that this process brought to an end.", ["status"]
+)
+# Answers that are final, and no outage.
+_REFUSALS = {REASON_PAYMENT_CONFLICT, REASON_PAYMENT_NOT_FOUND}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +30,8 @@ class AdvancePurchase:
     """Does the step that is written down, then writes down the next.
 
     A step may be done twice, after a crash between the two; each is idempotent
-    under the saga's id, which is the payment's id too.
+    under the saga's id, which is the payment's id too. Nothing of a step is
+    under way any more when the saga's lease ends.
     """
 
     sagas: Sagas
@@ -24,13 +42,32 @@ class AdvancePurchase:
     ids: Ids
 
     async def __call__(self, saga: Saga) -> None:
-        """Returns at the saga's end, or when another runner has moved it.
+        """Returns at the saga's end, or when another runner has it.
 
         Raises AppError when an answer is missing; the same step is due again.
         """
         current: Saga | None = saga
         while current is not None and current.step is not Step.NONE:
-            current = await self._step(current)
+            held = await self._held(current)
+            current = await self._in_time(held) if held else None
+
+    async def _held(self, saga: Saga) -> Saga | None:
+        """The saga with time enough for a step; None when it is another's."""
+        now, lease = self.clock.now_us(), self.limits.lease_us
+        if saga.lease_until_us - now >= lease // 2:
+            return saga
+        return await self.sagas.renew(saga, now + lease)
+
+    async def _in_time(self, saga: Saga) -> Saga | None:
+        left = (saga.lease_until_us - self.clock.now_us()) / 1_000_000
+        try:
+            async with asyncio.timeout(left) as lease:
+                return await self._step(saga)
+        except TimeoutError:
+            if not lease.expired():
+                raise
+            message = f"{saga.step.value} took longer than the lease"
+            raise AppError(REASON_DEADLINE_EXCEEDED, message) from None
 
     async def _step(self, saga: Saga) -> Saga | None:
         move = await self._do(saga)
@@ -47,6 +84,8 @@ class AdvancePurchase:
             )
         else:
             done = await self.sagas.move(saga, move, event_ids, now)
+        if done and move.step is Step.NONE:
+            ENDED.labels(move.status.value).inc()
         return saga.moved(move, now) if done else None
 
     async def _do(self, saga: Saga) -> Move:
@@ -55,10 +94,27 @@ class AdvancePurchase:
                 return DECLINED
             return GIVEN_UP if self.limits.purchases_fail else MOVES[Step.AUTHORIZE]
         if saga.step is Step.CAPTURE:
-            await self.payments.capture(saga.id)
-        elif saga.step is Step.VOID:
-            await self.payments.void(saga.id)
+            state = await self._settled(saga, self.payments.capture(saga.id), PaymentState.CAPTURED)
+            return MOVES[Step.CAPTURE] if state is PaymentState.CAPTURED else REFUSED
+        if saga.step is Step.VOID:
+            state = await self._settled(saga, self.payments.void(saga.id), PaymentState.VOIDED)
+            return taken(saga) if state is PaymentState.CAPTURED else MOVES[Step.VOID]
         return MOVES[saga.step]
+
+    async def _settled(
+        self, saga: Saga, call: Awaitable[None], wanted: PaymentState
+    ) -> PaymentState | None:
+        """What the payment is after the call: a refusal is not guessed at, the books are read."""
+        try:
+            await call
+        except AppError as refusal:
+            if refusal.reason not in _REFUSALS:
+                raise
+            payment = await self.payments.find(saga.id)
+            if payment is not None and payment.state is PaymentState.AUTHORIZED:
+                raise
+            return payment.state if payment else None
+        return wanted
 
     async def _allowance(self, saga: Saga) -> int:
         if saga.pool.owner.kind is OwnerKind.ORG:

@@ -31,6 +31,8 @@ class CreatePurchase:
     clock: Clock
     ids: Ids
     wake: Callable[[], None]
+    # Whose runner goes on with it; none leaves it to whoever comes first.
+    holder: str | None = None
 
     async def __call__(self, order: Order, principal: Principal) -> Saga:
         """The saga, or the one that the same key began.
@@ -67,6 +69,8 @@ class CreatePurchase:
             step=Step.AUTHORIZE,
             created_us=now,
             updated_us=now,
+            holder=self.holder,
+            lease_until_us=now + self.limits.lease_us if self.holder else 0,
         )
 
 

@@ -1,29 +1,39 @@
-"""Advances every purchase that has not ended."""
+"""Advances every purchase that has not ended and that no other process has in hand."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prometheus_client import Gauge
 
 from mesh.clock import Clock
 from mesh.errors import AppError
-from svc_token.domain.saga import Saga
+from svc_token.domain.saga import Saga, Step
 from svc_token.ports import Limits, Sagas
 from svc_token.usecases.advance_purchase import AdvancePurchase
 
 AT_ONCE = 32
+# A lease that has ended is not looked after more often than this.
+SHORTEST_SECONDS = 0.05
+UNFINISHED = Gauge("token_purchases_unfinished", "Purchases on their way, by next step.", ["step"])
 STALE = Gauge("token_purchases_stale", "Purchases that stand still for token.saga.stale-after.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class SagaRunner:
-    """One round over what is unfinished; a saga that cannot go on does not hold up the others."""
+    """One round over what is unfinished; a saga that cannot go on does not hold up the others.
+
+    `holder` is this process: what it holds is its own to go on with, so that
+    its rounds come one after another. What another holds is left to it until
+    the lease ends.
+    """
 
     sagas: Sagas
     advance: AdvancePurchase
     limits: Limits
     clock: Clock
+    holder: str
+    _lease_ends_us: int | None = None
 
     async def __call__(self) -> bool:
         """False: nothing is left that could be done at once.
@@ -31,7 +41,7 @@ class SagaRunner:
         Raises what hindered a saga, after all others have had their turn.
         """
         hindered: list[tuple[Saga, BaseException]] = []
-        page = await self.sagas.unfinished(AT_ONCE)
+        page = await self._claim()
         while page:
             results = await asyncio.gather(*map(self.advance, page), return_exceptions=True)
             hindered += [
@@ -39,15 +49,32 @@ class SagaRunner:
                 for saga, result in zip(page, results, strict=True)
                 if result is not None
             ]
-            page = await self.sagas.unfinished(AT_ONCE, after=page[-1])
-        self._count_stale(saga for saga, _ in hindered)
+            page = await self._claim(after=page[-1])
+        await self._survey()
         if hindered:
             raise _told(hindered)
         return False
 
-    def _count_stale(self, waiting: Iterable[Saga]) -> None:
-        before = self.clock.now_us() - self.limits.stale_us
-        STALE.set(sum(saga.updated_us < before for saga in waiting))
+    def idle_seconds(self) -> float:
+        """After a round: how long until a purchase may be due that is another's as yet."""
+        longest = self.limits.lease_us
+        if self._lease_ends_us is not None:
+            longest = min(longest, self._lease_ends_us - self.clock.now_us())
+        return max(longest / 1_000_000, SHORTEST_SECONDS)
+
+    async def _claim(self, after: Saga | None = None) -> Sequence[Saga]:
+        now = self.clock.now_us()
+        return await self.sagas.claim(
+            self.holder, AT_ONCE, now_us=now, until_us=now + self.limits.lease_us, after=after
+        )
+
+    async def _survey(self) -> None:
+        unfinished = await self.sagas.survey(self.clock.now_us() - self.limits.stale_us)
+        self._lease_ends_us = unfinished.lease_ends_us
+        STALE.set(unfinished.stale)
+        for step in Step:
+            if step is not Step.NONE:
+                UNFINISHED.labels(step.value).set(unfinished.steps.get(step, 0))
 
 
 def _told(hindered: list[tuple[Saga, BaseException]]) -> BaseException:

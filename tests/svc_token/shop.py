@@ -6,7 +6,7 @@ from typing import Any
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
-from svc_token.domain.saga import Move, Saga
+from svc_token.domain.saga import Move, Saga, Unfinished
 from svc_token.domain.window import Window
 from svc_token.ports import Sagas
 from svc_token.usecases.advance_purchase import AdvancePurchase
@@ -71,6 +71,17 @@ class Crashing:
     async def unfinished(self, limit: int, *, after: Saga | None = None) -> Sequence[Saga]:
         return await self.inner.unfinished(limit, after=after)
 
+    async def claim(
+        self, holder: str, limit: int, *, now_us: int, until_us: int, after: Saga | None = None
+    ) -> Sequence[Saga]:
+        return await self.inner.claim(holder, limit, now_us=now_us, until_us=until_us, after=after)
+
+    async def renew(self, saga: Saga, until_us: int) -> Saga | None:
+        return await self.inner.renew(saga, until_us)
+
+    async def survey(self, before_us: int) -> Unfinished:
+        return await self.inner.survey(before_us)
+
     async def move(self, saga: Saga, move: Move, event_ids: Sequence[str], now_us: int) -> bool:
         self._crash(self.before, saga)
         done = await self.inner.move(saga, move, event_ids, now_us)
@@ -114,7 +125,11 @@ class Shop:
             wake=self._wake,
         )
         self.runner = SagaRunner(
-            sagas=self.sagas, advance=self._advance(), limits=house.limits, clock=house.clock
+            sagas=self.sagas,
+            advance=self._advance(),
+            limits=house.limits,
+            clock=house.clock,
+            holder="one",
         )
 
     def _wake(self) -> None:
