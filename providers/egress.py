@@ -11,6 +11,7 @@ from prometheus_client import Histogram
 from leaky.common.v1.reason_pb2 import REASON_PROVIDER_CALL_FAILED
 from mesh.clock import Clock, SystemClock
 from mesh.errors import AppError
+from mesh.failpoints import failpoint
 from mesh.resilience.breaker import Breaker, BreakerPolicy
 from mesh.resilience.bulkhead import Bulkhead
 from mesh.rpc.call import CURRENT
@@ -29,6 +30,8 @@ RESERVE_SECONDS = 0.1
 QUEUE = 1000
 # Below the 5 s after which uvicorn closes idle connections, so that none is used as it goes.
 KEEPALIVE_SECONDS = 4.0
+_CALLING = failpoint("provider.call.before")
+_ANSWERED = failpoint("provider.call.after")
 
 
 class ProviderCallFailed(AppError):  # noqa: N818 the outcome's own name
@@ -78,7 +81,9 @@ class Providers:
         started = self._clock.monotonic()
         outcome = "aborted"
         try:
+            _CALLING()
             body = await self._tries(settings, provider, prompt or "", tokens, request_id)
+            _ANSWERED()
             outcome = "ok"
         except AttemptError as error:
             outcome = error.kind

@@ -20,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 
+from mesh.failpoints import failpoint
 from mesh.storage import sql
 from mesh.storage.database import Database
 from mesh.storage.registry import Registry
@@ -38,6 +39,9 @@ SCHEMAS: Registry[Schema] = Registry(
     "stubs.store",
     {"sqlite": f"{__name__}:open_schema", "postgresql": f"{__name__}:open_schema"},
 )
+_STEPPING = failpoint("payment.step.before")
+_KEEPING = failpoint("payment.commit.before")
+_KEPT = failpoint("payment.commit.after")
 PAYMENTS = Table(
     "payments",
     MetaData(),
@@ -113,13 +117,17 @@ class SqlBooks:
 
     async def _step(self, payment_id: str, step: Callable[[Payment | None], Payment]) -> Payment:
         def work(connection: Connection) -> Payment:
+            _STEPPING()
             current = _find(connection, payment_id, lock=True)
             moved = step(current)
             if moved != current:
                 _keep(connection, moved, new=current is None)
+            _KEEPING()
             return moved
 
-        return await self._database.transact(work)
+        kept = await self._database.transact(work)
+        _KEPT()
+        return kept
 
 
 def _find(connection: Connection, payment_id: str, *, lock: bool = False) -> Payment | None:

@@ -19,12 +19,17 @@ from mesh.edge.paths import Found, OtherVerbs, Paths
 from mesh.edge.request import EdgeRequest, Hook, check_metadata, hand_on_credentials, request_of
 from mesh.edge.routes import Route
 from mesh.errors import AppError
+from mesh.failpoints import failpoint
 from mesh.rpc.channel import Channel
 from mesh.rpc.deadlines import limit
 from mesh.rpc.method import Method
 from mesh.settings import Live, MeshSettings
 
 _FOUND = "leaky.found"
+_ADMITTED = failpoint("edge.admitted")
+_CALLING = failpoint("edge.call.before")
+_CALLED = failpoint("edge.call.after")
+_ANSWERED = failpoint("edge.answered")
 # Answers belong to one caller: no cache may keep them.
 _PRIVATE = (b"cache-control", b"no-store")
 
@@ -87,6 +92,7 @@ class Transcoder(BaseRoute):
             return
         headers += as_headers(request.response_headers)
         await respond(scope, send, status, headers, body)
+        _ANSWERED()
 
     async def _outcome(
         self, found: Found[Route], request: EdgeRequest, scope: Scope, receive: Receive
@@ -114,17 +120,20 @@ class Transcoder(BaseRoute):
         hand_on_credentials(request)
         for hook in self._before:
             await hook(request)
+        _ADMITTED()
         check_metadata(request)
         body = await read_body(request.headers, receive) if route.fill.body else b""
         _refuse_replaced(values)
         message = route.fill(values, scope["query_string"], request.headers, body)
         method = route.method
+        _CALLING()
         response = await self._channel_for(method).unary(
             method,
             message,
             timeout=limit(method, self._settings.current.deadlines, at_edge=True),
             metadata=request.metadata,
         )
+        _CALLED()
         answer = route.answer
         return answer.status, [_PRIVATE, *answer.headers_of(response)], answer.body_of(response)
 

@@ -14,6 +14,7 @@ from grpc_status import rpc_status
 
 from leaky.common.v1.reason_pb2 import REASON_INTERNAL, REASON_INVALID_ARGUMENT
 from mesh.errors import AppError
+from mesh.failpoints import failpoint
 from mesh.rpc.call import CURRENT, Call
 from mesh.rpc.dispatcher import Dispatcher
 from mesh.rpc.draining import until_draining
@@ -24,6 +25,8 @@ from mesh.rpc.status import to_status
 from mesh.rpc.streams import closing
 
 log = structlog.get_logger("rpc")
+_RECEIVED = failpoint("rpc.received")
+_HANDLED = failpoint("rpc.handled")
 
 OPTIONS = (
     # A second process on our port must fail, not share it silently.
@@ -132,7 +135,9 @@ def _rpc_handler(
 def _unary(dispatcher: Dispatcher, method: Method[Any, Any]) -> Callable[[bytes, Any], Any]:
     async def handle(body: bytes, context: Any) -> bytes:
         try:
+            _RECEIVED()
             response = await dispatcher.call(_parse(method, body), _call(method, context))
+            _HANDLED()
             serialized: bytes = response.SerializeToString()
         except AppError as error:
             await _abort(context, error)

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mesh.failpoints import failpoint
 from mesh.storage import sql
 from mesh.storage.database import Database
 from mesh.storage.schema import Schema
@@ -36,6 +37,9 @@ EVENTS = sa.Table(
     sa.Index("usage_by_user", "user_id", "provider", "at_us", "allowed", "tokens"),
     sa.Index("usage_by_time", "at_us", "provider", "allowed", "tokens"),
 )
+_APPENDING = failpoint("usage.append.before")
+_APPENDED = failpoint("usage.commit.before")
+_KEPT = failpoint("usage.commit.after")
 _COLUMNS = EVENTS.c
 _NAMES = tuple(_COLUMNS.keys())
 _EVENTS_COUNT = sa.func.count().label("events")
@@ -59,13 +63,17 @@ class SqlUsageStore:
         rows = [_row(event) for event in sorted(events, key=lambda event: event.event_id)]
         if not rows:
             return 0
+        _APPENDING()
         async with self._database.write() as connection:
             statement = (
                 _INSERT[connection.dialect.name](EVENTS)
                 .on_conflict_do_nothing(index_elements=[_COLUMNS.event_id])
                 .returning(_COLUMNS.event_id)
             )
-            return len((await connection.execute(statement, rows)).all())
+            new = len((await connection.execute(statement, rows)).all())
+            _APPENDED()
+        _KEPT()
+        return new
 
     async def newest(
         self, provider: str, *, user: str | None = None, limit: int

@@ -11,6 +11,7 @@ import structlog
 
 from leaky.common.v1.reason_pb2 import REASON_INVALID_ARGUMENT
 from mesh.errors import AppError
+from mesh.failpoints import failpoint
 from mesh.resilience.backoff import Backoff
 from svc_analytics.domain.message import Message
 from svc_analytics.domain.usage import UsageEvent
@@ -21,6 +22,9 @@ T = TypeVar("T")
 # How long the last batch has to end when the service stops.
 DRAIN_SECONDS = 3.0
 log = structlog.get_logger("usage consumer")
+_RECEIVED = failpoint("consumer.received")
+_STORED = failpoint("consumer.stored")
+_COMMITTED = failpoint("consumer.committed")
 
 
 class _RefusedError(Exception):
@@ -50,6 +54,7 @@ class UsageConsumer:
         while True:
             receive = partial(self.source.receive, MOST_EVENTS)
             messages = await self._insist("receive", receive)
+            _RECEIVED()
             await _finish(self._settle(messages))
 
     async def _settle(self, messages: Sequence[Message]) -> None:
@@ -61,7 +66,9 @@ class UsageConsumer:
                 await self._set_aside(message, error)
         if events:
             await self._store(events)
+        _STORED()
         await self._insist("commit", partial(self.source.done, messages))
+        _COMMITTED()
 
     async def _store(self, events: Sequence[tuple[Message, UsageEvent]]) -> None:
         """Halves what the store refuses until what it will never take stands alone."""
