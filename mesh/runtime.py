@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Any, cast
@@ -10,9 +10,8 @@ from typing import Any, cast
 import structlog
 
 from mesh.clock import RandomIds, SystemClock
-from mesh.discovery.instances import Discovery, address
-from mesh.discovery.registry import Registration, found
-from mesh.failpoints import FAILPOINTS
+from mesh.discovery.instances import Discovery, Instances, address
+from mesh.discovery.registry import Found, found
 from mesh.http_server import HttpServer
 from mesh.identity.identity import Identity
 from mesh.identity.profile import Profile
@@ -59,7 +58,6 @@ async def serve(service: Service[Any], settings: Live[Any]) -> None:
 
     Raises what kept it from starting, and what a worker failed with.
     """
-    FAILPOINTS.check(permitted=settings.current.effective_profile is not Profile.SECURE)
     logs.configure(service.name, settings.current.log.level)
     settings.on_change(lambda changed: logs.set_level(changed.log.level))
     stop = _Stop()
@@ -86,7 +84,7 @@ async def running(service: Service[Any], settings: Live[Any]) -> AsyncIterator[N
             context.dispatcher.add(servicer)
         workers = Workers([settings.follow, identity.run, *parts.workers])
         await stack.enter_async_context(workers.running())
-        await stack.enter_async_context(_listening(context, parts, registry.registration))
+        await stack.enter_async_context(_listening(context, parts, registry))
         try:
             yield
         finally:
@@ -132,17 +130,15 @@ def _chain(settings: Live[Any], identity: Identity) -> list[Interceptor]:
     ]
 
 
-async def _known(identity: Identity, seconds: float) -> None:
+async def _known(context: Context[Any], callees: Iterable[Instances]) -> None:
     # Without svc_auth a service still has its public methods to offer.
     with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await identity.ready()
+        async with asyncio.timeout(context.settings.current.mesh.auth_wait):
+            await asyncio.gather(context.identity.ready(), *(each.found() for each in callees))
 
 
 @asynccontextmanager
-async def _listening(
-    context: Context[Any], parts: Parts, registration: Registration
-) -> AsyncIterator[None]:
+async def _listening(context: Context[Any], parts: Parts, registry: Found) -> AsyncIterator[None]:
     settings = context.settings.current
     host, grace = settings.bind_address, settings.mesh.drain_grace
     shared = settings.mesh.share_http_port
@@ -155,7 +151,9 @@ async def _listening(
         )
         for http in https:
             await http.start()
-        async with registration.announced() as announced, _ready(context, server):
+        callees = [registry.discovery.instances(service) for service in parts.calls]
+        registration = registry.registration
+        async with registration.announced() as announced, _ready(context, callees, server):
             announced.serving()
             yield
     finally:
@@ -164,9 +162,11 @@ async def _listening(
 
 
 @asynccontextmanager
-async def _ready(context: Context[Any], server: Server) -> AsyncIterator[None]:
+async def _ready(
+    context: Context[Any], callees: Iterable[Instances], server: Server
+) -> AsyncIterator[None]:
     """Healthy during the block; at its end unhealthy first, before anybody is told to leave."""
-    await _known(context.identity, context.settings.current.mesh.auth_wait)
+    await _known(context, callees)
     await server.serving(ready=True)
     try:
         yield

@@ -41,13 +41,16 @@ class Parts:
 
     `workers` run from start until after the last call has drained, and a worker
     that fails ends the process. `http` maps ports to ASGI apps. `ready` are named checks that
-    raise when the service cannot do its work.
+    raise when the service cannot do its work. `calls` are services without which it has
+    nothing to offer: it says that it is healthy once they have been found, or that
+    takes longer than `mesh.auth-wait`.
     """
 
     servicers: Sequence[Servicer] = ()
     workers: Sequence[Callable[[], Awaitable[None]]] = ()
     http: Mapping[int, ASGIApp] = field(default_factory=dict)
     ready: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+    calls: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

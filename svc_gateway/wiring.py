@@ -48,7 +48,8 @@ async def build(context: Context[GatewaySettings]) -> AsyncIterator[Parts]:
             rename_headers=RENAMED,
             routers=(fallback.router(),),
         )
-        yield Parts(http={settings.gateway.http_port: app})
+        callees = ("auth", "token", "analytics")
+        yield Parts(http={settings.gateway.http_port: app}, calls=callees)
 
 
 SERVICE: Service[GatewaySettings] = Service(name="gateway", settings=GatewaySettings, build=build)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
 from enum import StrEnum
 
 import grpc
@@ -11,7 +10,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from mesh.cli.endpoints import Endpoint
 
 TIMEOUT_SECONDS = 2.0
-_TIMES = 4
 
 
 class Health(StrEnum):
@@ -43,28 +41,6 @@ async def health(endpoint: Endpoint) -> Health:
 async def healthy(endpoint: Endpoint) -> bool:
     """Whether the service takes calls."""
     return await health(endpoint) is Health.HEALTHY
-
-
-async def answers(endpoint: Endpoint, paths: Sequence[str]) -> bool:
-    """Whether an edge takes calls and has found who serves these paths.
-
-    Asked on new connections, several times, as several edges may share the port.
-    """
-    if not await healthy(endpoint):
-        return False
-    import httpx  # noqa: PLC0415 only a start under a registry asks
-
-    edge = f"http://{endpoint.host}:{endpoint.http[0].number}"
-    anew = httpx.Limits(max_keepalive_connections=0)
-    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, limits=anew) as client:
-        for path in (*paths,) * _TIMES:
-            try:
-                answer = await client.get(edge + path)
-            except httpx.TransportError:
-                return False
-            if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-                return False
-    return True
 
 
 async def _listens(host: str, number: int) -> bool:

@@ -16,7 +16,7 @@ from mesh.cli.catalogue import Catalogue
 from mesh.cli.child import Program
 from mesh.cli.data import LOCK, environment, held, private_folder, service_locks, wait_until_free
 from mesh.cli.endpoints import Endpoint, check_ports
-from mesh.cli.health import answers, healthy
+from mesh.cli.health import healthy
 from mesh.cli.instances import Instance, counts, plan
 from mesh.cli.refusal import USAGE, RefusedError
 from mesh.cli.screen import Screen
@@ -31,8 +31,6 @@ from mesh.telemetry.logs import CONSOLE
 
 LEFTOVER_SECONDS = 20.0
 FIRST_CALL = "/api/v1/tokens/status"
-# Where callers learn from a registry who is there, a healthy service may not be known yet.
-FOUND = (FIRST_CALL, "/api/v1/auth/health", "/api/v1/analytics/health")
 
 
 def up(
@@ -108,7 +106,7 @@ class _Up:
         self._folder = folder
         shown = {CONSOLE: "1"} if self._screen.terminal else {}
         self._supervisor = Supervisor(
-            [_program(each, registry=settings.uses_consul) for each in planned],
+            [_program(each) for each in planned],
             env={**env, **shown},
             say=self._screen.say,
             tell=self._screen.tell,
@@ -146,14 +144,13 @@ class _Up:
         self._screen.tell(f"all calls: {edge}/swagger-ui.html")
 
 
-def _program(each: Instance, *, registry: bool) -> Program:
+def _program(each: Instance) -> Program:
     where = each.endpoint
-    found = registry and where.service == "gateway"
     command = (sys.executable, "-m", "mesh.cli", "serve", where.service)
     return Program(
         name=where.name,
         command=command,
-        healthy=partial(answers, where, FOUND) if found else partial(healthy, where),
+        healthy=partial(healthy, where),
         env=each.env,
         group=where.service,
     )

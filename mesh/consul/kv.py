@@ -53,7 +53,9 @@ class Kv:
         is. Raises SourceAwayError, and ForbiddenError for a token that may
         not list the folder.
         """
-        params: list[tuple[str, Any]] = [("recurse", "1")]
+        # Consistent: a leader that has just started may not have all that it holds at hand yet,
+        # and a limit that is not there would be taken for one that was removed.
+        params: list[tuple[str, Any]] = [("recurse", "1"), ("consistent", "1")]
         if after:
             params += [("index", after), ("wait", f"{min(wait, WAIT_SECONDS):.3f}s")]
         call = self._client.http.get(

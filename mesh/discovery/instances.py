@@ -14,10 +14,11 @@ class Instances:
 
     def __init__(self, addresses: Iterable[str] = ()) -> None:
         self.current: tuple[str, ...] = tuple(addresses)
-        self._known = asyncio.Event()
+        self._known, self._some = asyncio.Event(), asyncio.Event()
         self._listeners: list[Callable[[tuple[str, ...]], None]] = []
         if self.current:
             self._known.set()
+            self._some.set()
 
     @property
     def is_known(self) -> bool:
@@ -27,6 +28,10 @@ class Instances:
     async def known(self) -> None:
         """Returns when `is_known`."""
         await self._known.wait()
+
+    async def found(self) -> None:
+        """Returns when there is one, or was."""
+        await self._some.wait()
 
     def on_change(self, listener: Callable[[tuple[str, ...]], None]) -> None:
         """Calls the listener with the new addresses after each change."""
@@ -39,6 +44,8 @@ class Instances:
         if new == self.current:
             return
         self.current = new
+        if new:
+            self._some.set()
         for listener in self._listeners:
             listener(new)
 

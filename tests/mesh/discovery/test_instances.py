@@ -50,3 +50,13 @@ def test_listeners_hear_of_changes_only() -> None:
     for answer in (["b:1"], ["b:1", "a:1", "a:1"], ["a:1", "b:1"], []):
         instances.update(answer)
     assert heard == [("a:1", "b:1"), ()]
+
+
+async def test_who_waits_for_somebody_is_not_content_with_the_news_that_there_is_nobody() -> None:
+    instances = Instances()
+    waiting = asyncio.ensure_future(instances.found())
+    instances.update(())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    instances.update(["a:1"])
+    await waiting
