@@ -78,11 +78,6 @@ class Database:
         async with self.read() as connection:
             return await connection.run_sync(work)
 
-    @asynccontextmanager
-    async def turn(self, _name: str) -> AsyncIterator[bool]:
-        """Whether this process alone, of all on this database, has the turn of that name."""
-        yield True
-
     async def ping(self) -> None:
         """Raises AppError when the database does not answer."""
         async with self.read() as connection:

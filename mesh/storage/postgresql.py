@@ -6,10 +6,8 @@ snapshot. The schema is the business of `leaky migrate`, not of a service.
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
-from hashlib import sha256
 from typing import TypeVar
 
-from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -80,32 +78,6 @@ class PostgresqlDatabase(Database):
     async def ping(self) -> None:
         """Raises AppError when the server does not answer."""
         await self.query(lambda connection: connection.exec_driver_sql("SELECT 1"))
-
-    @asynccontextmanager
-    async def turn(self, name: str) -> AsyncIterator[bool]:
-        """Whether this process alone, of all on this database, has the turn of that name.
-
-        A turn ends with its process, or when the connection that holds it is lost.
-        """
-        key = int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
-        with self.outage:
-            connection = await self._statements.connect()
-        # Until the server has said no: what was asked for may have been given.
-        mine = True
-        try:
-            with self.outage:
-                take = select(func.pg_try_advisory_lock(key))
-                mine = bool((await connection.execute(take)).scalar_one())
-            yield mine
-            if mine:
-                with self.outage:
-                    await connection.execute(select(func.pg_advisory_unlock(key)))
-                mine = False
-        finally:
-            # A connection goes back to the pool without a turn, or not at all.
-            if mine:
-                await connection.invalidate()
-            await connection.close()
 
 
 def _unknown(error: BaseException | None) -> bool:

@@ -80,3 +80,27 @@ class OutboxRow:
     topic: str
     key: str
     payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParkedRow:
+    """A message that no receiver takes; `size` is its payload's, in bytes."""
+
+    seq: int
+    event_id: str
+    topic: str
+    key: str
+    size: int
+    parked_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """What is not delivered: how many rows wait, since when the oldest does, how many are parked.
+
+    `oldest_us` is None where nothing waits. Rows that wait behind a parked one are counted.
+    """
+
+    depth: int
+    oldest_us: int | None
+    parked: int

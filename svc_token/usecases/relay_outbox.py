@@ -1,48 +1,86 @@
 """Bringing committed events to where they are read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 
+from mesh.clock import Clock
 from svc_token.domain.events import OutboxRow
+from svc_token.domain.shards import shard_of
 from svc_token.ports import EventSink, Outbox, RejectedBatchError
+from svc_token.usecases.hold_shards import HoldShards
 
 log = structlog.get_logger("outbox")
-BATCH = 500
+# As many as svc_analytics takes in one call.
+BATCH = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayOutbox:
-    """At least once: a crash between publishing and noting it sends the batch again.
+    """At least once, and a key's events in the order of their commits.
 
-    One process at a time, so that an owner's events leave in their order.
+    Each shard is in the hands of one process, whose lease is looked at before
+    each batch. What no lease can prevent: a process that dies, or is held up for
+    longer than its lease lasts, between publishing a batch and noting it, has
+    its batch sent again by another, and what it had on the wire may then
+    arrive after that. Consumers know events by their ids and keep each once.
     """
 
     outbox: Outbox
     sink: EventSink
+    hold: HoldShards
+    clock: Clock
 
     async def __call__(self) -> int:
-        """How many rows one round took off. Raises AppError when the receiver is away."""
-        async with self.outbox.turn() as mine:
-            rows = await self.outbox.pending(BATCH) if mine else ()
-            if rows:
-                await self._publish(rows)
+        """How many rows one round took off or set aside.
+
+        Raises AppError when the receiver is away, or the store.
+        """
+        fences = await self.hold()
+        rows = await self.outbox.pending(BATCH, shards=sorted(fences))
+        if rows:
+            await _Round(relay=self, fences=fences).publish(rows)
         return len(rows)
 
-    async def _publish(self, rows: Sequence[OutboxRow]) -> None:
-        try:
-            await self.sink.publish(rows)
-        except RejectedBatchError:
-            await self._isolate(rows)
-            return
-        await self.outbox.delivered([row.seq for row in rows])
 
-    async def _isolate(self, rows: Sequence[OutboxRow]) -> None:
+@dataclass(slots=True, kw_only=True)
+class _Round:
+    """One batch, and the fences of the leases that it was read under, as far as they hold."""
+
+    relay: RelayOutbox
+    fences: Mapping[int, int]
+
+    async def publish(self, rows: Sequence[OutboxRow]) -> frozenset[str]:
+        """The keys that are blocked from now on: what followed in the batch is left where it is."""
+        rows = await self._held(rows)
+        if not rows:
+            return frozenset()
+        try:
+            await self.relay.sink.publish(rows)
+        except RejectedBatchError:
+            return await self._isolate(rows)
+        await self.relay.outbox.delivered([row.seq for row in rows])
+        return frozenset()
+
+    async def _held(self, rows: Sequence[OutboxRow]) -> Sequence[OutboxRow]:
+        """Without those of shards that may have been another's since they were read.
+
+        A shard that is lost stays so for the round: what comes later in it must not go first.
+        """
+        now = await self.relay.hold()
+        self.fences = {
+            shard: fence for shard, fence in self.fences.items() if now.get(shard) == fence
+        }
+        return [row for row in rows if shard_of(row.key) in self.fences]
+
+    async def _isolate(self, rows: Sequence[OutboxRow]) -> frozenset[str]:
+        """Halves what is rejected until what nobody takes stands alone."""
         if len(rows) == 1:
             log.error("an event that nobody takes is parked", event_id=rows[0].event_id)
-            await self.outbox.park(rows[0].seq)
-            return
+            await self.relay.outbox.park(rows[0].seq, self.relay.clock.now_us())
+            return frozenset({rows[0].key})
         middle = len(rows) // 2
-        await self._publish(rows[:middle])
-        await self._publish(rows[middle:])
+        blocked = await self.publish(rows[:middle])
+        rest = [row for row in rows[middle:] if row.key not in blocked]
+        return blocked | await self.publish(rest)

@@ -1,0 +1,50 @@
+"""Delivers committed events for as long as the service runs, and then lets others do it."""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from mesh.errors import AppError
+from svc_token.usecases.hold_shards import HoldShards
+from svc_token.usecases.relay_outbox import BATCH, RelayOutbox
+from svc_token.workers.loops import Loop
+
+# How long the last batch has to end when the service stops, and the leases to be given back.
+DRAIN_SECONDS = 3.0
+GIVE_BACK_SECONDS = 1.0
+log = structlog.get_logger("outbox")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRelay:
+    """One round after another; `pause` is in seconds, for when all is delivered."""
+
+    relay: RelayOutbox
+    hold: HoldShards
+    pause: float
+
+    async def __call__(self) -> None:
+        """Until cancelled, and then to the end of the batch in hand."""
+        loop = Loop(name="outbox relay", work=self._round, pause=lambda: self.pause)
+        try:
+            await loop.run()
+        finally:
+            await self._leave()
+
+    async def _round(self) -> bool:
+        task = asyncio.ensure_future(self.relay())
+        try:
+            return await asyncio.shield(task) == BATCH
+        except asyncio.CancelledError:
+            await asyncio.wait({task}, timeout=DRAIN_SECONDS)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            raise
+
+    async def _leave(self) -> None:
+        try:
+            async with asyncio.timeout(GIVE_BACK_SECONDS):
+                await self.hold.give_back()
+        except (AppError, TimeoutError) as error:
+            log.warning("the others wait until the leases end", error=str(error))
