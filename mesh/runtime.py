@@ -12,6 +12,7 @@ import structlog
 from mesh.clock import RandomIds, SystemClock
 from mesh.discovery.instances import Discovery, Instances, address
 from mesh.discovery.registry import Found, found
+from mesh.failpoints import FAILPOINTS
 from mesh.http_server import HttpServer
 from mesh.identity.identity import Identity
 from mesh.identity.profile import Profile
@@ -58,6 +59,7 @@ async def serve(service: Service[Any], settings: Live[Any]) -> None:
 
     Raises what kept it from starting, and what a worker failed with.
     """
+    FAILPOINTS.check(permitted=settings.current.effective_profile is not Profile.SECURE)
     logs.configure(service.name, settings.current.log.level)
     settings.on_change(lambda changed: logs.set_level(changed.log.level))
     stop = _Stop()
