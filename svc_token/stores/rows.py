@@ -6,8 +6,10 @@ from typing import Any
 import orjson
 from sqlalchemy import Row
 
-from svc_token.domain.entry import Entry
+from svc_token.domain.entry import Entry, Kind, Note, Provenance
 from svc_token.domain.events import Event, OutboxRow, UsageEvent
+from svc_token.domain.idempotency import Key
+from svc_token.domain.idempotency import Operation as Keyed
 from svc_token.domain.member import MemberCap
 from svc_token.domain.owner import Owner, PoolKey
 from svc_token.domain.pool import Hold, Pool
@@ -97,6 +99,31 @@ def entry_row(entry: Entry) -> dict[str, Any]:
     }
 
 
+def entry_from(row: Row[Any]) -> Entry:
+    """The line of a row."""
+    note = Note(
+        kind=Kind(row.kind),
+        tokens=row.tokens,
+        at_us=row.at_us,
+        ref=row.ref,
+        user_id=row.user_id,
+        held=row.held,
+        provenance=Provenance(row.provenance),
+        event_id=row.event_id,
+    )
+    return Entry(
+        pool=PoolKey(Owner.parse(row.owner), row.provider),
+        seq=row.seq,
+        note=note,
+        window=row.window,
+        allowance=row.allowance,
+        allowance_used=row.allowance_used,
+        purchased=row.purchased,
+        purchased_used=row.purchased_used,
+        debt=row.debt,
+    )
+
+
 def reservation_row(reservation: Reservation) -> dict[str, Any]:
     """A row of RESERVATIONS."""
     return {
@@ -130,6 +157,16 @@ def reservation_from(row: Row[Any]) -> Reservation:
         end_remaining=row.end_remaining,
         bucket_us=row.bucket_us,
     )
+
+
+def key_row(key: Key) -> dict[str, Any]:
+    """The key of a row of IDEMPOTENCY_KEYS."""
+    return {"scope": key.scope, "operation": key.operation.value, "key": key.key}
+
+
+def key_from(row: Row[Any]) -> Key:
+    """The key that a row stands under."""
+    return Key(scope=row.scope, operation=Keyed(row.operation), key=row.key)
 
 
 def saga_row(saga: Saga) -> dict[str, Any]:

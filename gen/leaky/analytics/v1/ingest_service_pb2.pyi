@@ -150,14 +150,12 @@ Global___FindUsageResponse: _TypeAlias = FindUsageResponse  # noqa: Y015
 
 @_typing.final
 class CountUsageRequest(_message.Message):
-    """At most 31 days of a provider; the end is not inside."""
+    """At most a day, of all providers; the end is not inside."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PROVIDER_FIELD_NUMBER: _builtins.int
     START_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
-    provider: _builtins.str
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -165,13 +163,12 @@ class CountUsageRequest(_message.Message):
     def __init__(
         self,
         *,
-        provider: _builtins.str = ...,
         start: _timestamp_pb2.Timestamp | None = ...,
         end: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "provider", b"provider", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -179,7 +176,7 @@ Global___CountUsageRequest: _TypeAlias = CountUsageRequest  # noqa: Y015
 
 @_typing.final
 class CountUsageResponse(_message.Message):
-    """The hours that hold any, in order."""
+    """The hours (UTC) that hold any."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -201,29 +198,32 @@ Global___CountUsageResponse: _TypeAlias = CountUsageResponse  # noqa: Y015
 
 @_typing.final
 class UsageCount(_message.Message):
-    """An hour's exact sums."""
+    """How many events of a provider lie in an hour, or in the part of it that was asked for."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    START_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    HOUR_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
     TOKENS_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
     events: _builtins.int
     tokens: _builtins.int
     @_builtins.property
-    def start(self) -> _timestamp_pb2.Timestamp:
-        """When the hour began, or the request's start if that is later."""
+    def hour(self) -> _timestamp_pb2.Timestamp:
+        """When the hour began."""
 
     def __init__(
         self,
         *,
-        start: _timestamp_pb2.Timestamp | None = ...,
+        provider: _builtins.str = ...,
+        hour: _timestamp_pb2.Timestamp | None = ...,
         events: _builtins.int = ...,
         tokens: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hour", b"hour"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "start", b"start", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "hour", b"hour", "provider", b"provider", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

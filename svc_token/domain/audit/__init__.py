@@ -1,0 +1,1 @@
+"""What should say the same, compared: pure, over what was read in one snapshot."""
