@@ -1,6 +1,6 @@
 """The live settings as the use cases see them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from leaky.common.v1 import reason_pb2
@@ -10,29 +10,40 @@ from svc_token.domain.bucket import MICRO, BucketRule
 from svc_token.domain.provider import ProviderFacts
 from svc_token.domain.tiers import Tier, tier_of
 from svc_token.domain.window import Window
-from svc_token.settings import BucketSettings, TokenSettings
+from svc_token.settings import BucketSettings, ProviderBucketSettings, TokenSettings
 
 # A consume's own deadline bounds its call; this long after it nobody comes back.
 HOLD_MARGIN_SECONDS = 30.0
+# This long after it another may take over, and finds the hold still there.
+CLAIM_MARGIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Tiers:
-    """What settings give each tier; made once for each change of them."""
+    """What settings give each tier; made once for each change of them.
+
+    `rules` are those of each provider; of one that is not configured, the general ones.
+    """
 
     source: TokenSettings
     levels: Mapping[str, Tier]
-    rules: Mapping[Tier, BucketRule]
+    rules: Mapping[str, Mapping[Tier, BucketRule]]
+    general: Mapping[Tier, BucketRule]
     default: str
 
     @classmethod
     def of(cls, settings: TokenSettings) -> "_Tiers":
         token = settings.token
         levels = {name: Tier(**level.model_dump()) for name, level in token.tiers.levels.items()}
+        tiers = set(levels.values())
         return cls(
             source=settings,
             levels=levels,
-            rules={tier: _rule(token.bucket, tier) for tier in levels.values()},
+            rules={
+                name: _rules(_merged(token.bucket, provider.bucket), tiers)
+                for name, provider in settings.providers.items()
+            },
+            general=_rules(token.bucket, tiers),
             default=token.tiers.default_tier,
         )
 
@@ -73,10 +84,10 @@ class LiveLimits:
             enabled=provider.enabled,
         )
 
-    def bucket(self, roles: frozenset[str]) -> BucketRule:
-        """The rate bucket of someone with these roles."""
+    def bucket(self, roles: frozenset[str], provider: str) -> BucketRule:
+        """The rate bucket that someone with these roles has at a provider."""
         tier = self._tier(roles)
-        return self._tiers.rules[tier]
+        return self._tiers.rules.get(provider, self._tiers.general)[tier]
 
     def allowance(self, roles: frozenset[str]) -> int:
         """The tokens a window that these roles give."""
@@ -90,6 +101,16 @@ class LiveLimits:
     def window(self, now_us: int) -> Window:
         """The window that a moment falls into."""
         return Window.at(now_us, int(self._settings.current.token.quota.window * MICRO))
+
+    @property
+    def claim_us(self) -> int:
+        """How long an effect under an idempotency key is its first asker's alone."""
+        return int((self._settings.current.deadlines.consume + CLAIM_MARGIN_SECONDS) * MICRO)
+
+    @property
+    def answers_kept_us(self) -> int:
+        """How long an answer is kept under its idempotency key."""
+        return int(self._settings.current.token.idempotency.retention * MICRO)
 
     @property
     def hold_us(self) -> int:
@@ -127,11 +148,19 @@ class LiveLimits:
         return int(self._settings.current.token.saga.stale_after * MICRO)
 
 
+def _merged(general: BucketSettings, own: ProviderBucketSettings) -> BucketSettings:
+    return general.model_copy(update=own.model_dump(exclude_none=True))
+
+
+def _rules(bucket: BucketSettings, tiers: Iterable[Tier]) -> dict[Tier, BucketRule]:
+    return {tier: _rule(bucket, tier) for tier in tiers}
+
+
 def _rule(bucket: BucketSettings, tier: Tier) -> BucketRule:
     # Rounded: 100 x 1.15 is 114.99999999999999 in binary.
     rate = bucket.leak_rate_per_second * tier.bucket_leak_rate_multiplier
     return BucketRule(
-        strategy=bucket.strategy,
+        strategy=tier.bucket_strategy or bucket.strategy,
         capacity=max(1, round(bucket.capacity * tier.bucket_capacity_multiplier)),
         rate=max(1, round(rate * MICRO)),
         window_us=bucket.window_seconds * MICRO,

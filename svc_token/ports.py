@@ -1,13 +1,13 @@
 """What the use cases need of the world, as atomic verbs."""
 
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from mesh.identity.principal import Principal
 from svc_token.domain.bucket import BucketRule, Decision
-from svc_token.domain.events import OutboxRow, UsageEvent
-from svc_token.domain.idempotency import Answer
+from svc_token.domain.events import Backlog, OutboxRow, ParkedRow, UsageEvent
+from svc_token.domain.idempotency import Answer, Claim, Key
+from svc_token.domain.lease import Lease
 from svc_token.domain.member import MemberCap
 from svc_token.domain.operations import Operation
 from svc_token.domain.owner import PoolKey
@@ -26,9 +26,10 @@ class Ledger(Protocol):
     async def submit(self, operation: Operation) -> Reservation | None:
         """The reservation after the operation.
 
-        Raises InsufficientTokensError, MemberCapExceededError, ReservationNotFoundError
-        or ReservationConflictError, and then nothing has changed; AppError
-        UNAVAILABLE when the store is away, OVERLOADED when its queue is full.
+        Raises InsufficientTokensError, MemberCapExceededError, ReservationNotFoundError,
+        ReservationConflictError or, with an answer, ClaimLostError, and then
+        nothing has changed; AppError UNAVAILABLE when the store is away,
+        OVERLOADED when its queue is full.
         """
         ...
 
@@ -128,24 +129,80 @@ class Sagas(Protocol):
 class Outbox(Protocol):
     """Committed events on their way out."""
 
-    def turn(self) -> AbstractAsyncContextManager[bool]:
-        """Whether this process delivers now; while it does, no other on this store may."""
-        ...
-
-    async def pending(self, limit: int) -> Sequence[OutboxRow]:
-        """The oldest rows that are neither delivered nor parked."""
+    async def pending(self, limit: int, *, shards: Collection[int] = ALL) -> Sequence[OutboxRow]:
+        """The oldest rows of these shards that may go: those of a key wait for its parked row."""
         ...
 
     async def delivered(self, seqs: Sequence[int]) -> None:
         """These need not be sent again."""
         ...
 
-    async def park(self, seq: int) -> None:
-        """Sets a row aside that no receiver takes."""
+    async def park(self, seq: int, now_us: int) -> None:
+        """Sets a row aside that no receiver takes; its key's later rows wait."""
+        ...
+
+    async def parked(self, limit: int, *, after: int = 0) -> Sequence[ParkedRow]:
+        """Rows set aside in the order of their commits; from a `seq` on, exclusive."""
+        ...
+
+    async def requeue(self, event_ids: Collection[str] | None) -> Sequence[str]:
+        """Parked rows may go again, all for None; the ids of those that were parked."""
         ...
 
     async def depth(self) -> int:
-        """How many rows wait."""
+        """How many rows wait; parked ones do not."""
+        ...
+
+    async def backlog(self) -> Backlog:
+        """What is not delivered, in figures."""
+        ...
+
+
+class Leases(Protocol):
+    """Things that one holder at a time looks after, in groups, by name.
+
+    Times are the holders' own, whose clocks may differ by less than a lease's
+    reserve; AppError UNAVAILABLE when the store is away.
+    """
+
+    async def share(
+        self, group: str, names: Sequence[str], holder: str, *, now_us: int, until_us: int
+    ) -> Sequence[Lease]:
+        """A holder's turn: its fair share of the names, among all who are alive, until then.
+
+        What is above it is given back, and what another holds is waited for:
+        it may be there at the next turn. A holder is alive until its `until_us`.
+        """
+        ...
+
+    async def give_back(self, group: str, names: Sequence[str], holder: str) -> None:
+        """Nothing of the group is this holder's any more, and it does not count as alive."""
+        ...
+
+
+class IdempotencyKeys(Protocol):
+    """Who is at the keys that clients sent; an answer is kept by the effect's own transaction.
+
+    AppError UNAVAILABLE when the store is away.
+    """
+
+    async def claim(
+        self, key: Key, fingerprint: bytes, *, id_: str, now_us: int, lease_until_us: int
+    ) -> Claim:
+        """What stands under the key: `id_`'s claim when nothing did, which is the asker's then.
+
+        So is one that was left behind unanswered: its lease has ended, and the
+        request was the same. Times are the askers' own; their clocks' difference
+        only says when that is.
+        """
+        ...
+
+    async def drop(self, claim: Claim) -> bool:
+        """Forgets a claim that nothing came of; False when it is not the asker's any more."""
+        ...
+
+    async def prune(self, before_us: int, limit: int) -> int:
+        """Forgets keys whose leases ended before a moment; how many."""
         ...
 
 
@@ -161,7 +218,10 @@ class Buckets(Protocol):
         ...
 
     async def refund(self, key: str, cost: int, rule: BucketRule, *, taken_us: int) -> None:
-        """Puts back what was taken, at the moment that the decision tells."""
+        """Puts back what was taken at a moment, but for what may have drained since.
+
+        The moment is the decision's `at_us`, for what is undone at once its `drains_us`.
+        """
         ...
 
     async def peek(self, key: str, rule: BucketRule) -> Decision:
@@ -267,8 +327,23 @@ class Limits(Protocol):
         ...
 
     @property
+    def claim_us(self) -> int:
+        """How long an effect under an idempotency key is its first asker's alone."""
+        ...
+
+    @property
+    def answers_kept_us(self) -> int:
+        """How long an answer is kept under its idempotency key."""
+        ...
+
+    @property
     def hold_us(self) -> int:
         """How long a consume's reservation lives."""
+        ...
+
+    @property
+    def lease_us(self) -> int:
+        """How long a purchase is one process' alone to advance."""
         ...
 
     @property
@@ -289,11 +364,6 @@ class Limits(Protocol):
     @property
     def purchases_enabled(self) -> bool:
         """Whether tokens may be bought."""
-        ...
-
-    @property
-    def lease_us(self) -> int:
-        """How long a purchase is one process' alone to advance."""
         ...
 
     @property

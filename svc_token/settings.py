@@ -7,27 +7,51 @@ from mesh.settings.model import Duration
 from providers.settings import EgressSettings, ProviderSettings, default_providers
 from svc_token.domain.bucket import Strategy
 
+MOST_TOKENS = 1_000_000_000
+LONGEST_WINDOW_SECONDS = 31_536_000
+
 
 class BucketSettings(Section):
     """token.bucket.*; capacity in tokens, the rate in tokens a second.
 
-    A bucket that nobody used for `entry_ttl` is forgotten, whatever is in it.
+    A bucket that nobody used for `entry_ttl` is forgotten once it is empty.
     """
 
     strategy: Strategy = live(Strategy.LEAKY_BUCKET)
-    capacity: int = live(1000, ge=1, le=1_000_000_000)
-    leak_rate_per_second: float = live(10.0, gt=0, le=1_000_000_000)
-    window_seconds: int = live(60, ge=1, le=31_536_000)
+    capacity: int = live(1000, ge=1, le=MOST_TOKENS)
+    leak_rate_per_second: float = live(10.0, gt=0, le=MOST_TOKENS)
+    window_seconds: int = live(60, ge=1, le=LONGEST_WINDOW_SECONDS)
     store: str = "memory://"
     entry_ttl: Duration = 6 * 3600.0
     # Whether calls pass while the store is away.
     fail_open: bool = live(False)
 
 
+class ProviderBucketSettings(Section):
+    """providers.{name}.bucket.*; what is not set is as in token.bucket.*."""
+
+    strategy: Strategy | None = live(None)
+    capacity: int | None = live(None, ge=1, le=MOST_TOKENS)
+    leak_rate_per_second: float | None = live(None, gt=0, le=MOST_TOKENS)
+    window_seconds: int | None = live(None, ge=1, le=LONGEST_WINDOW_SECONDS)
+
+
+class MeteredProviderSettings(ProviderSettings):
+    """One provider, and how the buckets of its users differ."""
+
+    bucket: ProviderBucketSettings = ProviderBucketSettings()
+
+
+def _providers() -> dict[str, MeteredProviderSettings]:
+    plain = default_providers().items()
+    return {name: MeteredProviderSettings(**provider.model_dump()) for name, provider in plain}
+
+
 class TierSettings(Section):
-    """One level of token.tiers.levels."""
+    """One level of token.tiers.levels; its strategy is the others' where it is not set."""
 
     priority: int = live(0)
+    bucket_strategy: Strategy | None = live(None)
     bucket_capacity_multiplier: float = live(1.0, gt=0, le=1_000_000)
     bucket_leak_rate_multiplier: float = live(1.0, gt=0, le=1_000_000)
     quota_max_tokens: int = live(100_000, ge=0, le=1_000_000_000_000)
@@ -81,6 +105,12 @@ class SagaSettings(Section):
     simulate_failure: bool = live(False)
 
 
+class IdempotencySettings(Section):
+    """token.idempotency.*."""
+
+    retention: Duration = live(24 * 3600.0, ge=24 * 3600)
+
+
 class TokenSection(Ports):
     """token.*."""
 
@@ -90,6 +120,7 @@ class TokenSection(Ports):
     quota: QuotaSettings = QuotaSettings()
     usage: UsageSettings = UsageSettings()
     saga: SagaSettings = SagaSettings()
+    idempotency: IdempotencySettings = IdempotencySettings()
 
 
 class TokenFlags(Section):
@@ -115,7 +146,7 @@ class TokenSettings(MeshSettings):
     """Everything that svc_token reads."""
 
     token: TokenSection = TokenSection(http_port=8082, grpc_port=9082)
-    providers: dict[str, ProviderSettings] = Field(default_factory=default_providers)
+    providers: dict[str, MeteredProviderSettings] = Field(default_factory=_providers)
     provider: EgressSettings = EgressSettings()
     feature: Feature = Feature()
 

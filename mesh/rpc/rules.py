@@ -13,7 +13,7 @@ from typing import Any, cast
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from leaky.edge.v1 import options_pb2
-from leaky.edge.v1.options_pb2 import FORMAT_EMAIL, FORMAT_UUID, Field
+from leaky.edge.v1.options_pb2 import FORMAT_EMAIL, FORMAT_PRINTABLE, FORMAT_UUID, Field
 from mesh.errors import FieldViolation
 
 Check = Callable[[Any, str, list[FieldViolation]], None]
@@ -115,6 +115,8 @@ def _text_problem(rule: Field) -> Callable[[str], str | None]:
         bad.append((lambda value: not _UUID.fullmatch(value), "must be a UUID"))
     if rule.format == FORMAT_EMAIL:
         bad.append((lambda value: not _EMAIL.fullmatch(value), "must be an email address"))
+    if rule.format == FORMAT_PRINTABLE:
+        bad.append((lambda value: not value.isprintable(), "must be printable"))
     shortest, longest = rule.min_length, rule.max_length
     if shortest:
         text = f"must have at least {shortest} characters"

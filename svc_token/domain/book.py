@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from svc_token.domain.entry import Entry, Kind, Note, Provenance, entry_between
 from svc_token.domain.events import Event
-from svc_token.domain.idempotency import Answer
+from svc_token.domain.idempotency import Answer, ClaimLostError, Key
 from svc_token.domain.member import MemberCap
 from svc_token.domain.operations import (
     Adjust,
@@ -49,6 +49,8 @@ class Book:
     pools: dict[PoolKey, Pool] = field(default_factory=dict)
     reservations: dict[ReservationKey, Reservation] = field(default_factory=dict)
     caps: dict[MemberKey, MemberCap] = field(default_factory=dict)
+    # The ids of effects that are claimed and have no answer yet.
+    claims: dict[Key, str] = field(default_factory=dict)
     changed_pools: set[PoolKey] = field(default_factory=set)
     changed_reservations: set[ReservationKey] = field(default_factory=set)
     changed_caps: set[MemberKey] = field(default_factory=set)
@@ -72,13 +74,14 @@ class Book:
             case Buy():
                 self._buy(operation)
             case Emit():
-                self._tell(operation.event, operation.answer)
+                self._answer(operation.answer)
+                self.events.append(operation.event)
         return None
 
     def _reserve(self, op: Reserve) -> Reservation:
         known = self.reservations.get((op.pool.owner, op.id))
         if known is not None:
-            if (known.pool, known.user_id, known.hold.tokens) != (op.pool, op.user_id, op.tokens):
+            if known.pool != op.pool or not known.is_for(op.user_id, op.tokens):
                 raise ReservationConflictError
             return replace(known, repeated=True)
         pool, hold = self._opened(op).hold(op.tokens)
@@ -124,6 +127,7 @@ class Book:
             return replace(reservation, repeated=True)
         if not reservation.state.may_settle:
             raise ReservationConflictError
+        self._answer(op.answer)
         pool = self.pools[reservation.pool].renewed(op.window)
         held = reservation.held
         if op.tokens <= held:
@@ -142,7 +146,7 @@ class Book:
         )
         pool = self._post(pool, op.window, op.now_us, note)
         self._change_of_member(reservation, op.tokens - held, op.window, op.now_us)
-        self._tell(op.event, op.answer)
+        self.events.append(op.event)
         return self._keep(reservation.ended(State.SETTLED, pool.remaining, settled=op.tokens))
 
     def _release(self, op: Release) -> Reservation:
@@ -178,9 +182,8 @@ class Book:
     def _open(self, op: Open) -> None:
         if op.pool in self.pools:
             raise PoolExistsError
+        self._answer(op.answer)
         self._opening(op.opened, op.opened.updated_us)
-        if op.answer is not None:
-            self.answers.append(op.answer)
 
     def _adjust(self, op: Adjust) -> None:
         if op.pool not in self.pools:
@@ -241,10 +244,14 @@ class Book:
         self.changed_pools.add(after.key)
         return after
 
-    def _tell(self, event: Event, answer: Answer | None) -> None:
-        self.events.append(event)
-        if answer is not None:
-            self.answers.append(answer)
+    def _answer(self, answer: Answer | None) -> None:
+        # First of all changes: who has lost the key must not charge beside who has it now.
+        if answer is None:
+            return
+        if self.claims.get(answer.key) != answer.id:
+            raise ClaimLostError
+        del self.claims[answer.key]
+        self.answers.append(answer)
 
     def _keep(self, reservation: Reservation) -> Reservation:
         key = (reservation.pool.owner, reservation.id)
@@ -267,6 +274,13 @@ def reservations_of(operations: Iterable[Operation]) -> list[ReservationKey]:
     """The reservations that a batch touches."""
     touched = {(op.pool.owner, op.id) for op in operations if isinstance(op, OnReservation)}
     return sorted(touched, key=lambda key: (str(key[0]), key[1]))
+
+
+def keys_of(operations: Iterable[Operation]) -> list[Key]:
+    """The idempotency keys whose answers a batch keeps."""
+    answers = (op.answer for op in operations if isinstance(op, Settle | Open | Emit))
+    keys = {answer.key for answer in answers if answer is not None}
+    return sorted(keys, key=lambda key: (key.scope, key.operation, key.key))
 
 
 def members_of(

@@ -9,8 +9,12 @@ from mesh.storage.group_commit import GroupCommit
 from mesh.storage.schema import Schema
 from svc_token.domain.operations import Operation
 from svc_token.domain.reservation import Reservation
+from svc_token.stores.sql_audit import SqlAudit
 from svc_token.stores.sql_batch import SqlBatch
 from svc_token.stores.sql_book import SqlBook
+from svc_token.stores.sql_caps import SqlMemberCaps
+from svc_token.stores.sql_idempotency import SqlIdempotencyKeys
+from svc_token.stores.sql_leases import SqlLeases
 from svc_token.stores.sql_outbox import SqlOutbox
 from svc_token.stores.sql_pools import SqlPools
 from svc_token.stores.sql_sagas import SqlSagas
@@ -38,16 +42,22 @@ async def open_stores(url: str, *, topics: Topics) -> AsyncIterator[TokenStores]
         books = SqlBook(database.dialect, topics)
         batch = SqlBatch(database, books)
         writes: GroupCommit[Operation, Reservation | None] = GroupCommit(batch.commit)
+        keys = SqlIdempotencyKeys(database)
         try:
             yield TokenStores(
                 ledger=SqlLedger(writes),
                 pools=SqlPools(database, books),
+                caps=SqlMemberCaps(database),
                 sagas=SqlSagas(database, books, topics),
                 outbox=SqlOutbox(database),
+                leases=SqlLeases(database),
+                keys=keys,
+                audit=SqlAudit(database, topics),
                 ping=database.ping,
             )
         finally:
             await writes.close()
+            await keys.close()
 
 
 def open_schema(url: str) -> AbstractAsyncContextManager[Schema]:

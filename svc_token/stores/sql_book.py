@@ -6,14 +6,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 
-from svc_token.domain.book import Book, members_of, pools_of, reservations_of
-from svc_token.domain.idempotency import Answer
+from svc_token.domain.book import Book, keys_of, members_of, pools_of, reservations_of
+from svc_token.domain.idempotency import Answer, Key
 from svc_token.domain.operations import MemberKey, Operation
 from svc_token.stores.rows import (
     cap_from,
     cap_row,
     entry_row,
     event_row,
+    key_from,
+    key_row,
     pool_from,
     pool_row,
     reservation_from,
@@ -75,6 +77,9 @@ class SqlBook:
         if members:
             caps = map(cap_from, self._caps.find(connection, _members(members), lock=False))
             book.caps = {(cap.pool, cap.user_id): cap for cap in caps}
+        claimed = keys_of(operations)
+        if claimed:
+            book.claims = self._claims(connection, claimed)
         return Loaded(book, set(book.pools), set(book.reservations))
 
     def save(self, connection: Connection, loaded: Loaded) -> None:
@@ -97,6 +102,11 @@ class SqlBook:
         if book.answers:
             self._answers.update(connection, [_answer_row(answer) for answer in book.answers])
 
+    def _claims(self, connection: Connection, keys: Iterable[Key]) -> dict[Key, str]:
+        # Locked last: whoever holds one of these rows waits for no pool.
+        rows = self._answers.find(connection, [key_row(key) for key in keys], lock=True)
+        return {key_from(row): row.id for row in rows if row.answer is None}
+
 
 _CAP_KEY = ("owner", "provider", "user_id")
 _ANSWER_KEY = ("scope", "operation", "key")
@@ -114,13 +124,7 @@ def _members(keys: Iterable[MemberKey]) -> list[dict[str, Any]]:
 
 
 def _answer_row(answer: Answer) -> dict[str, Any]:
-    key = answer.key
-    return {
-        "scope": key.scope,
-        "operation": key.operation.value,
-        "key": key.key,
-        "answer": answer.body,
-    }
+    return {**key_row(answer.key), "answer": answer.body}
 
 
 def _write(

@@ -35,7 +35,8 @@ class Statements(Protocol):
     """What is done with rows; a row is its columns by name.
 
     They are made of the table, the columns of its key, those that change, and
-    one that must be `once`: a row whose value is there already counts as done.
+    some, by their names, that must be `once`: a row of theirs that is there already
+    counts as done.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class OneByOne:
         among = columns.in_(bindparam("keys", expanding=True))
         self._find, self._delete = select(table).where(among), delete(table).where(among)
         new = sqlite.insert(table)
-        self._insert = new.on_conflict_do_nothing(index_elements=[once]) if once else new
+        self._insert = new.on_conflict_do_nothing(index_elements=once.split()) if once else new
         self._update = (
             update(table)
             .where(*(table.c[name] == bindparam(f"its_{name}") for name in key))
@@ -113,7 +114,7 @@ class Arrays:
         new = postgresql.insert(table).from_select(
             self._columns, select(*_rows(table, self._columns).c), include_defaults=False
         )
-        self._insert = new.on_conflict_do_nothing(index_elements=[once]) if once else new
+        self._insert = new.on_conflict_do_nothing(index_elements=once.split()) if once else new
         now = _rows(table, self._updated)
         values = {name: now.c[name] for name in changing}
         self._update = update(table).where(_same(table, now, key)).values(values)

@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from svc_token.ports import Ledger, Outbox, Pools, Sagas
+from svc_token.ports import IdempotencyKeys, Leases, Ledger, MemberCaps, Outbox, Pools, Sagas
+from svc_token.reconcile_ports import Audit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,6 +13,10 @@ class TokenStores:
 
     ledger: Ledger
     pools: Pools
+    caps: MemberCaps
     sagas: Sagas
     outbox: Outbox
+    leases: Leases
+    keys: IdempotencyKeys
+    audit: Audit
     ping: Callable[[], Awaitable[None]]

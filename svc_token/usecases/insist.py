@@ -28,7 +28,7 @@ async def insist(work: Callable[[], Awaitable[T]], *, seconds: float | None = No
     Time is `seconds`, unless given what the surrounding call has left.
     """
     loop = asyncio.get_running_loop()
-    deadline = _deadline() if seconds is None else loop.time() + seconds
+    deadline = deadline_of_call() if seconds is None else loop.time() + seconds
     attempt = 1
     while True:
         try:
@@ -41,7 +41,8 @@ async def insist(work: Callable[[], Awaitable[T]], *, seconds: float | None = No
         attempt += 1
 
 
-def _deadline() -> float:
+def deadline_of_call() -> float:
+    """When the surrounding call's time is up, on the event loop's clock."""
     call = CURRENT.get()
     if call is None:
         return asyncio.get_running_loop().time() + LONGEST_SECONDS

@@ -175,6 +175,19 @@ def to_login_response(value: object) -> models.LoginResponse:
     )
 
 
+def to_member_cap(value: object) -> models.MemberCap:
+    """MemberCap from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.MemberCap(
+        org_id=decode.either(data, "orgId", decode.text, ""),
+        user_id=decode.either(data, "userId", decode.text, ""),
+        provider=decode.either(data, "provider", decode.text, ""),
+        max_tokens=decode.either(data, "maxTokens", decode.integer, 0),
+        used_tokens=decode.either(data, "usedTokens", decode.integer, 0),
+        reset_time=decode.need(data, "resetTime", decode.time),
+    )
+
+
 def to_new_api_key(value: object) -> models.NewApiKey:
     """NewApiKey from its JSON object; ValueError when it is none."""
     data = decode.document(value)
@@ -256,6 +269,45 @@ def to_register_response(value: object) -> models.RegisterResponse:
     )
 
 
+def to_release_response(value: object) -> models.ReleaseResponse:
+    """ReleaseResponse from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.ReleaseResponse(
+        id=decode.either(data, "id", decode.text, ""),
+        state=decode.either(data, "state", decode.text, ""),
+        settled_tokens=decode.either(data, "settledTokens", decode.integer, 0),
+        remaining_tokens=decode.either(data, "remainingTokens", decode.integer, 0),
+    )
+
+
+def to_reservation(value: object) -> models.Reservation:
+    """Reservation from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.Reservation(
+        id=decode.either(data, "id", decode.text, ""),
+        user_id=decode.either(data, "userId", decode.text, ""),
+        org_id=decode.maybe(data, "orgId", decode.text),
+        provider=decode.either(data, "provider", decode.text, ""),
+        state=decode.either(data, "state", decode.text, ""),
+        tokens=decode.either(data, "tokens", decode.integer, 0),
+        settled_tokens=decode.maybe(data, "settledTokens", decode.integer),
+        expires_at=decode.need(data, "expiresAt", decode.time),
+        remaining_tokens=decode.either(data, "remainingTokens", decode.integer, 0),
+    )
+
+
+def to_reserve_response(value: object) -> models.ReserveResponse:
+    """ReserveResponse from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.ReserveResponse(
+        id=decode.either(data, "id", decode.text, ""),
+        state=decode.either(data, "state", decode.text, ""),
+        tokens=decode.either(data, "tokens", decode.integer, 0),
+        expires_at=decode.need(data, "expiresAt", decode.time),
+        remaining_tokens=decode.either(data, "remainingTokens", decode.integer, 0),
+    )
+
+
 def to_service_health(value: object) -> models.ServiceHealth:
     """ServiceHealth from its JSON object; ValueError when it is none."""
     data = decode.document(value)
@@ -263,6 +315,17 @@ def to_service_health(value: object) -> models.ServiceHealth:
         service=decode.either(data, "service", decode.text, ""),
         status=decode.either(data, "status", decode.text, ""),
         timestamp=decode.need(data, "timestamp", decode.time),
+    )
+
+
+def to_settle_response(value: object) -> models.SettleResponse:
+    """SettleResponse from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.SettleResponse(
+        id=decode.either(data, "id", decode.text, ""),
+        state=decode.either(data, "state", decode.text, ""),
+        settled_tokens=decode.either(data, "settledTokens", decode.integer, 0),
+        remaining_tokens=decode.either(data, "remainingTokens", decode.integer, 0),
     )
 
 

@@ -19,6 +19,8 @@ __all__ = [
     "AuthService",
     "ChatService",
     "ConsumeService",
+    "MemberCapService",
+    "MeteringService",
     "OrganizationService",
     "PurchaseService",
     "QuotaService",
@@ -588,11 +590,13 @@ class ConsumeService:
         tokens: int,
         org_id: str | None = None,
         prompt: str | None = None,
+        idempotency_key: str | None = None,
         timeout: float | None = None,
         trace: Trace | None = None,
     ) -> models.ConsumeResponse:
         """Takes tokens from the bucket and the pool, calls the provider and charges exactly
-        `tokens`; a refusal or a provider's failure charges nothing.
+        `tokens`; a refusal or a provider's failure charges nothing. The same idempotency key
+        and request again give the same answer.
 
         POST /api/v1/tokens/consume
 
@@ -600,6 +604,7 @@ class ConsumeService:
             tokens: 1 to 10,000.
             org_id: Set: the organisation's pool is spent, not the user's.
             prompt: Handed to the provider.
+            idempotency_key: From the header Idempotency-Key.
             timeout: Seconds for the call with its retries, instead of the client's.
             trace: What the call belongs to, instead of the client's.
         """
@@ -608,8 +613,9 @@ class ConsumeService:
                 name="ConsumeService.Consume",
                 verb="POST",
                 path="/api/v1/tokens/consume",
-                repeatable=False,
+                repeatable=idempotency_key is not None,
                 decode=_decode.to_consume_response,
+                headers={"Idempotency-Key": idempotency_key},
                 body=fields(
                     userId=user_id, orgId=org_id, provider=provider, tokens=tokens, prompt=prompt
                 ),
@@ -669,6 +675,252 @@ class ConsumeService:
                 path=f"/api/v1/providers/{segment('provider', provider)}/quota",
                 repeatable=True,
                 decode=_decode.to_get_provider_quota_response,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+
+class MemberCapService:
+    """What single members may take of their organisation's pools in a window."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def set_member_cap(
+        self,
+        *,
+        user_id: str,
+        org_id: str,
+        provider: str,
+        max_tokens: int,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.MemberCap:
+        """Sets a member's share; what it has used of the window counts.
+
+        PUT /api/v1/tokens/quota/org/members/{user_id}
+
+        Args:
+            max_tokens: Tokens a window.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="MemberCapService.SetMemberCap",
+                verb="PUT",
+                path=f"/api/v1/tokens/quota/org/members/{segment('user_id', user_id)}",
+                repeatable=True,
+                decode=_decode.to_member_cap,
+                body=fields(orgId=org_id, provider=provider, maxTokens=max_tokens),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def remove_member_cap(
+        self,
+        *,
+        user_id: str,
+        org_id: str,
+        provider: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """The member may take what the pool has.
+
+        DELETE /api/v1/tokens/quota/org/members/{user_id}
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        self._connection.call(
+            Request(
+                name="MemberCapService.RemoveMemberCap",
+                verb="DELETE",
+                path=f"/api/v1/tokens/quota/org/members/{segment('user_id', user_id)}",
+                repeatable=True,
+                decode=decode.nothing,
+                query={"orgId": org_id, "provider": provider},
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def list_member_caps(
+        self,
+        *,
+        org_id: str,
+        provider: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> tuple[models.MemberCap, ...]:
+        """The shares inside a pool, by user.
+
+        GET /api/v1/tokens/quota/org/members
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="MemberCapService.ListMemberCaps",
+                verb="GET",
+                path="/api/v1/tokens/quota/org/members",
+                repeatable=True,
+                decode=lambda value: decode.listed(value, _decode.to_member_cap),
+                query={"orgId": org_id, "provider": provider},
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+
+class MeteringService:
+    """Tokens reserved before a call, and charged after it: for those that call providers
+    themselves. Every method may be repeated.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def reserve(
+        self,
+        *,
+        id: str,
+        user_id: str,
+        provider: str,
+        tokens: int,
+        org_id: str | None = None,
+        ttl_seconds: int | None = None,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.ReserveResponse:
+        """Takes tokens from the user's rate bucket and the owner's pool, both or neither; the same
+        id again is the first answer.
+
+        POST /api/v1/tokens/reservations
+
+        Args:
+            id: Chosen by the caller, its own for each reservation.
+            tokens: 1 to 1,000,000, and no more than the tier's rate bucket holds.
+            org_id: Set: the organisation's pool is held, within the member's share of it.
+            ttl_seconds: Seconds until what nobody ended is freed, 1 to 3,600; unset is 60.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="MeteringService.Reserve",
+                verb="POST",
+                path="/api/v1/tokens/reservations",
+                repeatable=True,
+                decode=_decode.to_reserve_response,
+                body=fields(
+                    id=id,
+                    userId=user_id,
+                    orgId=org_id,
+                    provider=provider,
+                    tokens=tokens,
+                    ttlSeconds=ttl_seconds,
+                ),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def settle(
+        self,
+        *,
+        id: str,
+        tokens: int,
+        org_id: str | None = None,
+        provenance: str | None = None,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.SettleResponse:
+        """Charges what was used and frees the rest; also after the reservation expired, once. What
+        the pool no longer has becomes a debt.
+
+        POST /api/v1/tokens/reservations/{id}/settle
+
+        Args:
+            tokens: 0 to 1,000,000; may be more than was reserved.
+            org_id: Which one is meant when ids of several owners are the same.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="MeteringService.Settle",
+                verb="POST",
+                path=f"/api/v1/tokens/reservations/{segment('id', id)}/settle",
+                repeatable=True,
+                decode=_decode.to_settle_response,
+                body=fields(tokens=tokens, orgId=org_id, provenance=provenance),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def release(
+        self,
+        *,
+        id: str,
+        org_id: str | None = None,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.ReleaseResponse:
+        """Charges nothing and frees all of it.
+
+        POST /api/v1/tokens/reservations/{id}/release
+
+        Args:
+            org_id: Which one is meant when ids of several owners are the same.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="MeteringService.Release",
+                verb="POST",
+                path=f"/api/v1/tokens/reservations/{segment('id', id)}/release",
+                repeatable=True,
+                decode=_decode.to_release_response,
+                body=fields(orgId=org_id),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def get_reservation(
+        self,
+        *,
+        id: str,
+        org_id: str | None = None,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.Reservation:
+        """A reservation as it stands; somebody else's is not found.
+
+        GET /api/v1/tokens/reservations/{id}
+
+        Args:
+            org_id: Which one is meant when ids of several owners are the same.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="MeteringService.GetReservation",
+                verb="GET",
+                path=f"/api/v1/tokens/reservations/{segment('id', id)}",
+                repeatable=True,
+                decode=_decode.to_reservation,
+                query={"orgId": org_id},
             ),
             timeout=timeout,
             trace=trace,
@@ -841,15 +1093,18 @@ class QuotaService:
         org_id: str,
         provider: str,
         total_tokens: int,
+        idempotency_key: str | None = None,
         timeout: float | None = None,
         trace: Trace | None = None,
     ) -> models.OrgQuota:
-        """Makes an organisation's pool.
+        """Makes an organisation's pool. The same idempotency key and request again give the same
+        answer.
 
         POST /api/v1/tokens/quota/org
 
         Args:
             total_tokens: The allowance of each window.
+            idempotency_key: From the header Idempotency-Key.
             timeout: Seconds for the call with its retries, instead of the client's.
             trace: What the call belongs to, instead of the client's.
         """
@@ -858,8 +1113,9 @@ class QuotaService:
                 name="QuotaService.CreateOrgQuota",
                 verb="POST",
                 path="/api/v1/tokens/quota/org",
-                repeatable=False,
+                repeatable=idempotency_key is not None,
                 decode=_decode.to_org_quota,
+                headers={"Idempotency-Key": idempotency_key},
                 body=fields(orgId=org_id, provider=provider, totalTokens=total_tokens),
             ),
             timeout=timeout,

@@ -11,6 +11,8 @@ from ._async_services import (
     AsyncAuthService,
     AsyncChatService,
     AsyncConsumeService,
+    AsyncMemberCapService,
+    AsyncMeteringService,
     AsyncOrganizationService,
     AsyncPurchaseService,
     AsyncQuotaService,
@@ -24,6 +26,8 @@ from ._sync_services import (
     AuthService,
     ChatService,
     ConsumeService,
+    MemberCapService,
+    MeteringService,
     OrganizationService,
     PurchaseService,
     QuotaService,
@@ -79,6 +83,18 @@ class AsyncClient(AsyncConnection):
         return AsyncConsumeService(self)
 
     @property
+    def member_cap(self) -> AsyncMemberCapService:
+        """What single members may take of their organisation's pools in a window."""
+        return AsyncMemberCapService(self)
+
+    @property
+    def metering(self) -> AsyncMeteringService:
+        """Tokens reserved before a call, and charged after it: for those that call providers
+        themselves. Every method may be repeated.
+        """
+        return AsyncMeteringService(self)
+
+    @property
     def purchase(self) -> AsyncPurchaseService:
         """Buying tokens."""
         return AsyncPurchaseService(self)
@@ -129,6 +145,18 @@ class Client(Connection):
     def consume(self) -> ConsumeService:
         """Spending tokens at a provider, and how fast it may be done."""
         return ConsumeService(self)
+
+    @property
+    def member_cap(self) -> MemberCapService:
+        """What single members may take of their organisation's pools in a window."""
+        return MemberCapService(self)
+
+    @property
+    def metering(self) -> MeteringService:
+        """Tokens reserved before a call, and charged after it: for those that call providers
+        themselves. Every method may be repeated.
+        """
+        return MeteringService(self)
 
     @property
     def purchase(self) -> PurchaseService:

@@ -19,6 +19,7 @@ __all__ = [
     "EmailTaken",
     "FeatureDisabled",
     "FieldError",
+    "IdempotencyKeyInFlight",
     "IdempotencyKeyReused",
     "InsufficientQuota",
     "Internal",
@@ -26,6 +27,8 @@ __all__ = [
     "InvalidArgument",
     "LeakyError",
     "MalformedJson",
+    "MemberCapExceeded",
+    "MemberCapNotFound",
     "MemberNotFound",
     "MethodNotAllowed",
     "OrgNotFound",
@@ -290,6 +293,24 @@ class ReservationNotFound(LeakyError):
     REASON: ClassVar[str] = "RESERVATION_NOT_FOUND"
 
 
+class MemberCapExceeded(LeakyError):
+    """The pool has enough, and this member has used its share of it."""
+
+    REASON: ClassVar[str] = "MEMBER_CAP_EXCEEDED"
+
+
+class MemberCapNotFound(LeakyError):
+    """No share is set for this member."""
+
+    REASON: ClassVar[str] = "MEMBER_CAP_NOT_FOUND"
+
+
+class IdempotencyKeyInFlight(LeakyError):
+    """The first request with this Idempotency-Key has not come to its end yet."""
+
+    REASON: ClassVar[str] = "IDEMPOTENCY_KEY_IN_FLIGHT"
+
+
 class PaymentNotFound(LeakyError):
     """The payment double does not know this authorisation."""
 
@@ -348,6 +369,9 @@ BY_REASON: dict[str, type[LeakyError]] = {
     "PROVIDER_DISABLED": ProviderDisabled,
     "RESERVATION_CONFLICT": ReservationConflict,
     "RESERVATION_NOT_FOUND": ReservationNotFound,
+    "MEMBER_CAP_EXCEEDED": MemberCapExceeded,
+    "MEMBER_CAP_NOT_FOUND": MemberCapNotFound,
+    "IDEMPOTENCY_KEY_IN_FLIGHT": IdempotencyKeyInFlight,
     "PAYMENT_NOT_FOUND": PaymentNotFound,
     "PAYMENT_DECLINED": PaymentDeclined,
     "PAYMENT_CONFLICT": PaymentConflict,

@@ -23,13 +23,18 @@ __all__ = [
     "ListProviderSharesResponse",
     "ListUsageResponse",
     "LoginResponse",
+    "MemberCap",
     "NewApiKey",
     "OrgQuota",
     "ProviderShare",
     "Purchase",
     "Quota",
     "RegisterResponse",
+    "ReleaseResponse",
+    "Reservation",
+    "ReserveResponse",
     "ServiceHealth",
+    "SettleResponse",
     "TopUser",
     "TrendPoint",
     "UsageItem",
@@ -83,7 +88,7 @@ class ConsumeResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreatePurchaseResponse:
-    """The saga as it stands; the same key and body again give the same saga."""
+    """The saga as it began; the same key and body again give the same answer."""
 
     saga_id: str
     status: str
@@ -259,6 +264,23 @@ class LoginResponse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemberCap:
+    """A member's share."""
+
+    org_id: str
+    user_id: str
+    provider: str
+    max_tokens: int
+    """Tokens a window."""
+
+    used_tokens: int
+    """Of this window; what is reserved counts."""
+
+    reset_time: datetime
+    """When it is whole again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewApiKey:
     """An API key as it is made: the only time that the key itself is shown."""
 
@@ -364,6 +386,61 @@ class RegisterResponse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseResponse:
+    """The reservation at its end."""
+
+    id: str
+    state: str
+    """RELEASED, or EXPIRED when that came first."""
+
+    settled_tokens: int
+    """0."""
+
+    remaining_tokens: int
+    """What the pool had left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """Tokens held for a call that is under way, under an id that the caller chose."""
+
+    id: str
+    user_id: str
+    org_id: str | None
+    """Unset: the user's own pool."""
+
+    provider: str
+    state: str
+    """RESERVED, SETTLED, RELEASED or EXPIRED; an expired one may still be settled."""
+
+    tokens: int
+    """What was reserved."""
+
+    settled_tokens: int | None
+    """What was charged; unset before it is settled."""
+
+    expires_at: datetime
+    """When it expires, or would have."""
+
+    remaining_tokens: int
+    """What the pool had left after it was reserved, or after it ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReserveResponse:
+    """The reservation as it began."""
+
+    id: str
+    state: str
+    """RESERVED."""
+
+    tokens: int
+    expires_at: datetime
+    remaining_tokens: int
+    """What the pool had left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceHealth:
     """What a service's public health path says."""
 
@@ -375,6 +452,19 @@ class ServiceHealth:
 
     timestamp: datetime
     """The server's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleResponse:
+    """The reservation at its end."""
+
+    id: str
+    state: str
+    """SETTLED."""
+
+    settled_tokens: int
+    remaining_tokens: int
+    """What the pool had left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A reservation with this id exists with other content, or ended otherwise."""
     REASON_RESERVATION_NOT_FOUND: _Reason.ValueType  # 52
     """No such reservation."""
+    REASON_MEMBER_CAP_EXCEEDED: _Reason.ValueType  # 53
+    """The pool has enough, and this member has used its share of it."""
+    REASON_MEMBER_CAP_NOT_FOUND: _Reason.ValueType  # 54
+    """No share is set for this member."""
+    REASON_IDEMPOTENCY_KEY_IN_FLIGHT: _Reason.ValueType  # 55
+    """The first request with this Idempotency-Key has not come to its end yet."""
     REASON_PAYMENT_NOT_FOUND: _Reason.ValueType  # 60
     """The payment double does not know this authorisation."""
     REASON_PAYMENT_DECLINED: _Reason.ValueType  # 61
@@ -194,6 +200,12 @@ REASON_RESERVATION_CONFLICT: Reason.ValueType  # 51
 """A reservation with this id exists with other content, or ended otherwise."""
 REASON_RESERVATION_NOT_FOUND: Reason.ValueType  # 52
 """No such reservation."""
+REASON_MEMBER_CAP_EXCEEDED: Reason.ValueType  # 53
+"""The pool has enough, and this member has used its share of it."""
+REASON_MEMBER_CAP_NOT_FOUND: Reason.ValueType  # 54
+"""No share is set for this member."""
+REASON_IDEMPOTENCY_KEY_IN_FLIGHT: Reason.ValueType  # 55
+"""The first request with this Idempotency-Key has not come to its end yet."""
 REASON_PAYMENT_NOT_FOUND: Reason.ValueType  # 60
 """The payment double does not know this authorisation."""
 REASON_PAYMENT_DECLINED: Reason.ValueType  # 61

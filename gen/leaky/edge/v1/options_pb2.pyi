@@ -90,6 +90,8 @@ class _FormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Format.ValueTy
     """RFC 9562, any version, hyphenated."""
     FORMAT_EMAIL: _Format.ValueType  # 2
     """One "@" with something on both sides, no blanks."""
+    FORMAT_PRINTABLE: _Format.ValueType  # 3
+    """No control characters, and no blank but the space."""
 
 class Format(_Format, metaclass=_FormatEnumTypeWrapper):
     """A textual format."""
@@ -99,6 +101,8 @@ FORMAT_UUID: Format.ValueType  # 1
 """RFC 9562, any version, hyphenated."""
 FORMAT_EMAIL: Format.ValueType  # 2
 """One "@" with something on both sides, no blanks."""
+FORMAT_PRINTABLE: Format.ValueType  # 3
+"""No control characters, and no blank but the space."""
 Global___Format: _TypeAlias = Format  # noqa: Y015
 
 @_typing.final

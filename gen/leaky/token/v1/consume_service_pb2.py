@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from leaky.edge.v1 import options_pb2 as leaky_dot_edge_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$leaky/token/v1/consume_service.proto\x12\x0eleaky.token.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bleaky/edge/v1/options.proto\"\xd1\x01\n\x0e\x43onsumeRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1b\n\x06org_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01H\x00\x88\x01\x01\x12\x1a\n\x08provider\x18\x03 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\x12-\n\x06tokens\x18\x04 \x01(\x03\x42\x18\xb2\xd4\x18\x14\x08\x01\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x88\xc3@H\x01\x88\x01\x01\x12\x1b\n\x06prompt\x18\x05 \x01(\tB\x06\xb2\xd4\x18\x02X\x01H\x02\x88\x01\x01\x42\t\n\x07_org_idB\t\n\x07_tokensB\t\n\x07_prompt\"\xbd\x01\n\x0f\x43onsumeResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12\x10\n\x08\x63\x61pacity\x18\x02 \x01(\x03\x12\x0c\n\x04used\x18\x03 \x01(\x03\x12\x11\n\tremaining\x18\x04 \x01(\x03\x12\x14\n\x0cwait_seconds\x18\x05 \x01(\x03\x12-\n\ttimestamp\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x11provider_response\x18\x07 \x01(\x0c\x42\x06\xb2\xd4\x18\x02P\x01\"L\n\x13GetRateLimitRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1a\n\x08provider\x18\x02 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\"\x94\x01\n\x14GetRateLimitResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x10\n\x08strategy\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61pacity\x18\x04 \x01(\x03\x12\x0c\n\x04used\x18\x05 \x01(\x03\x12\x11\n\tremaining\x18\x06 \x01(\x03\x12\x14\n\x0cwait_seconds\x18\x07 \x01(\x03\"5\n\x17GetProviderQuotaRequest\x12\x1a\n\x08provider\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\"h\n\x18GetProviderQuotaResponse\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x15\n\rdefault_quota\x18\x02 \x01(\x03\x12\x12\n\nrate_limit\x18\x03 \x01(\x03\x12\x0f\n\x07\x65nabled\x18\x04 \x01(\x08\x32\xcd\x04\n\x0e\x43onsumeService\x12\x88\x02\n\x07\x43onsume\x12\x1e.leaky.token.v1.ConsumeRequest\x1a\x1f.leaky.token.v1.ConsumeResponse\"\xbb\x01\xaa\xd4\x18\x95\x01\x08\x02\"\x07user_id*\x06org_idB\x1d\n\x11X-RateLimit-Limit\x12\x08\x63\x61pacityB\"\n\x15X-RateLimit-Remaining\x12\tremainingB\x18\n\x10X-RateLimit-Used\x12\x04usedB!\n\x11X-RateLimit-Reset\x12\x0cwait_secondsH\x01\x82\xd3\xe4\x93\x02\x1b\"\x16/api/v1/tokens/consume:\x01*\x12\x92\x01\n\x0cGetRateLimit\x12#.leaky.token.v1.GetRateLimitRequest\x1a$.leaky.token.v1.GetRateLimitResponse\"7\x90\x02\x01\xaa\xd4\x18\x0b\x08\x02\"\x07user_id\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/rate-limits/{user_id}\x12\x9a\x01\n\x10GetProviderQuota\x12\'.leaky.token.v1.GetProviderQuotaRequest\x1a(.leaky.token.v1.GetProviderQuotaResponse\"3\x90\x02\x01\xaa\xd4\x18\x02\x08\x02\x82\xd3\xe4\x93\x02$\x12\"/api/v1/providers/{provider}/quotab\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$leaky/token/v1/consume_service.proto\x12\x0eleaky.token.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bleaky/edge/v1/options.proto\"\x8f\x02\n\x0e\x43onsumeRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1b\n\x06org_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01H\x00\x88\x01\x01\x12\x1a\n\x08provider\x18\x03 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\x12-\n\x06tokens\x18\x04 \x01(\x03\x42\x18\xb2\xd4\x18\x14\x08\x01\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x88\xc3@H\x01\x88\x01\x01\x12\x1b\n\x06prompt\x18\x05 \x01(\tB\x06\xb2\xd4\x18\x02X\x01H\x02\x88\x01\x01\x12(\n\x0fidempotency_key\x18\x06 \x01(\tB\n\xb2\xd4\x18\x06\x10\x03(\x01\x30\x64H\x03\x88\x01\x01\x42\t\n\x07_org_idB\t\n\x07_tokensB\t\n\x07_promptB\x12\n\x10_idempotency_key\"\xbd\x01\n\x0f\x43onsumeResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12\x10\n\x08\x63\x61pacity\x18\x02 \x01(\x03\x12\x0c\n\x04used\x18\x03 \x01(\x03\x12\x11\n\tremaining\x18\x04 \x01(\x03\x12\x14\n\x0cwait_seconds\x18\x05 \x01(\x03\x12-\n\ttimestamp\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x11provider_response\x18\x07 \x01(\x0c\x42\x06\xb2\xd4\x18\x02P\x01\"L\n\x13GetRateLimitRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1a\n\x08provider\x18\x02 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\"\x94\x01\n\x14GetRateLimitResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x10\n\x08strategy\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61pacity\x18\x04 \x01(\x03\x12\x0c\n\x04used\x18\x05 \x01(\x03\x12\x11\n\tremaining\x18\x06 \x01(\x03\x12\x14\n\x0cwait_seconds\x18\x07 \x01(\x03\"5\n\x17GetProviderQuotaRequest\x12\x1a\n\x08provider\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\"h\n\x18GetProviderQuotaResponse\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x15\n\rdefault_quota\x18\x02 \x01(\x03\x12\x12\n\nrate_limit\x18\x03 \x01(\x03\x12\x0f\n\x07\x65nabled\x18\x04 \x01(\x08\x32\xf1\x04\n\x0e\x43onsumeService\x12\xac\x02\n\x07\x43onsume\x12\x1e.leaky.token.v1.ConsumeRequest\x1a\x1f.leaky.token.v1.ConsumeResponse\"\xdf\x01\xaa\xd4\x18\xb9\x01\x08\x02\"\x07user_id*\x06org_id:\"\n\x0fIdempotency-Key\x12\x0fidempotency_keyB\x1d\n\x11X-RateLimit-Limit\x12\x08\x63\x61pacityB\"\n\x15X-RateLimit-Remaining\x12\tremainingB\x18\n\x10X-RateLimit-Used\x12\x04usedB!\n\x11X-RateLimit-Reset\x12\x0cwait_secondsH\x01\x82\xd3\xe4\x93\x02\x1b\"\x16/api/v1/tokens/consume:\x01*\x12\x92\x01\n\x0cGetRateLimit\x12#.leaky.token.v1.GetRateLimitRequest\x1a$.leaky.token.v1.GetRateLimitResponse\"7\x90\x02\x01\xaa\xd4\x18\x0b\x08\x02\"\x07user_id\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/rate-limits/{user_id}\x12\x9a\x01\n\x10GetProviderQuota\x12\'.leaky.token.v1.GetProviderQuotaRequest\x1a(.leaky.token.v1.GetProviderQuotaResponse\"3\x90\x02\x01\xaa\xd4\x18\x02\x08\x02\x82\xd3\xe4\x93\x02$\x12\"/api/v1/providers/{provider}/quotab\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +44,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONSUMEREQUEST'].fields_by_name['tokens']._serialized_options = b'\262\324\030\024\010\001\031\000\000\000\000\000\000\360?!\000\000\000\000\000\210\303@'
   _globals['_CONSUMEREQUEST'].fields_by_name['prompt']._loaded_options = None
   _globals['_CONSUMEREQUEST'].fields_by_name['prompt']._serialized_options = b'\262\324\030\002X\001'
+  _globals['_CONSUMEREQUEST'].fields_by_name['idempotency_key']._loaded_options = None
+  _globals['_CONSUMEREQUEST'].fields_by_name['idempotency_key']._serialized_options = b'\262\324\030\006\020\003(\0010d'
   _globals['_CONSUMERESPONSE'].fields_by_name['provider_response']._loaded_options = None
   _globals['_CONSUMERESPONSE'].fields_by_name['provider_response']._serialized_options = b'\262\324\030\002P\001'
   _globals['_GETRATELIMITREQUEST'].fields_by_name['user_id']._loaded_options = None
@@ -53,23 +55,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETPROVIDERQUOTAREQUEST'].fields_by_name['provider']._loaded_options = None
   _globals['_GETPROVIDERQUOTAREQUEST'].fields_by_name['provider']._serialized_options = b'\262\324\030\004\010\0010@'
   _globals['_CONSUMESERVICE'].methods_by_name['Consume']._loaded_options = None
-  _globals['_CONSUMESERVICE'].methods_by_name['Consume']._serialized_options = b'\252\324\030\225\001\010\002\"\007user_id*\006org_idB\035\n\021X-RateLimit-Limit\022\010capacityB\"\n\025X-RateLimit-Remaining\022\tremainingB\030\n\020X-RateLimit-Used\022\004usedB!\n\021X-RateLimit-Reset\022\014wait_secondsH\001\202\323\344\223\002\033\"\026/api/v1/tokens/consume:\001*'
+  _globals['_CONSUMESERVICE'].methods_by_name['Consume']._serialized_options = b'\252\324\030\271\001\010\002\"\007user_id*\006org_id:\"\n\017Idempotency-Key\022\017idempotency_keyB\035\n\021X-RateLimit-Limit\022\010capacityB\"\n\025X-RateLimit-Remaining\022\tremainingB\030\n\020X-RateLimit-Used\022\004usedB!\n\021X-RateLimit-Reset\022\014wait_secondsH\001\202\323\344\223\002\033\"\026/api/v1/tokens/consume:\001*'
   _globals['_CONSUMESERVICE'].methods_by_name['GetRateLimit']._loaded_options = None
   _globals['_CONSUMESERVICE'].methods_by_name['GetRateLimit']._serialized_options = b'\220\002\001\252\324\030\013\010\002\"\007user_id\202\323\344\223\002\037\022\035/api/v1/rate-limits/{user_id}'
   _globals['_CONSUMESERVICE'].methods_by_name['GetProviderQuota']._loaded_options = None
   _globals['_CONSUMESERVICE'].methods_by_name['GetProviderQuota']._serialized_options = b'\220\002\001\252\324\030\002\010\002\202\323\344\223\002$\022\"/api/v1/providers/{provider}/quota'
   _globals['_CONSUMEREQUEST']._serialized_start=149
-  _globals['_CONSUMEREQUEST']._serialized_end=358
-  _globals['_CONSUMERESPONSE']._serialized_start=361
-  _globals['_CONSUMERESPONSE']._serialized_end=550
-  _globals['_GETRATELIMITREQUEST']._serialized_start=552
-  _globals['_GETRATELIMITREQUEST']._serialized_end=628
-  _globals['_GETRATELIMITRESPONSE']._serialized_start=631
-  _globals['_GETRATELIMITRESPONSE']._serialized_end=779
-  _globals['_GETPROVIDERQUOTAREQUEST']._serialized_start=781
-  _globals['_GETPROVIDERQUOTAREQUEST']._serialized_end=834
-  _globals['_GETPROVIDERQUOTARESPONSE']._serialized_start=836
-  _globals['_GETPROVIDERQUOTARESPONSE']._serialized_end=940
-  _globals['_CONSUMESERVICE']._serialized_start=943
-  _globals['_CONSUMESERVICE']._serialized_end=1532
+  _globals['_CONSUMEREQUEST']._serialized_end=420
+  _globals['_CONSUMERESPONSE']._serialized_start=423
+  _globals['_CONSUMERESPONSE']._serialized_end=612
+  _globals['_GETRATELIMITREQUEST']._serialized_start=614
+  _globals['_GETRATELIMITREQUEST']._serialized_end=690
+  _globals['_GETRATELIMITRESPONSE']._serialized_start=693
+  _globals['_GETRATELIMITRESPONSE']._serialized_end=841
+  _globals['_GETPROVIDERQUOTAREQUEST']._serialized_start=843
+  _globals['_GETPROVIDERQUOTAREQUEST']._serialized_end=896
+  _globals['_GETPROVIDERQUOTARESPONSE']._serialized_start=898
+  _globals['_GETPROVIDERQUOTARESPONSE']._serialized_end=1002
+  _globals['_CONSUMESERVICE']._serialized_start=1005
+  _globals['_CONSUMESERVICE']._serialized_end=1630
 # @@protoc_insertion_point(module_scope)

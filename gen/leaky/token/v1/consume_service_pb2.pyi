@@ -28,6 +28,7 @@ class ConsumeRequest(_message.Message):
     PROVIDER_FIELD_NUMBER: _builtins.int
     TOKENS_FIELD_NUMBER: _builtins.int
     PROMPT_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     org_id: _builtins.str
     """Set: the organisation's pool is spent, not the user's."""
@@ -36,6 +37,8 @@ class ConsumeRequest(_message.Message):
     """1 to 10,000."""
     prompt: _builtins.str
     """Handed to the provider."""
+    idempotency_key: _builtins.str
+    """From the header Idempotency-Key."""
     def __init__(
         self,
         *,
@@ -44,17 +47,22 @@ class ConsumeRequest(_message.Message):
         provider: _builtins.str = ...,
         tokens: _builtins.int | None = ...,
         prompt: _builtins.str | None = ...,
+        idempotency_key: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_org_id", b"_org_id", "_prompt", b"_prompt", "_tokens", b"_tokens", "org_id", b"org_id", "prompt", b"prompt", "tokens", b"tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "_org_id", b"_org_id", "_prompt", b"_prompt", "_tokens", b"_tokens", "idempotency_key", b"idempotency_key", "org_id", b"org_id", "prompt", b"prompt", "tokens", b"tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_org_id", b"_org_id", "_prompt", b"_prompt", "_tokens", b"_tokens", "org_id", b"org_id", "prompt", b"prompt", "provider", b"provider", "tokens", b"tokens", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "_org_id", b"_org_id", "_prompt", b"_prompt", "_tokens", b"_tokens", "idempotency_key", b"idempotency_key", "org_id", b"org_id", "prompt", b"prompt", "provider", b"provider", "tokens", b"tokens", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__idempotency_key: _TypeAlias = _typing.Literal["idempotency_key"]  # noqa: Y015
+    _WhichOneofArgType__idempotency_key: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key"]  # noqa: Y015
     _WhichOneofReturnType__org_id: _TypeAlias = _typing.Literal["org_id"]  # noqa: Y015
     _WhichOneofArgType__org_id: _TypeAlias = _typing.Literal["_org_id", b"_org_id"]  # noqa: Y015
     _WhichOneofReturnType__prompt: _TypeAlias = _typing.Literal["prompt"]  # noqa: Y015
     _WhichOneofArgType__prompt: _TypeAlias = _typing.Literal["_prompt", b"_prompt"]  # noqa: Y015
     _WhichOneofReturnType__tokens: _TypeAlias = _typing.Literal["tokens"]  # noqa: Y015
     _WhichOneofArgType__tokens: _TypeAlias = _typing.Literal["_tokens", b"_tokens"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__idempotency_key) -> _WhichOneofReturnType__idempotency_key | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__org_id) -> _WhichOneofReturnType__org_id | None: ...
     @_typing.overload

@@ -58,7 +58,8 @@ class ConsumeServiceServicer:
 
     def Consume(self, request, context):
         """Takes tokens from the bucket and the pool, calls the provider and charges
-        exactly `tokens`; a refusal or a provider's failure charges nothing.
+        exactly `tokens`; a refusal or a provider's failure charges nothing. The
+        same idempotency key and request again give the same answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -18,7 +18,8 @@ class ConsumeServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     Consume: _aio.UnaryUnaryMultiCallable[_consume_service_pb2.ConsumeRequest, _consume_service_pb2.ConsumeResponse]
     """Takes tokens from the bucket and the pool, calls the provider and charges
-    exactly `tokens`; a refusal or a provider's failure charges nothing.
+    exactly `tokens`; a refusal or a provider's failure charges nothing. The
+    same idempotency key and request again give the same answer.
     """
     GetRateLimit: _aio.UnaryUnaryMultiCallable[_consume_service_pb2.GetRateLimitRequest, _consume_service_pb2.GetRateLimitResponse]
     """A user's rate bucket as it stands."""
@@ -35,7 +36,8 @@ class ConsumeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_consume_service_pb2.ConsumeRequest, _abc.Awaitable[_consume_service_pb2.ConsumeResponse]],
     ) -> _abc.Awaitable[_consume_service_pb2.ConsumeResponse]:
         """Takes tokens from the bucket and the pool, calls the provider and charges
-        exactly `tokens`; a refusal or a provider's failure charges nothing.
+        exactly `tokens`; a refusal or a provider's failure charges nothing. The
+        same idempotency key and request again give the same answer.
         """
 
     @_abc_1.abstractmethod

@@ -28,7 +28,7 @@ from leaky.edge.v1 import options_pb2 as leaky_dot_edge_dot_v1_dot_options__pb2
 from leaky.token.v1 import purchase_pb2 as leaky_dot_token_dot_v1_dot_purchase__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%leaky/token/v1/purchase_service.proto\x12\x0eleaky.token.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bleaky/edge/v1/options.proto\x1a\x1dleaky/token/v1/purchase.proto\"\xec\x01\n\x15\x43reatePurchaseRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1b\n\x06org_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01H\x00\x88\x01\x01\x12\x1a\n\x08provider\x18\x03 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\x12-\n\x06tokens\x18\x04 \x01(\x03\x42\x18\xb2\xd4\x18\x14\x08\x01\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x80\x84.AH\x01\x88\x01\x01\x12&\n\x0fidempotency_key\x18\x05 \x01(\tB\x08\xb2\xd4\x18\x04(\x01\x30\x64H\x02\x88\x01\x01\x42\t\n\x07_org_idB\t\n\x07_tokensB\x12\n\x10_idempotency_key\"i\n\x16\x43reatePurchaseResponse\x12\x0f\n\x07saga_id\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"/\n\x12GetPurchaseRequest\x12\x19\n\x07saga_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\"A\n\x13GetPurchaseResponse\x12*\n\x08purchase\x18\x01 \x01(\x0b\x32\x18.leaky.token.v1.Purchase2\xee\x02\n\x0fPurchaseService\x12\xc3\x01\n\x0e\x43reatePurchase\x12%.leaky.token.v1.CreatePurchaseRequest\x1a&.leaky.token.v1.CreatePurchaseResponse\"b\xaa\xd4\x18<\x08\x02\"\x07user_id*\x06org_id0\xca\x01:\"\n\x0fIdempotency-Key\x12\x0fidempotency_keyH\x02\x82\xd3\xe4\x93\x02\x1c\"\x17/api/v1/tokens/purchase:\x01*\x12\x94\x01\n\x0bGetPurchase\x12\".leaky.token.v1.GetPurchaseRequest\x1a#.leaky.token.v1.GetPurchaseResponse\"<\x90\x02\x01\xaa\xd4\x18\x02\x08\x02\x82\xd3\xe4\x93\x02-\x12!/api/v1/tokens/purchase/{saga_id}b\x08purchaseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%leaky/token/v1/purchase_service.proto\x12\x0eleaky.token.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bleaky/edge/v1/options.proto\x1a\x1dleaky/token/v1/purchase.proto\"\xee\x01\n\x15\x43reatePurchaseRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1b\n\x06org_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01H\x00\x88\x01\x01\x12\x1a\n\x08provider\x18\x03 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\x12-\n\x06tokens\x18\x04 \x01(\x03\x42\x18\xb2\xd4\x18\x14\x08\x01\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x80\x84.AH\x01\x88\x01\x01\x12(\n\x0fidempotency_key\x18\x05 \x01(\tB\n\xb2\xd4\x18\x06\x10\x03(\x01\x30\x64H\x02\x88\x01\x01\x42\t\n\x07_org_idB\t\n\x07_tokensB\x12\n\x10_idempotency_key\"i\n\x16\x43reatePurchaseResponse\x12\x0f\n\x07saga_id\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"/\n\x12GetPurchaseRequest\x12\x19\n\x07saga_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\"A\n\x13GetPurchaseResponse\x12*\n\x08purchase\x18\x01 \x01(\x0b\x32\x18.leaky.token.v1.Purchase2\xee\x02\n\x0fPurchaseService\x12\xc3\x01\n\x0e\x43reatePurchase\x12%.leaky.token.v1.CreatePurchaseRequest\x1a&.leaky.token.v1.CreatePurchaseResponse\"b\xaa\xd4\x18<\x08\x02\"\x07user_id*\x06org_id0\xca\x01:\"\n\x0fIdempotency-Key\x12\x0fidempotency_keyH\x02\x82\xd3\xe4\x93\x02\x1c\"\x17/api/v1/tokens/purchase:\x01*\x12\x94\x01\n\x0bGetPurchase\x12\".leaky.token.v1.GetPurchaseRequest\x1a#.leaky.token.v1.GetPurchaseResponse\"<\x90\x02\x01\xaa\xd4\x18\x02\x08\x02\x82\xd3\xe4\x93\x02-\x12!/api/v1/tokens/purchase/{saga_id}b\x08purchaseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,7 +44,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEPURCHASEREQUEST'].fields_by_name['tokens']._loaded_options = None
   _globals['_CREATEPURCHASEREQUEST'].fields_by_name['tokens']._serialized_options = b'\262\324\030\024\010\001\031\000\000\000\000\000\000\360?!\000\000\000\000\200\204.A'
   _globals['_CREATEPURCHASEREQUEST'].fields_by_name['idempotency_key']._loaded_options = None
-  _globals['_CREATEPURCHASEREQUEST'].fields_by_name['idempotency_key']._serialized_options = b'\262\324\030\004(\0010d'
+  _globals['_CREATEPURCHASEREQUEST'].fields_by_name['idempotency_key']._serialized_options = b'\262\324\030\006\020\003(\0010d'
   _globals['_GETPURCHASEREQUEST'].fields_by_name['saga_id']._loaded_options = None
   _globals['_GETPURCHASEREQUEST'].fields_by_name['saga_id']._serialized_options = b'\262\324\030\004\010\001\020\001'
   _globals['_PURCHASESERVICE'].methods_by_name['CreatePurchase']._loaded_options = None
@@ -52,13 +52,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PURCHASESERVICE'].methods_by_name['GetPurchase']._loaded_options = None
   _globals['_PURCHASESERVICE'].methods_by_name['GetPurchase']._serialized_options = b'\220\002\001\252\324\030\002\010\002\202\323\344\223\002-\022!/api/v1/tokens/purchase/{saga_id}b\010purchase'
   _globals['_CREATEPURCHASEREQUEST']._serialized_start=181
-  _globals['_CREATEPURCHASEREQUEST']._serialized_end=417
-  _globals['_CREATEPURCHASERESPONSE']._serialized_start=419
-  _globals['_CREATEPURCHASERESPONSE']._serialized_end=524
-  _globals['_GETPURCHASEREQUEST']._serialized_start=526
-  _globals['_GETPURCHASEREQUEST']._serialized_end=573
-  _globals['_GETPURCHASERESPONSE']._serialized_start=575
-  _globals['_GETPURCHASERESPONSE']._serialized_end=640
-  _globals['_PURCHASESERVICE']._serialized_start=643
-  _globals['_PURCHASESERVICE']._serialized_end=1009
+  _globals['_CREATEPURCHASEREQUEST']._serialized_end=419
+  _globals['_CREATEPURCHASERESPONSE']._serialized_start=421
+  _globals['_CREATEPURCHASERESPONSE']._serialized_end=526
+  _globals['_GETPURCHASEREQUEST']._serialized_start=528
+  _globals['_GETPURCHASEREQUEST']._serialized_end=575
+  _globals['_GETPURCHASERESPONSE']._serialized_start=577
+  _globals['_GETPURCHASERESPONSE']._serialized_end=642
+  _globals['_PURCHASESERVICE']._serialized_start=645
+  _globals['_PURCHASESERVICE']._serialized_end=1011
 # @@protoc_insertion_point(module_scope)

@@ -67,7 +67,7 @@ Global___CreatePurchaseRequest: _TypeAlias = CreatePurchaseRequest  # noqa: Y015
 
 @_typing.final
 class CreatePurchaseResponse(_message.Message):
-    """The saga as it stands; the same key and body again give the same saga."""
+    """The saga as it began; the same key and body again give the same answer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

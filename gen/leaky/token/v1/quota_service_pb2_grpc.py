@@ -88,7 +88,8 @@ class QuotaServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateOrgQuota(self, request, context):
-        """Makes an organisation's pool.
+        """Makes an organisation's pool. The same idempotency key and request again
+        give the same answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -23,7 +23,9 @@ class QuotaServiceStub:
     GetOrgQuota: _aio.UnaryUnaryMultiCallable[_quota_service_pb2.GetOrgQuotaRequest, _quota_service_pb2.GetOrgQuotaResponse]
     """An organisation's pool; never makes one."""
     CreateOrgQuota: _aio.UnaryUnaryMultiCallable[_quota_service_pb2.CreateOrgQuotaRequest, _quota_service_pb2.CreateOrgQuotaResponse]
-    """Makes an organisation's pool."""
+    """Makes an organisation's pool. The same idempotency key and request again
+    give the same answer.
+    """
     UpdateOrgQuota: _aio.UnaryUnaryMultiCallable[_quota_service_pb2.UpdateOrgQuotaRequest, _quota_service_pb2.UpdateOrgQuotaResponse]
     """Sets the allowance of an organisation's pool; what was used of the
     current window stays used.
@@ -62,7 +64,9 @@ class QuotaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _quota_service_pb2.CreateOrgQuotaRequest,
         context: _aio.ServicerContext[_quota_service_pb2.CreateOrgQuotaRequest, _abc.Awaitable[_quota_service_pb2.CreateOrgQuotaResponse]],
     ) -> _abc.Awaitable[_quota_service_pb2.CreateOrgQuotaResponse]:
-        """Makes an organisation's pool."""
+        """Makes an organisation's pool. The same idempotency key and request again
+        give the same answer.
+        """
 
     @_abc_1.abstractmethod
     def UpdateOrgQuota(
