@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mesh.errors import AppError
 from svc_stubs.ports import Faults, Trouble
-from svc_stubs.usecases import Complete
+from svc_stubs.usecases.chat import Complete
 
 ANSWERS = Counter(
     "stubs_answers", "Answers on the providers' own paths.", labelnames=("provider", "status")

@@ -49,6 +49,22 @@ class Trouble:
     hang: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentTrouble:
+    """How the payment double misbehaves; `fail`, `lose_answer` and `answer_twice` of 100 calls.
+
+    New payments are declined; an answer comes `delay` seconds after what it tells
+    of; a call fails with nothing done; it is done and the answer is lost; it
+    arrives a second time, at once.
+    """
+
+    decline: bool = False
+    delay: float = 0.0
+    fail: int = 0
+    lose_answer: int = 0
+    answer_twice: int = 0
+
+
 class Faults(Protocol):
     """The fault switches, as they stand now."""
 
@@ -56,6 +72,6 @@ class Faults(Protocol):
         """A provider's double's trouble."""
         ...
 
-    def declines(self) -> bool:
-        """Whether new payments are declined."""
+    def of_payments(self) -> PaymentTrouble:
+        """The payment double's trouble."""
         ...

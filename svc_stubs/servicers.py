@@ -7,7 +7,8 @@ from google.protobuf.descriptor import ServiceDescriptor
 from leaky.provider.v1 import chat_service_pb2, payment_pb2, payment_service_pb2
 from mesh.rpc.call import Call
 from svc_stubs.domain.payment import Payment, State
-from svc_stubs.usecases import Chat, Payments
+from svc_stubs.usecases.chat import Chat
+from svc_stubs.usecases.payments import Payments
 
 _STATES = {
     State.AUTHORIZED: payment_pb2.PAYMENT_STATE_AUTHORIZED,

@@ -6,7 +6,7 @@ from pydantic import AfterValidator
 
 from mesh.settings import MeshSettings, Section, live
 from mesh.settings.model import Duration, StubPort, StubPorts
-from svc_stubs.ports import Trouble
+from svc_stubs.ports import PaymentTrouble, Trouble
 
 
 def _answer_status(status: int) -> int:
@@ -30,9 +30,13 @@ class StubSection(StubPort):
 
 
 class PaymentSection(Section):
-    """The payment double."""
+    """The payment double; the last three are how many of 100 calls they hit."""
 
     decline: bool = live(False)
+    delay: Duration = live(0.0)
+    fail: int = live(0, ge=0, le=100)
+    lose_answer: int = live(0, ge=0, le=100)
+    answer_twice: int = live(0, ge=0, le=100)
 
 
 class StubsSection(StubPorts):
@@ -68,6 +72,11 @@ class StubsSettings(MeshSettings):
             status=own.status or common.status,
             hang=own.hang or common.hang,
         )
+
+    @property
+    def payment_trouble(self) -> PaymentTrouble:
+        """The payment double's faults."""
+        return PaymentTrouble(**self.stubs.payment.model_dump())
 
     def _stub(self, provider: str) -> StubSection:
         stubs = {"qwen": self.stubs.qwen, "gemini": self.stubs.gemini, "openai": self.stubs.openai}

@@ -13,11 +13,12 @@ from mesh.service import Context, Parts, Service
 from mesh.settings import Live
 from svc_stubs.domain.chat import STUBS
 from svc_stubs.native import Native
-from svc_stubs.ports import Books, Trouble
+from svc_stubs.ports import Books, PaymentTrouble, Trouble
 from svc_stubs.servicers import ChatServicer, PaymentServicer
 from svc_stubs.settings import StubsSettings
 from svc_stubs.stores import STORES
-from svc_stubs.usecases import Chat, Complete, Payments
+from svc_stubs.usecases.chat import Chat, Complete
+from svc_stubs.usecases.payments import Payments
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,9 @@ class LiveFaults:
         """A provider's double's trouble."""
         return self.settings.current.trouble(provider)
 
-    def declines(self) -> bool:
-        """Whether new payments are declined."""
-        return self.settings.current.stubs.payment.decline
+    def of_payments(self) -> PaymentTrouble:
+        """The payment double's trouble."""
+        return self.settings.current.payment_trouble
 
 
 @asynccontextmanager

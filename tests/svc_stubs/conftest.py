@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from svc_stubs.ports import Trouble
+from svc_stubs.ports import PaymentTrouble, Trouble
 
 NOW_US = 1_700_000_000_123_456
 
@@ -32,13 +32,13 @@ class CountedIds:
 @dataclass
 class Switches:
     trouble: Trouble = field(default_factory=Trouble)
-    decline: bool = False
+    payments: PaymentTrouble = field(default_factory=PaymentTrouble)
 
     def of(self, _provider: str) -> Trouble:
         return self.trouble
 
-    def declines(self) -> bool:
-        return self.decline
+    def of_payments(self) -> PaymentTrouble:
+        return self.payments
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from mesh.rpc.interceptors.validation import ValidationInterceptor
 from mesh.rpc.local_channel import LocalChannel
 from mesh.rpc.method import rpc
 from svc_stubs.servicers import ChatServicer
-from svc_stubs.usecases import Chat
+from svc_stubs.usecases.chat import Chat
 
 pytestmark = pytest.mark.anyio
 CHAT = rpc(chat_service_pb2.ChatRequest, chat_service_pb2.ChatResponse)

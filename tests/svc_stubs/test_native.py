@@ -17,7 +17,7 @@ from mesh.settings.source import load
 from providers.egress import Providers
 from providers.settings import EgressSettings, ProviderSettings, default_providers
 from svc_stubs.native import MAX_BYTES, Native
-from svc_stubs.usecases import Complete
+from svc_stubs.usecases.chat import Complete
 
 
 class Caller(MeshSettings):

@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from leaky.common.v1.reason_pb2 import (
     REASON_PAYMENT_CONFLICT,
     REASON_PAYMENT_DECLINED,
     REASON_PAYMENT_NOT_FOUND,
+    REASON_UNAVAILABLE,
 )
 from leaky.provider.v1 import payment_service_pb2
 from leaky.provider.v1.payment_pb2 import (
@@ -22,12 +24,13 @@ from mesh.rpc.dispatcher import Dispatcher
 from mesh.rpc.interceptors.validation import ValidationInterceptor
 from mesh.rpc.local_channel import LocalChannel
 from mesh.rpc.method import rpc
-from svc_stubs.ports import Books
+from svc_stubs.ports import Books, PaymentTrouble
 from svc_stubs.servicers import PaymentServicer
 from svc_stubs.stores import SCHEMAS, open_books
-from svc_stubs.usecases import Payments
+from svc_stubs.usecases.payments import Payments
 from tests.parts.postgresql import store_url
 from tests.parts.urls import POSTGRESQL, backends
+from tests.svc_stubs.conftest import Switches
 
 pytestmark = pytest.mark.anyio
 ID = str(UUID(int=7))
@@ -54,9 +57,11 @@ async def books(url: str) -> AsyncIterator[Books]:
 class Caller:
     """Calls the payment double as another service would."""
 
-    def __init__(self, books: Books, switches: Any, clock: Any) -> None:
+    def __init__(
+        self, books: Books, switches: Any, clock: Any, chance: Callable[[], float] = lambda: 0.5
+    ) -> None:
         dispatcher = Dispatcher([ValidationInterceptor()])
-        payments = Payments(books=books, faults=switches, clock=clock)
+        payments = Payments(books=books, faults=switches, clock=clock, chance=chance)
         dispatcher.add(PaymentServicer(payments))
         self._channel = LocalChannel(dispatcher)
 
@@ -133,11 +138,11 @@ async def test_what_was_never_authorised_is_not_found(caller: Caller) -> None:
 
 
 async def test_the_switch_declines_and_leaves_no_trace(caller: Caller, switches: Any) -> None:
-    switches.decline = True
+    switches.payments = PaymentTrouble(decline=True)
     with pytest.raises(AppError) as declined:
         await caller.authorize()
     assert declined.value.reason == REASON_PAYMENT_DECLINED
-    switches.decline = False
+    switches.payments = PaymentTrouble()
     assert (await caller.authorize()).state == PAYMENT_STATE_AUTHORIZED
 
 
@@ -153,6 +158,89 @@ async def test_capture_and_void_at_once_end_in_one_of_them(caller: Caller) -> No
     (done,) = [result for result in results if not isinstance(result, BaseException)]
     assert refused.reason == REASON_PAYMENT_CONFLICT
     assert await caller.get() == done
+
+
+async def unanswered(call: Awaitable[Any]) -> None:
+    with pytest.raises(AppError) as missing:
+        await call
+    assert missing.value.reason == REASON_UNAVAILABLE
+
+
+async def test_a_call_that_fails_has_done_nothing(caller: Caller, switches: Any) -> None:
+    switches.payments = PaymentTrouble(fail=100)
+    await unanswered(caller.authorize())
+    switches.payments = PaymentTrouble()
+    with pytest.raises(AppError) as missing:
+        await caller.get()
+    assert missing.value.reason == REASON_PAYMENT_NOT_FOUND
+
+
+async def test_an_answer_is_lost_after_the_thing_is_done(caller: Caller, switches: Any) -> None:
+    for call, state in (
+        (caller.authorize, PAYMENT_STATE_AUTHORIZED),
+        (caller.capture, PAYMENT_STATE_CAPTURED),
+        # A refusal's answer is lost, too.
+        (caller.void, PAYMENT_STATE_CAPTURED),
+    ):
+        switches.payments = PaymentTrouble(lose_answer=100)
+        await unanswered(call())
+        switches.payments = PaymentTrouble()
+        assert (await caller.get()).state == state
+
+
+async def test_a_late_answer_is_of_what_was_done_at_once(
+    books: Books, caller: Caller, clock: Any
+) -> None:
+    await caller.authorize()
+    slow = Caller(books, Switches(payments=PaymentTrouble(delay=3600)), clock)
+    late = asyncio.ensure_future(slow.capture())
+    async with asyncio.timeout(10):
+        while (await caller.get()).state != PAYMENT_STATE_CAPTURED:  # noqa: ASYNC110 the books are asked
+            await asyncio.sleep(0)
+    assert not late.done()
+    late.cancel()
+    assert (await caller.capture()).state == PAYMENT_STATE_CAPTURED
+
+
+async def test_a_request_that_arrives_twice_has_one_effect(
+    books: Books, caller: Caller, switches: Any, clock: Any
+) -> None:
+    arrived = Counter[str]()
+    for verb in ("authorize", "capture", "void"):
+        setattr(books, verb, counted(getattr(books, verb), verb, arrived, clock))
+    switches.payments = PaymentTrouble(answer_twice=100)
+    assert (await caller.authorize()).state == PAYMENT_STATE_AUTHORIZED
+    taken = await caller.capture()
+    with pytest.raises(AppError) as refused:
+        await caller.void()
+    assert refused.value.reason == REASON_PAYMENT_CONFLICT
+    assert arrived == {"authorize": 2, "capture": 2, "void": 2}
+    [payment] = await caller.list()
+    assert payment == taken
+    assert (payment.tokens, payment.state) == (5, PAYMENT_STATE_CAPTURED)
+
+
+def counted(verb: Callable[..., Any], name: str, arrived: Counter[str], clock: Any) -> Any:
+    """The verb, which takes note, and a second of time."""
+
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        arrived[name] += 1
+        clock.now += 1_000_000
+        return await verb(*args, **kwargs)
+
+    return call
+
+
+async def test_a_switch_hits_so_many_of_a_hundred(books: Books, switches: Any, clock: Any) -> None:
+    chances = iter(number / 100 for number in range(100))
+    caller = Caller(books, switches, clock, chance=chances.__next__)
+    switches.payments = PaymentTrouble(lose_answer=30)
+    outcomes = await asyncio.gather(
+        *(caller.authorize() for _ in range(100)), return_exceptions=True
+    )
+    assert sum(isinstance(outcome, AppError) for outcome in outcomes) == 30
+    switches.payments = PaymentTrouble()
+    assert len(await caller.list()) == 1
 
 
 async def test_the_books_are_read_page_by_page_in_the_order_of_ids(caller: Caller) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from mesh.settings import Live
 from mesh.settings.source import SettingsError, load
-from svc_stubs.ports import Trouble
+from svc_stubs.ports import PaymentTrouble, Trouble
 from svc_stubs.settings import StubsSettings
 
 
@@ -23,13 +23,16 @@ def test_faults_are_switched_while_running_for_all_or_for_one(tmp_path: Path) ->
             "stubs.openai.faults.hang": "true",
             "stubs.openai.faults.status": "503",
             "stubs.payment.decline": "true",
+            "stubs.payment.delay": "2s",
+            "stubs.payment.lose-answer": "30",
         }
     )
     assert live.current.trouble("openai") == Trouble(delay=0.05, status=503, hang=True)
     assert live.current.trouble("qwen") == Trouble(delay=0.05)
-    assert live.current.stubs.payment.decline
+    assert live.current.payment_trouble == PaymentTrouble(decline=True, delay=2, lose_answer=30)
     live.apply({})
     assert live.current.trouble("openai") == Trouble()
+    assert live.current.payment_trouble == PaymentTrouble()
 
 
 def test_a_port_does_not_move_while_running(tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
-"""What the doubles do."""
+"""What the doubles of the AI providers say."""
 
 import asyncio
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,23 +9,13 @@ import orjson
 
 from leaky.common.v1.reason_pb2 import (
     REASON_MALFORMED_JSON,
-    REASON_PAYMENT_CONFLICT,
-    REASON_PAYMENT_DECLINED,
-    REASON_PAYMENT_NOT_FOUND,
     REASON_PROVIDER_CALL_FAILED,
     REASON_PROVIDER_NOT_FOUND,
 )
 from mesh.clock import Clock, Ids
 from mesh.errors import AppError, invalid
 from svc_stubs.domain.chat import STUBS, Said, common_fields, prompt_in
-from svc_stubs.domain.payment import (
-    ConflictError,
-    DeclinedError,
-    Payment,
-    State,
-    UnknownPaymentError,
-)
-from svc_stubs.ports import Books, Faults
+from svc_stubs.ports import Faults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,55 +93,3 @@ def _said(clock: Clock, ids: Ids, provider: str, prompt: str, model: str) -> Sai
         prompt=prompt,
         message=STUBS[provider].message,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payments:
-    """The payment provider's four verbs, each to be repeated at will.
-
-    They raise PAYMENT_CONFLICT, PAYMENT_DECLINED and PAYMENT_NOT_FOUND.
-    """
-
-    books: Books
-    faults: Faults
-    clock: Clock
-
-    async def authorize(self, payment_id: str, tokens: int) -> Payment:
-        """Holds the money."""
-        decline = self.faults.declines()
-        return await _told(
-            self.books.authorize(payment_id, tokens, now_us=self.clock.now_us(), decline=decline)
-        )
-
-    async def capture(self, payment_id: str) -> Payment:
-        """Takes the money held."""
-        return await _told(self.books.capture(payment_id, now_us=self.clock.now_us()))
-
-    async def void(self, payment_id: str) -> Payment:
-        """Lets go of the money held."""
-        return await _told(self.books.void(payment_id, now_us=self.clock.now_us()))
-
-    async def get(self, payment_id: str) -> Payment:
-        """Where the payment stands."""
-        return await _told(self.books.find(payment_id))
-
-    async def list(self, after: str, limit: int, state: State | None) -> Sequence[Payment]:
-        """A page of the books, in the order of ids."""
-        return await self.books.page(after, limit, state)
-
-
-async def _told(step: Awaitable[Payment]) -> Payment:
-    with _refusals():
-        return await step
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    try:
-        yield
-    except ConflictError as error:
-        raise AppError(REASON_PAYMENT_CONFLICT, str(error)) from error
-    except DeclinedError as error:
-        raise AppError(REASON_PAYMENT_DECLINED, "payment declined") from error
-    except UnknownPaymentError as error:
-        raise AppError(REASON_PAYMENT_NOT_FOUND, "payment not found") from error
