@@ -239,14 +239,3 @@ async def test_a_changed_allowance_keeps_what_was_used(stores: TokenStores) -> N
     assert await remaining(stores) == 50
     other = PoolKey(ORG.owner, "gemini")
     assert await stores.pools.set_allowance(other, 50, window=WINDOW, now_us=1) is None
-
-
-async def test_delivered_and_parked_rows_are_not_pending(stores: TokenStores) -> None:
-    for number in range(3):
-        await stores.ledger.submit(Emit(event=used(f"e{number}", 1)))
-    rows = await stores.outbox.pending(10)
-    assert [row.event_id for row in rows] == ["e0", "e1", "e2"]
-    await stores.outbox.delivered([rows[0].seq])
-    await stores.outbox.park(rows[1].seq)
-    assert [row.event_id for row in await stores.outbox.pending(10)] == ["e2"]
-    assert await stores.outbox.depth() == 1
