@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from prometheus_client import Gauge
 from starlette.types import ASGIApp
 
 from mesh.edge.app import service_app
@@ -18,6 +17,9 @@ from providers.egress import Providers
 from svc_token.limits import LiveLimits
 from svc_token.ports import Buckets, EventSink
 from svc_token.servicers.consume import ConsumeServicer
+from svc_token.servicers.member_caps import MemberCapServicer
+from svc_token.servicers.metering import MeteringServicer
+from svc_token.servicers.outbox import OutboxServicer
 from svc_token.servicers.purchase import PurchaseServicer
 from svc_token.servicers.quota import QuotaServicer
 from svc_token.settings import TokenSettings
@@ -32,21 +34,27 @@ from svc_token.usecases.ask_bucket import AskBucket
 from svc_token.usecases.consume import Consume
 from svc_token.usecases.expire_orphans import BATCH as ORPHANS
 from svc_token.usecases.expire_orphans import ExpireOrphans
+from svc_token.usecases.hold_shards import HoldShards
 from svc_token.usecases.hold_tokens import HoldTokens
+from svc_token.usecases.member_caps import MemberCaps
+from svc_token.usecases.once import Once
 from svc_token.usecases.owner_roles import OwnerRoles
+from svc_token.usecases.parked_events import ListParked, RequeueParked
 from svc_token.usecases.providers import GetProviderQuota
 from svc_token.usecases.purchases import CreatePurchase, GetPurchase
 from svc_token.usecases.quotas import CreateOrgQuota, GetOrgQuota, GetQuota, UpdateOrgQuota
 from svc_token.usecases.rate_limits import GetRateLimit
-from svc_token.usecases.relay_outbox import BATCH as RELAYED
 from svc_token.usecases.relay_outbox import RelayOutbox
+from svc_token.usecases.reservations import BeginReservation, EndReservation, FindReservation
+from svc_token.usecases.reserve import ReserveTokens
 from svc_token.workers.loops import Loop
+from svc_token.workers.outbox_lag import OutboxLag
+from svc_token.workers.outbox_relay import OutboxRelay
 from svc_token.workers.saga_runner import SagaRunner
 
 RELAY_PAUSE_SECONDS = 0.25
 SWEEP_PAUSE_SECONDS = 5.0
-DEPTH_PAUSE_SECONDS = 5.0
-DEPTH = Gauge("outbox_depth", "Committed events that are not delivered yet.")
+LAG_PAUSE_SECONDS = 5.0
 
 
 @asynccontextmanager
@@ -72,6 +80,7 @@ async def build(context: Context[TokenSettings]) -> AsyncIterator[Parts]:
         providers = Providers(lambda: context.settings.current, clock=context.clock)
         stack.push_async_callback(providers.close)
         finisher = await stack.enter_async_context(Finisher().closing())
+        limits = LiveLimits(context.settings)
         yield _House(
             context=context,
             stores=stores,
@@ -80,8 +89,15 @@ async def build(context: Context[TokenSettings]) -> AsyncIterator[Parts]:
             denied=DeniedQueue(sink, topics),
             providers=providers,
             finisher=finisher,
-            limits=LiveLimits(context.settings),
+            limits=limits,
             roles=GrpcRoles(context.channel("auth"), context.clock),
+            once=Once(
+                keys=stores.keys,
+                limits=limits,
+                clock=context.clock,
+                ids=context.ids,
+                finisher=finisher,
+            ),
         ).parts()
 
 
@@ -98,6 +114,7 @@ class _House:
     finisher: Finisher
     limits: LiveLimits
     roles: GrpcRoles
+    once: Once
 
     def parts(self) -> Parts:
         """Servicers over use cases, the loops beside them, and REST over the servicers."""
@@ -106,12 +123,15 @@ class _House:
         servicers: tuple[Servicer, ...] = (
             self._quota(),
             self._consume(),
+            self._metering(),
+            self._member_caps(),
             self._purchase(sagas, runner.holder),
+            self._outbox(),
         )
         port = self.context.settings.current.token.http_port
         return Parts(
             servicers=servicers,
-            workers=(sagas.run, *(loop.run for loop in self._loops())),
+            workers=(sagas.run, self._relay(), *(loop.run for loop in self._loops())),
             http={port: self._http(servicers)},
             ready={"store": self.stores.ping},
         )
@@ -125,28 +145,66 @@ class _House:
         return QuotaServicer(
             get=GetQuota(pools=pools, limits=limits, owner_roles=self._owner_roles, clock=clock),
             get_org=GetOrgQuota(pools=pools, limits=limits, clock=clock),
-            create_org=CreateOrgQuota(pools=pools, limits=limits, clock=clock),
+            create_org=CreateOrgQuota(pools=pools, limits=limits, clock=clock, once=self.once),
             update_org=UpdateOrgQuota(pools=pools, limits=limits, clock=clock),
             clock=clock,
             version=version("leaky-tokens"),
         )
 
-    def _consume(self) -> ConsumeServicer:
-        consume = Consume(
-            ask_bucket=AskBucket(
-                buckets=self.buckets, limits=self.limits, clock=self.context.clock
-            ),
-            hold_tokens=HoldTokens(
-                ledger=self.stores.ledger,
-                limits=self.limits,
-                clock=self.context.clock,
-                ids=self.context.ids,
-                finisher=self.finisher,
-            ),
-            providers=self.providers,
+    @property
+    def _ask_bucket(self) -> AskBucket:
+        return AskBucket(buckets=self.buckets, limits=self.limits, clock=self.context.clock)
+
+    @property
+    def _hold_tokens(self) -> HoldTokens:
+        return HoldTokens(
+            ledger=self.stores.ledger,
+            limits=self.limits,
+            clock=self.context.clock,
+            ids=self.context.ids,
+            finisher=self.finisher,
+        )
+
+    @property
+    def _reserve(self) -> ReserveTokens:
+        return ReserveTokens(
+            ask_bucket=self._ask_bucket,
+            hold_tokens=self._hold_tokens,
             denied=self.denied,
             limits=self.limits,
             owner_roles=self._owner_roles,
+            clock=self.context.clock,
+            ids=self.context.ids,
+        )
+
+    def _metering(self) -> MeteringServicer:
+        pools, limits, finisher = self.stores.pools, self.limits, self.finisher
+        find = FindReservation(pools=pools, visibility=self.context.identity)
+        return MeteringServicer(
+            begin=BeginReservation(
+                reserve=self._reserve, pools=pools, limits=limits, finisher=finisher
+            ),
+            find=find,
+            end=EndReservation(
+                find=find,
+                hold_tokens=self._hold_tokens,
+                ask_bucket=self._ask_bucket,
+                owner_roles=self._owner_roles,
+                limits=limits,
+                finisher=finisher,
+            ),
+        )
+
+    def _member_caps(self) -> MemberCapServicer:
+        caps = MemberCaps(caps=self.stores.caps, limits=self.limits, clock=self.context.clock)
+        return MemberCapServicer(caps)
+
+    def _consume(self) -> ConsumeServicer:
+        consume = Consume(
+            reserve=self._reserve,
+            hold_tokens=self._hold_tokens,
+            providers=self.providers,
+            limits=self.limits,
             clock=self.context.clock,
             ids=self.context.ids,
             finisher=self.finisher,
@@ -194,8 +252,20 @@ class _House:
         longest = self.context.settings.current.token.saga.recovery_interval
         return min(longest, runner.idle_seconds())
 
+    def _outbox(self) -> OutboxServicer:
+        outbox = self.stores.outbox
+        return OutboxServicer(
+            list_parked=ListParked(outbox=outbox), requeue=RequeueParked(outbox=outbox)
+        )
+
+    def _relay(self) -> OutboxRelay:
+        clock = self.context.clock
+        hold = HoldShards(leases=self.stores.leases, clock=clock, holder=self.context.ids.new())
+        relay = RelayOutbox(outbox=self.stores.outbox, sink=self.sink, hold=hold, clock=clock)
+        return OutboxRelay(relay=relay, hold=hold, pause=RELAY_PAUSE_SECONDS)
+
     def _loops(self) -> tuple[Loop, ...]:
-        relay = RelayOutbox(outbox=self.stores.outbox, sink=self.sink)
+        measure = OutboxLag(outbox=self.stores.outbox, clock=self.context.clock)
         expire = ExpireOrphans(
             pools=self.stores.pools,
             ledger=self.stores.ledger,
@@ -203,21 +273,13 @@ class _House:
             clock=self.context.clock,
         )
 
-        async def relay_round() -> bool:
-            return await relay() == RELAYED
-
-        async def measure() -> bool:
-            DEPTH.set(await self.stores.outbox.depth())
-            return False
-
         async def expire_round() -> bool:
             return await expire() == ORPHANS
 
         return (
-            Loop(name="outbox relay", work=relay_round, pause=lambda: RELAY_PAUSE_SECONDS),
             Loop(name="denied events", work=self.denied.flush, pause=lambda: RELAY_PAUSE_SECONDS),
             Loop(name="sweeper", work=expire_round, pause=lambda: SWEEP_PAUSE_SECONDS),
-            Loop(name="outbox depth", work=measure, pause=lambda: DEPTH_PAUSE_SECONDS),
+            Loop(name="outbox lag", work=measure, pause=lambda: LAG_PAUSE_SECONDS),
         )
 
     def _http(self, servicers: tuple[Servicer, ...]) -> ASGIApp:

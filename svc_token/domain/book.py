@@ -74,8 +74,8 @@ class Book:
             case Buy():
                 self._buy(operation)
             case Emit():
-                self._answer(operation.answer)
-                self.events.append(operation.event)
+                self._claimed(operation.answer)
+                self._tell(operation.event, operation.answer)
         return None
 
     def _reserve(self, op: Reserve) -> Reservation:
@@ -125,9 +125,9 @@ class Book:
         reservation = self._find(op)
         if reservation.state is State.SETTLED and reservation.settled == op.tokens:
             return replace(reservation, repeated=True)
+        self._claimed(op.answer)
         if not reservation.state.may_settle:
             raise ReservationConflictError
-        self._answer(op.answer)
         pool = self.pools[reservation.pool].renewed(op.window)
         held = reservation.held
         if op.tokens <= held:
@@ -146,7 +146,7 @@ class Book:
         )
         pool = self._post(pool, op.window, op.now_us, note)
         self._change_of_member(reservation, op.tokens - held, op.window, op.now_us)
-        self.events.append(op.event)
+        self._tell(op.event, op.answer)
         return self._keep(reservation.ended(State.SETTLED, pool.remaining, settled=op.tokens))
 
     def _release(self, op: Release) -> Reservation:
@@ -182,8 +182,9 @@ class Book:
     def _open(self, op: Open) -> None:
         if op.pool in self.pools:
             raise PoolExistsError
-        self._answer(op.answer)
+        self._claimed(op.answer)
         self._opening(op.opened, op.opened.updated_us)
+        self._answer(op.answer)
 
     def _adjust(self, op: Adjust) -> None:
         if op.pool not in self.pools:
@@ -244,14 +245,19 @@ class Book:
         self.changed_pools.add(after.key)
         return after
 
-    def _answer(self, answer: Answer | None) -> None:
-        # First of all changes: who has lost the key must not charge beside who has it now.
-        if answer is None:
-            return
-        if self.claims.get(answer.key) != answer.id:
+    def _claimed(self, answer: Answer | None) -> None:
+        # Who has lost the key must not charge beside who has it now.
+        if answer is not None and self.claims.get(answer.key) != answer.id:
             raise ClaimLostError
-        del self.claims[answer.key]
-        self.answers.append(answer)
+
+    def _tell(self, event: Event, answer: Answer | None) -> None:
+        self.events.append(event)
+        self._answer(answer)
+
+    def _answer(self, answer: Answer | None) -> None:
+        if answer is not None:
+            del self.claims[answer.key]
+            self.answers.append(answer)
 
     def _keep(self, reservation: Reservation) -> Reservation:
         key = (reservation.pool.owner, reservation.id)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from svc_token.domain.owner import PoolKey
+from svc_token.domain.owner import OwnerKind, PoolKey
 from svc_token.domain.pool import Hold
 
 
@@ -49,6 +49,16 @@ class Reservation:
     end_remaining: int = 0
     bucket_us: int = 0
     repeated: bool = field(default=False, compare=False)
+
+    @property
+    def org_id(self) -> str | None:
+        """The organisation that pays; None when the user does."""
+        owner = self.pool.owner
+        return owner.id if owner.kind is OwnerKind.ORG else None
+
+    def is_for(self, user_id: str, tokens: int) -> bool:
+        """Whether a reservation of this content would be the same."""
+        return (self.user_id, self.hold.tokens) == (user_id, tokens)
 
     @property
     def held(self) -> int:

@@ -11,9 +11,10 @@ from mesh.rpc.call import Call
 from mesh.rpc.times import timestamp
 from svc_token.domain.bucket import Decision
 from svc_token.domain.spend import Spend
-from svc_token.usecases.consume import Consume, RateLimitedError
+from svc_token.usecases.consume import Consume
 from svc_token.usecases.providers import GetProviderQuota
 from svc_token.usecases.rate_limits import GetRateLimit
+from svc_token.usecases.reserve import RateLimitedError
 
 
 class ConsumeServicer:
@@ -47,7 +48,7 @@ class ConsumeServicer:
             raise AppError(
                 reason_pb2.REASON_RATE_LIMITED,
                 "rate limited",
-                details=(_response(refusal.decision, refusal.at_us, b""),),
+                details=(_response(refusal.decision, refusal.decision.at_us, b""),),
                 retry_after=refusal.decision.wait_seconds,
             ) from None
         return _response(spent.decision, spent.at_us, spent.answer)

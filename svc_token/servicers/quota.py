@@ -68,10 +68,16 @@ class QuotaServicer:
         )
 
     async def create_org_quota(
-        self, request: pb.CreateOrgQuotaRequest, _call: Call
+        self, request: pb.CreateOrgQuotaRequest, call: Call
     ) -> pb.CreateOrgQuotaResponse:
         """Makes an organisation's pool."""
-        view = await self._create_org(request.org_id, request.provider, request.total_tokens)
+        view = await self._create_org(
+            request.org_id,
+            request.provider,
+            request.total_tokens,
+            idempotency_key=request.idempotency_key or None,
+            principal=call.principal,
+        )
         return pb.CreateOrgQuotaResponse(quota=_org_quota(view))
 
     async def update_org_quota(

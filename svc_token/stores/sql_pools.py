@@ -65,6 +65,12 @@ class SqlPools:
 
         return await self._database.transact(work)
 
+    async def reservations(self, id_: str) -> Sequence[Reservation]:
+        """Those of this id, of whichever owners."""
+        query = select(RESERVATIONS).where(RESERVATIONS.c.id == id_)
+        rows = await self._database.query(lambda c: c.execute(query).all())
+        return [reservation_from(row) for row in rows]
+
     async def orphans(self, before_us: int, limit: int) -> Sequence[Reservation]:
         """Reservations whose time was up before a moment, oldest first."""
         query = (

@@ -46,5 +46,9 @@ class AskBucket:
         need be, never looser.
         """
         if decision.counted:
-            with suppress(AppError):
-                await self.buckets.refund(spend.bucket, spend.tokens, rule, taken_us=decision.at_us)
+            await self.refund(spend, rule, taken_us=decision.drains_us)
+
+    async def refund(self, spend: Spend, rule: BucketRule, *, taken_us: int) -> None:
+        """Gives back a spend's tokens, taken at a moment, as far as the bucket can be asked."""
+        with suppress(AppError):
+            await self.buckets.refund(spend.bucket, spend.tokens, rule, taken_us=taken_us)

@@ -10,9 +10,18 @@ from leaky.common.v1 import reason_pb2
 from mesh.clock import Clock, Ids
 from mesh.errors import AppError
 from mesh.finisher import Finisher
+from svc_token.domain.bucket import Decision
+from svc_token.domain.entry import Provenance
+from svc_token.domain.idempotency import Answer
+from svc_token.domain.member import MemberCapExceededError
 from svc_token.domain.operations import Emit, Operation, Release, Reserve, Settle
 from svc_token.domain.owner import OwnerKind
 from svc_token.domain.pool import InsufficientTokensError
+from svc_token.domain.reservation import (
+    Reservation,
+    ReservationConflictError,
+    ReservationNotFoundError,
+)
 from svc_token.domain.spend import Spend
 from svc_token.ports import Ledger, Limits
 from svc_token.usecases.insist import insist, passing
@@ -36,45 +45,47 @@ class HoldTokens:
     ids: Ids
     finisher: Finisher
 
-    async def __call__(self, spend: Spend, roles: frozenset[str]) -> str | None:
-        """The hold's id, None where quotas are not enforced. Raises AppError INSUFFICIENT_QUOTA."""
-        if not self.limits.quotas_enforced:
-            return None
+    async def __call__(
+        self, spend: Spend, roles: frozenset[str], decision: Decision, *, id_: str, ttl_us: int
+    ) -> Reservation:
+        """The reservation, which is `repeated` when the id has one already.
+
+        Raises AppError INSUFFICIENT_QUOTA, MEMBER_CAP_EXCEEDED or RESERVATION_CONFLICT.
+        """
         now = self.clock.now_us()
         personal = spend.pool.owner.kind is OwnerKind.USER
         reserve = Reserve(
-            id=self.ids.new(),
+            id=id_,
             pool=spend.pool,
             user_id=spend.user_id,
             tokens=spend.tokens,
             allowance=self.limits.allowance(roles) if personal else None,
             window=self.limits.window(now),
             now_us=now,
-            expires_us=now + self.limits.hold_us,
+            expires_us=now + ttl_us,
+            bucket_us=decision.at_us if decision.counted else 0,
         )
-        try:
-            await self.ledger.submit(reserve)
-        except InsufficientTokensError:
-            raise AppError(
-                reason_pb2.REASON_INSUFFICIENT_QUOTA, "insufficient token quota"
-            ) from None
-        return reserve.id
+        return await self._submit(reserve)
 
-    async def release(self, hold: str | None, spend: Spend) -> None:
+    async def release(self, hold: str, spend: Spend) -> Reservation:
         """Lets go of all of it. Raises AppError when the call's time is up first."""
-        if hold is None:
-            return
         now = self.clock.now_us()
         window = self.limits.window(now)
-        await self._do(Release(id=hold, pool=spend.pool, window=window, now_us=now))
+        return await self._end(Release(id=hold, pool=spend.pool, window=window, now_us=now))
 
-    async def settle(self, hold: str | None, spend: Spend) -> None:
-        """Charges all of it, and tells of it. Raises AppError when the call's time is up first."""
+    async def settle(
+        self,
+        hold: str,
+        spend: Spend,
+        *,
+        provenance: Provenance = Provenance.EXACT,
+        answer: Answer | None = None,
+    ) -> Reservation:
+        """Charges what was spent, and tells of it; keeps `answer` in the same step.
+
+        Raises AppError when the call's time is up first.
+        """
         now = self.clock.now_us()
-        if hold is None:
-            event = spend.event(self.ids.new(), now, reason=UNENFORCED)
-            await self._do(Emit(event=event))
-            return
         settle = Settle(
             id=hold,
             pool=spend.pool,
@@ -82,12 +93,25 @@ class HoldTokens:
             event=spend.event(self.ids.new(), now),
             window=self.limits.window(now),
             now_us=now,
+            provenance=provenance,
+            answer=answer,
         )
-        await self._do(settle)
+        return await self._end(settle)
 
-    async def _do(self, operation: Operation) -> None:
+    async def tell(self, spend: Spend, *, answer: Answer | None = None) -> None:
+        """Tells of tokens that were spent while no quota is enforced."""
+        event = spend.event(self.ids.new(), self.clock.now_us(), reason=UNENFORCED)
+        await self._do(Emit(event=event, answer=answer))
+
+    async def _end(self, operation: Settle | Release) -> Reservation:
+        reservation = await self._do(operation)
+        if reservation is None:
+            raise RuntimeError("a reservation ended without an answer")
+        return reservation
+
+    async def _do(self, operation: Operation) -> Reservation | None:
         try:
-            await insist(lambda: self.ledger.submit(operation))
+            return await insist(lambda: self._submit_any(operation))
         except AppError as error:
             if not passing(error):
                 raise
@@ -99,3 +123,30 @@ class HoldTokens:
     async def _do_later(self, operation: Operation) -> None:
         with UNFINISHED.track_inprogress():
             await insist(lambda: self.ledger.submit(operation), seconds=math.inf)
+
+    async def _submit(self, reserve: Reserve) -> Reservation:
+        reservation = await self._submit_any(reserve)
+        if reservation is None:
+            raise RuntimeError("a reservation began without an answer")
+        return reservation
+
+    async def _submit_any(self, operation: Operation) -> Reservation | None:
+        try:
+            return await self.ledger.submit(operation)
+        except tuple(_REFUSALS) as refusal:
+            reason, message = _REFUSALS[type(refusal)]
+            raise AppError(reason, message) from None
+
+
+_REFUSALS: dict[type[Exception], tuple[reason_pb2.Reason.ValueType, str]] = {
+    InsufficientTokensError: (reason_pb2.REASON_INSUFFICIENT_QUOTA, "insufficient token quota"),
+    MemberCapExceededError: (
+        reason_pb2.REASON_MEMBER_CAP_EXCEEDED,
+        "the member's share of the organisation's tokens is used up",
+    ),
+    ReservationConflictError: (
+        reason_pb2.REASON_RESERVATION_CONFLICT,
+        "the reservation has other content, or has ended otherwise",
+    ),
+    ReservationNotFoundError: (reason_pb2.REASON_RESERVATION_NOT_FOUND, "no such reservation"),
+}

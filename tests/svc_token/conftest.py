@@ -34,6 +34,7 @@ from svc_token.usecases.ask_bucket import AskBucket
 from svc_token.usecases.consume import Consume
 from svc_token.usecases.hold_tokens import HoldTokens
 from svc_token.usecases.owner_roles import OwnerRoles
+from svc_token.usecases.reserve import ReserveTokens
 from tests.parts.postgresql import store_url
 from tests.parts.urls import POSTGRESQL, backends
 
@@ -157,19 +158,28 @@ class House:
         self.buckets = MemoryBuckets(self.clock, 6 * 3_600_000_000)
         self.denied = DeniedQueue(self.receiver, TOPICS)
         self.owner_roles = OwnerRoles(roles=self.roles)
-        self.consume = Consume(
-            ask_bucket=AskBucket(buckets=self.buckets, limits=self.limits, clock=self.clock),
-            hold_tokens=HoldTokens(
-                ledger=self.ledger,
-                limits=self.limits,
-                clock=self.clock,
-                ids=self.ids,
-                finisher=self.finisher,
-            ),
-            providers=self.providers,
+        self.ask_bucket = AskBucket(buckets=self.buckets, limits=self.limits, clock=self.clock)
+        self.hold_tokens = HoldTokens(
+            ledger=self.ledger,
+            limits=self.limits,
+            clock=self.clock,
+            ids=self.ids,
+            finisher=self.finisher,
+        )
+        self.reserve = ReserveTokens(
+            ask_bucket=self.ask_bucket,
+            hold_tokens=self.hold_tokens,
             denied=self.denied,
             limits=self.limits,
             owner_roles=self.owner_roles,
+            clock=self.clock,
+            ids=self.ids,
+        )
+        self.consume = Consume(
+            reserve=self.reserve,
+            hold_tokens=self.hold_tokens,
+            providers=self.providers,
+            limits=self.limits,
             clock=self.clock,
             ids=self.ids,
             finisher=self.finisher,
@@ -191,7 +201,7 @@ class House:
 
     async def used(self, user_id: str = USER, roles: frozenset[str] = frozenset()) -> int:
         """Tokens in the user's bucket."""
-        rule = self.limits.bucket(roles)
+        rule = self.limits.bucket(roles, "openai")
         return (await self.buckets.peek(spend(user_id=user_id).bucket, rule)).used
 
     async def held(self) -> int:

@@ -54,7 +54,8 @@ def decided(decision: str) -> float:
 
 async def consume(house: House, buckets: Buckets, what: Spend) -> Spent:
     asking = AskBucket(buckets=buckets, limits=house.limits, clock=house.clock)
-    return await replace(house.consume, ask_bucket=asking)(what, principal())
+    reserve = replace(house.reserve, ask_bucket=asking)
+    return await replace(house.consume, reserve=reserve)(what, principal())
 
 
 async def test_closed_nothing_is_spent_and_nothing_told(house: House, away: Buckets) -> None:

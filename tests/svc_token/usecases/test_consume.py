@@ -11,7 +11,7 @@ from mesh.rpc.call import CURRENT, Call
 from mesh.rpc.method import methods_of
 from svc_token.domain.owner import Owner, PoolKey
 from svc_token.domain.pool import Pool
-from svc_token.usecases.consume import RateLimitedError
+from svc_token.usecases.reserve import RateLimitedError
 from tests.svc_token.conftest import ANSWER, ORG, OTHER, USER, House, principal, spend
 
 pytestmark = pytest.mark.anyio

@@ -8,7 +8,7 @@ from svc_token.domain.operations import Operation, Release, Settle
 from svc_token.domain.reservation import Reservation, State
 from svc_token.ports import Ledger
 from svc_token.usecases.expire_orphans import ExpireOrphans
-from tests.svc_token.conftest import House, spend
+from tests.svc_token.conftest import House, principal, spend
 
 pytestmark = pytest.mark.anyio
 NOBODY: frozenset[str] = frozenset()
@@ -24,9 +24,11 @@ def sweeper(house: House, ledger: Ledger | None = None) -> ExpireOrphans:
 
 
 async def hold(house: House, tokens: int) -> str:
-    held = await house.consume.hold_tokens(spend(tokens=tokens), NOBODY)
-    assert held is not None
-    return held
+    held = await house.reserve(
+        spend(tokens=tokens), principal(), id_=house.ids.new(), ttl_us=house.limits.hold_us
+    )
+    assert held.reservation is not None
+    return held.reservation.id
 
 
 async def test_a_hold_is_freed_when_its_time_is_up_and_not_before(house: House) -> None:
@@ -46,7 +48,7 @@ async def test_a_settle_that_comes_after_the_sweeper_is_charged_once(house: Hous
     house.clock.pass_seconds(60)
     await sweeper(house)()
     for _ in range(2):
-        await house.consume.hold_tokens.settle(held, spend(tokens=70))
+        await house.hold_tokens.settle(held, spend(tokens=70))
     assert await house.left() == 99_930
     assert len(await house.told()) == 1
 
