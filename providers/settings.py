@@ -80,7 +80,7 @@ class HasProviders(Protocol):
     """Settings of a service that calls providers."""
 
     @property
-    def providers(self) -> dict[str, ProviderSettings]:
+    def providers(self) -> Mapping[str, ProviderSettings]:
         """By name."""
         ...
 

@@ -6,10 +6,12 @@ other has spent. They share one arithmetic here; a fixed window forgets
 everything when it ends.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 MICRO = 1_000_000
+# The year 2255; what a Redis script counts exactly.
+FAR_US = 2**53 - 1
 
 
 class Strategy(StrEnum):
@@ -32,7 +34,13 @@ class BucketRule:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What is in a bucket, in micro-tokens, as of a moment (or of a window's start)."""
+    """What is in a bucket, in micro-tokens, as of a moment.
+
+    It does not say by which rule it was filled. After a change of rule it is read by
+    the new one, as if that had filled it at the moment of the last call: it drains
+    from then on, or counts in that moment's window. So no change is a refill, and
+    none keeps anybody out for longer than the new rule does.
+    """
 
     used: int = 0
     at_us: int = 0
@@ -43,6 +51,7 @@ class Decision:
     """The answer at a moment, in tokens; `wait_us` until the same would fit, 0 when it did.
 
     `counted` is False when no bucket could be asked: then nothing was taken.
+    `drains_us` is when what was taken begins to drain, behind what was in the bucket.
     """
 
     at_us: int
@@ -52,6 +61,7 @@ class Decision:
     remaining: int
     wait_us: int
     counted: bool = True
+    drains_us: int = 0
 
     @property
     def wait_seconds(self) -> int:
@@ -61,16 +71,28 @@ class Decision:
 
 def settle_to(level: Level, now_us: int, rule: BucketRule) -> Level:
     """The level at a later moment, with nothing taken. A clock that went back changes nothing."""
-    if rule.strategy is Strategy.FIXED_WINDOW:
-        start = now_us - now_us % rule.window_us
-        return level if level.at_us >= start else Level(0, start)
     if now_us <= level.at_us:
         return level
-    drained = rule.rate * (now_us - level.at_us) // MICRO
-    if drained == 0 and level.used:
-        # Too soon for a whole micro-token: keep the moment, or slow rates would never drain.
-        return level
-    return Level(max(0, level.used - drained), now_us)
+    if rule.strategy is Strategy.FIXED_WINDOW:
+        return Level(level.used if level.at_us >= _start(now_us, rule) else 0, now_us)
+    drained, rest = divmod(rule.rate * (now_us - level.at_us), MICRO)
+    if drained >= level.used:
+        return Level(0, now_us)
+    # The time that made no whole micro-token yet still counts, or a slow bucket would
+    # drain the slower the more often it is asked.
+    return Level(level.used - drained, now_us - rest // rule.rate)
+
+
+def drained_us(level: Level, rule: BucketRule) -> int:
+    """The moment from which on the bucket is as good as a new one."""
+    if rule.strategy is Strategy.FIXED_WINDOW:
+        return _start(level.at_us, rule) + rule.window_us
+    return level.at_us - (-level.used * MICRO // rule.rate)
+
+
+def _start(moment_us: int, rule: BucketRule) -> int:
+    """When the window of a moment began."""
+    return moment_us - moment_us % rule.window_us
 
 
 def take(level: Level, cost: int, now_us: int, rule: BucketRule) -> tuple[Level, Decision]:
@@ -80,8 +102,9 @@ def take(level: Level, cost: int, now_us: int, rule: BucketRule) -> tuple[Level,
     wait_us = _wait(level, cost, now_us, rule)
     if wait_us:
         return level, _decision(level, now_us, rule, wait_us)
-    level = Level(level.used + cost * MICRO, level.at_us)
-    return level, _decision(level, now_us, rule, 0)
+    taken = Level(level.used + cost * MICRO, level.at_us)
+    decision = _decision(taken, now_us, rule, 0)
+    return taken, replace(decision, drains_us=_drains_us(level, now_us, rule))
 
 
 def check_cost(cost: int, rule: BucketRule) -> None:
@@ -104,11 +127,26 @@ def uncounted(now_us: int, rule: BucketRule) -> Decision:
 
 
 def refund(level: Level, cost: int, taken_us: int, now_us: int, rule: BucketRule) -> Level:
-    """Puts back what a `take` took at a moment; a window that has ended owes nothing."""
+    """Puts back what a `take` took at a moment, but for what may have drained since.
+
+    Drained twice, it would be room for a burst above the capacity. A window that has
+    ended owes nothing. What is undone at once may tell `drains_us` as the moment: then
+    all of it is put back that is in the bucket, of any number of takes at once.
+    """
     level = settle_to(level, now_us, rule)
-    if rule.strategy is Strategy.FIXED_WINDOW and taken_us < level.at_us:
-        return level
-    return Level(max(0, level.used - cost * MICRO), level.at_us)
+    if rule.strategy is Strategy.FIXED_WINDOW:
+        gone = 0 if _start(level.at_us, rule) <= taken_us <= level.at_us else cost * MICRO
+    else:
+        # One more for what is rounded.
+        gone = rule.rate * (now_us - taken_us) // MICRO + 1 if now_us > taken_us else 0
+    back = max(0, cost * MICRO - gone)
+    return Level(max(0, level.used - back), level.at_us)
+
+
+def _drains_us(level: Level, now_us: int, rule: BucketRule) -> int:
+    if rule.strategy is Strategy.FIXED_WINDOW:
+        return now_us
+    return min(level.at_us + level.used * MICRO // rule.rate, FAR_US)
 
 
 def peek(level: Level, now_us: int, rule: BucketRule) -> Decision:
@@ -122,8 +160,7 @@ def _wait(level: Level, cost: int, now_us: int, rule: BucketRule) -> int:
     if over <= 0:
         return 0
     if rule.strategy is Strategy.FIXED_WINDOW:
-        at_us = max(level.at_us, now_us)
-        return at_us - at_us % rule.window_us + rule.window_us - now_us
+        return _start(max(level.at_us, now_us), rule) + rule.window_us - now_us
     waited = max(0, now_us - level.at_us)
     return max(1, -(-over * MICRO // rule.rate) - waited)
 

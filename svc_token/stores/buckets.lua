@@ -9,7 +9,7 @@
 -- ARGV     verb (take, refund, peek), cost and capacity in tokens, the rate in
 --          tokens a second and the micro-tokens beside them, the window in us (0:
 --          the bucket drains steadily), the moment of what is refunded, the time to
---          live in ms, and now in us ("": this server's clock)
+--          live of an idle bucket in ms, and now in us ("": this server's clock)
 -- Answers  "USED AT NOW": the level as it was settled to now, before the verb.
 
 local MICRO = 1000000
@@ -17,7 +17,7 @@ local MICRO = 1000000
 local verb, now = ARGV[1], tonumber(ARGV[9])
 local cost, capacity = tonumber(ARGV[2]), tonumber(ARGV[3])
 local rate, rate_micros = tonumber(ARGV[4]), tonumber(ARGV[5])
-local window, taken, ttl = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+local window, taken, ttl = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 
 if not now then
   local time = redis.call('TIME')
@@ -52,31 +52,49 @@ local function drained(elapsed)
   return whole, small % MICRO
 end
 
+local function start(moment)
+  return moment - moment % window
+end
+
 local function settle()
-  if window > 0 then
-    local start = now - now % window
-    if at < start then
-      tokens, micros, at = 0, 0, start
-    end
-    return
-  end
   if now <= at then
     return
   end
-  local whole, small = drained(now - at)
-  if whole == 0 and small == 0 and (tokens > 0 or micros > 0) then
-    -- Too soon for a whole micro-token: the moment stays, or slow rates would never drain.
+  if window > 0 then
+    if at < start(now) then
+      tokens, micros = 0, 0
+    end
+    at = now
     return
   end
+  local elapsed = now - at
+  local whole, small = drained(elapsed)
   at = now
   if whole > tokens or (whole == tokens and small >= micros) then
     tokens, micros = 0, 0
     return
   end
+  if rate == 0 then
+    -- The time that made no whole micro-token yet; at a token a second and more it is none.
+    at = now - math.floor(rate_micros * (elapsed % MICRO) % MICRO / rate_micros)
+  end
   tokens, micros = tokens - whole, micros - small
   if micros < 0 then
     tokens, micros = tokens - 1, micros + MICRO
   end
+end
+
+-- How long it is kept, in ms: until it is empty, as to forget it earlier would fill it up.
+local function kept()
+  local ms
+  if window > 0 then
+    ms = (start(at) + window - now) / 1000
+  else
+    ms = (tokens + micros / MICRO) / (rate + rate_micros / MICRO) * 1000 + (at - now) / 1000
+  end
+  -- A double's last digit is rounded; more than 2^53 ms (285,000 years) are not asked for.
+  ms = math.ceil(ms * (1 + 2 ^ -50)) + 1
+  return string.format('%.0f', math.min(math.max(ms, ttl), 2 ^ 53))
 end
 
 settle()
@@ -89,11 +107,24 @@ if verb == 'take' then
   if filled < capacity or (filled == capacity and micros == 0) then
     tokens = filled
   end
-elseif window == 0 or taken >= at then
-  tokens = tokens - cost
-  if tokens < 0 then
-    tokens, micros = 0, 0
+else
+  -- What may have drained since is not put back, one micro-token more for what is rounded.
+  local gone, gone_micros = 0, 0
+  if window > 0 then
+    gone = (taken < start(at) or taken > at) and cost or 0
+  elseif now > taken then
+    gone, gone_micros = drained(now - taken)
+    gone_micros = gone_micros + 1
+  end
+  if gone < cost then
+    tokens, micros = tokens - (cost - gone), micros + gone_micros
+    if micros >= MICRO then
+      tokens, micros = tokens + 1, micros - MICRO
+    end
+    if tokens < 0 then
+      tokens, micros = 0, 0
+    end
   end
 end
-redis.call('SET', KEYS[1], text(), 'PX', ttl)
+redis.call('SET', KEYS[1], text(), 'PX', kept())
 return answer

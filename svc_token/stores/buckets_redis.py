@@ -24,7 +24,9 @@ SCRIPT = Path(__file__).with_name("buckets.lua").read_text()
 
 
 class RedisBuckets:
-    """Idle buckets go after `ttl_us`. Time is Redis' own, unless a clock is given for tests.
+    """Buckets idle for `ttl_us` go, once they are empty.
+
+    Time is Redis' own, unless a clock is given for tests.
 
     A take whose answer was lost may have happened: the bucket is then stricter
     than it need be, never looser.

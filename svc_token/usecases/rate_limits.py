@@ -25,5 +25,6 @@ class GetRateLimit:
         That does not depend on whether calls go on then: nobody knows how it stands.
         """
         self.limits.provider(provider)
-        rule = self.limits.bucket(await self.owner_roles(user_id, principal))
+        roles = await self.owner_roles(user_id, principal)
+        rule = self.limits.bucket(roles, provider)
         return rule.strategy, await self.buckets.peek(bucket_key(user_id, provider), rule)

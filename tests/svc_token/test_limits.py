@@ -29,7 +29,7 @@ def limits_of(data: Path, **env: str) -> LiveLimits:
 
 def test_the_defaults_are_the_documented_ones(tmp_path: Path) -> None:
     limits = limits_of(tmp_path)
-    user, admin = limits.bucket(frozenset({"USER"})), limits.bucket(frozenset({"ADMIN"}))
+    user, admin = (limits.bucket(frozenset({role}), "openai") for role in ("USER", "ADMIN"))
     assert (user.strategy, user.capacity, user.rate) == (Strategy.LEAKY_BUCKET, 1000, 10_000_000)
     assert (user.window_us, admin.capacity, admin.rate) == (60_000_000, 2000, 20_000_000)
     assert limits.allowance(frozenset({"USER"})) == 100_000
@@ -62,7 +62,7 @@ def test_multiplied_capacities_are_whole_and_at_least_one(
         LEAKY_TOKEN_BUCKET_CAPACITY=capacity,
         LEAKY_TOKEN_TIERS_LEVELS_USER_BUCKET_CAPACITY_MULTIPLIER=multiplier,
     )
-    assert limits.bucket(NOBODY).capacity == expected
+    assert limits.bucket(NOBODY, "openai").capacity == expected
 
 
 @pytest.mark.parametrize(
@@ -77,13 +77,13 @@ def test_leak_rates_may_be_fractions_and_never_stand_still(
         LEAKY_TOKEN_BUCKET_LEAK_RATE_PER_SECOND=rate,
         LEAKY_TOKEN_TIERS_LEVELS_USER_BUCKET_LEAK_RATE_MULTIPLIER=multiplier,
     )
-    assert limits.bucket(NOBODY).rate == expected
+    assert limits.bucket(NOBODY, "openai").rate == expected
 
 
 def test_every_live_setting_is_seen_at_the_next_question(tmp_path: Path) -> None:
     live = read(tmp_path)
     limits = LiveLimits(live)
-    assert limits.bucket(NOBODY).capacity == 1000
+    assert limits.bucket(NOBODY, "openai").capacity == 1000
     live.apply(
         {
             "token.bucket.strategy": "FIXED_WINDOW",
@@ -97,7 +97,7 @@ def test_every_live_setting_is_seen_at_the_next_question(tmp_path: Path) -> None
             "token.saga.simulate-failure": "true",
         }
     )
-    rule = limits.bucket(NOBODY)
+    rule = limits.bucket(NOBODY, "openai")
     assert (rule.strategy, rule.capacity, rule.window_us) == (Strategy.FIXED_WINDOW, 7, 5_000_000)
     assert (limits.allowance(NOBODY), limits.allowance(frozenset({"USER", "GOLD"}))) == (3, 9)
     assert (limits.quotas_enforced, limits.purchases_enabled, limits.purchases_fail) == (
@@ -107,11 +107,44 @@ def test_every_live_setting_is_seen_at_the_next_question(tmp_path: Path) -> None
     )
 
 
+def test_a_provider_s_bucket_is_over_the_general_one_and_the_tier_s_over_both(
+    tmp_path: Path,
+) -> None:
+    live = read(tmp_path)
+    limits = LiveLimits(live)
+    live.apply(
+        {
+            "token.bucket.capacity": "100",
+            "providers.openai.bucket.strategy": "FIXED_WINDOW",
+            "providers.openai.bucket.window-seconds": "5",
+            "providers.gemini.bucket.capacity": "30",
+            "providers.gemini.bucket.leak-rate-per-second": "0.5",
+            "token.tiers.levels.ADMIN.bucket-strategy": "TOKEN_BUCKET",
+        }
+    )
+    admin = frozenset({"ADMIN"})
+    openai, gemini, qwen = (limits.bucket(NOBODY, name) for name in ("openai", "gemini", "qwen"))
+    assert (openai.strategy, openai.window_us) == (Strategy.FIXED_WINDOW, 5_000_000)
+    assert (openai.capacity, openai.rate) == (100, 10_000_000)
+    assert (gemini.strategy, gemini.window_us) == (Strategy.LEAKY_BUCKET, 60_000_000)
+    assert (gemini.capacity, gemini.rate) == (30, 500_000)
+    assert qwen == limits.bucket(NOBODY, "of nobody")
+    assert (qwen.strategy, qwen.capacity) == (Strategy.LEAKY_BUCKET, 100)
+    # The tier's strategy at every provider, its multipliers times what each provider says.
+    told = [limits.bucket(admin, name) for name in ("openai", "gemini", "qwen")]
+    assert {rule.strategy for rule in told} == {Strategy.TOKEN_BUCKET}
+    assert [rule.capacity for rule in told] == [200, 60, 200]
+    assert [rule.rate for rule in told] == [20_000_000, 1_000_000, 20_000_000]
+    assert told[0].window_us == 5_000_000
+    live.apply({})
+    assert limits.bucket(admin, "openai").strategy is Strategy.LEAKY_BUCKET
+
+
 def test_a_default_tier_that_is_none_changes_nothing(tmp_path: Path) -> None:
     live = read(tmp_path)
     limits = LiveLimits(live)
     live.apply({"token.tiers.default-tier": "PLATINUM", "token.bucket.capacity": "7"})
-    assert limits.bucket(NOBODY).capacity == 1000
+    assert limits.bucket(NOBODY, "openai").capacity == 1000
     with pytest.raises(SettingsError):
         read(tmp_path, LEAKY_TOKEN_TIERS_DEFAULT_TIER="PLATINUM")
 
@@ -132,6 +165,11 @@ def test_the_window_is_not_live(tmp_path: Path) -> None:
         ("TOKEN_BUCKET_STRATEGY", "SIEVE"),
         ("TOKEN_BUCKET_WINDOW_SECONDS", "0"),
         ("TOKEN_TIERS_LEVELS_USER_QUOTA_MAX_TOKENS", "-1"),
+        ("TOKEN_TIERS_LEVELS_USER_BUCKET_STRATEGY", "SIEVE"),
+        ("PROVIDERS_OPENAI_BUCKET_STRATEGY", "SIEVE"),
+        ("PROVIDERS_OPENAI_BUCKET_CAPACITY", "0"),
+        ("PROVIDERS_OPENAI_BUCKET_LEAK_RATE_PER_SECOND", "0"),
+        ("PROVIDERS_OPENAI_BUCKET_WINDOW_SECONDS", "0"),
         ("TOKEN_QUOTA_WINDOW", "500ms"),
         ("TOKEN_SAGA_RECOVERY_INTERVAL", "0"),
     ],

@@ -17,11 +17,12 @@ from svc_token.stores.buckets_redis import SCRIPT, RedisBuckets
 from tests.parts.redis import corner
 from tests.parts.urls import REDIS, backends
 from tests.svc_token.conftest import HandClock
+from tests.svc_token.stores.admitted import Admitted, too_much
 
 pytestmark = pytest.mark.anyio
 RULE = BucketRule(strategy=Strategy.LEAKY_BUCKET, capacity=10, rate=MICRO, window_us=60 * MICRO)
 KEY = "bucket:{a}:openai"
-OTHER = "bucket:{b}:openai"
+OTHER, SLOW = "bucket:{b}:openai", "bucket:{c}:openai"
 TTL_US = 60 * MICRO
 Opened = AbstractAsyncContextManager[Buckets]
 
@@ -131,13 +132,88 @@ async def test_callers_at_once_get_exactly_what_fits(buckets: Buckets) -> None:
     assert (await buckets.peek(KEY, rule)).used == 98
 
 
-async def test_an_idle_bucket_is_forgotten(as_wired: Buckets) -> None:
-    hardly = replace(RULE, rate=1)
-    assert (await as_wired.take(KEY, 10, hardly)).used == 10
+async def test_an_idle_bucket_is_forgotten_when_it_is_empty_and_not_before(
+    as_wired: Buckets,
+) -> None:
+    # A tenth of a second to drain, twice that is the time to live; the other takes months.
+    soon, hardly = replace(RULE, rate=100 * MICRO), replace(RULE, rate=1)
+    await as_wired.take(KEY, 10, soon)
+    await as_wired.take(SLOW, 10, hardly)
     async with asyncio.timeout(10):
+        # By a rule that does not drain at all in that time: it was forgotten, not emptied.
         while (await as_wired.peek(KEY, hardly)).used:
-            await as_wired.take(OTHER, 1, RULE)
+            await as_wired.take(OTHER, 1, replace(RULE, capacity=MICRO))
             await asyncio.sleep(0.01)
+    assert not (await as_wired.take(SLOW, 1, hardly)).allowed
+
+
+async def test_forgetting_admits_no_more_than_the_rule(clock: HandClock) -> None:
+    buckets = MemoryBuckets(clock, MICRO)
+    rules = {strategy: replace(RULE, strategy=strategy) for strategy in Strategy}
+    rules[Strategy.FIXED_WINDOW] = replace(rules[Strategy.FIXED_WINDOW], window_us=30 * MICRO)
+    admitted: dict[Strategy, list[Admitted]] = {strategy: [] for strategy in Strategy}
+    for _ in range(40):
+        for strategy, rule in rules.items():
+            while (decision := await buckets.take(strategy, 1, rule)).allowed:
+                admitted[strategy].append((decision.at_us, 1))
+        # Idle for longer than the time to live; another bucket's call clears up.
+        clock.now += 3 * MICRO
+        await buckets.take(OTHER, 1, RULE)
+    for strategy, rule in rules.items():
+        assert too_much(admitted[strategy], rule) == 0
+
+
+async def test_a_refund_is_of_what_has_not_drained(buckets: Buckets, clock: HandClock) -> None:
+    first = await buckets.take(KEY, 10, RULE)
+    clock.now += 10 * MICRO
+    await buckets.take(KEY, 10, RULE)
+    await buckets.refund(KEY, 10, RULE, taken_us=first.at_us)
+    assert not (await buckets.take(KEY, 1, RULE)).allowed
+
+
+async def test_what_is_undone_at_once_is_put_back_whole_though_time_has_passed(
+    buckets: Buckets, clock: HandClock
+) -> None:
+    # 5 are there to stay; the others come, and all go again half a second later.
+    await buckets.take(KEY, 5, RULE)
+    for _ in range(8):
+        taken = [await buckets.take(KEY, 1, RULE) for _ in range(5)]
+        clock.now += MICRO // 2
+        for one in taken:
+            await buckets.refund(KEY, 1, RULE, taken_us=one.drains_us)
+    assert (await buckets.peek(KEY, RULE)).used == 1
+
+
+@pytest.mark.parametrize("before", list(Strategy))
+@pytest.mark.parametrize("after", list(Strategy))
+async def test_a_change_of_strategy_neither_fills_a_bucket_up_nor_shuts_anybody_out(
+    buckets: Buckets, clock: HandClock, before: Strategy, after: Strategy
+) -> None:
+    # At a window's end, where a level that counted from its start would have drained.
+    clock.now += -clock.now % RULE.window_us + 58 * MICRO
+    was, becomes = replace(RULE, strategy=before), replace(RULE, strategy=after)
+    await buckets.take(KEY, 10, was)
+    clock.now += MICRO
+    refused = await buckets.take(KEY, 10, becomes)
+    assert not refused.allowed
+    # Never longer than a full bucket of the new rule lasts.
+    assert 0 < refused.wait_us <= {after: 10 * MICRO, Strategy.FIXED_WINDOW: MICRO}[after]
+    clock.now += refused.wait_us
+    assert (await buckets.take(KEY, 10, becomes)).allowed
+
+
+async def test_a_strategy_that_changes_all_the_time_admits_as_much_as_one_of_them(
+    buckets: Buckets, clock: HandClock
+) -> None:
+    rules = [replace(RULE, strategy=strategy) for strategy in Strategy]
+    clock.now += -clock.now % RULE.window_us
+    begun, admitted = clock.now, 0
+    for number in range(58):
+        while (await buckets.take(KEY, 1, rules[number % len(rules)])).allowed:
+            admitted += 1
+        clock.now += MICRO
+    assert clock.now - begun < RULE.window_us
+    assert admitted <= 10 + 58
 
 
 async def test_time_is_now(as_wired: Buckets) -> None:
