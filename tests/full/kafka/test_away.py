@@ -13,6 +13,7 @@ import pytest
 import structlog.testing
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
+from mesh.clock import SystemClock
 from mesh.errors import AppError
 from mesh.storage.kafka import REQUEST_SECONDS
 from svc_analytics.ports import UsageStore
@@ -21,12 +22,12 @@ from svc_token.ports import EventSink
 from svc_token.stores import TOKEN_STORES
 from svc_token.stores.denied_queue import DeniedQueue
 from svc_token.stores.stores import TokenStores
-from svc_token.usecases.relay_outbox import RelayOutbox
 from svc_token.workers.loops import Loop
 from tests.full.kafka.carrying import consuming, event, row, sink_to, source_of, stored
 from tests.parts.kafka import Corner, corner, until
 from tests.parts.native import NativePart, free_ports, native_part
 from tests.parts.urls import KAFKA, url
+from tests.svc_token.relaying import relay_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(not url(KAFKA), reason="no Kafka runs")]
 PAUSE_SECONDS = 0.25
@@ -86,7 +87,7 @@ class Load:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Load"]:
-        relay = RelayOutbox(outbox=self.stores.outbox, sink=self.sink)
+        relay = relay_of(self.stores.outbox, self.stores.leases, self.sink, SystemClock())
 
         async def work() -> bool:
             return await relay() > 0

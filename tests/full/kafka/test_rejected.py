@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from mesh.clock import SystemClock
 from svc_token.domain.events import OutboxRow
 from svc_token.domain.operations import Emit
 from svc_token.ports import RejectedBatchError
 from svc_token.stores import TOKEN_STORES
-from svc_token.usecases.relay_outbox import RelayOutbox
 from tests.full.kafka.carrying import event, row, sink_to
 from tests.parts.kafka import Corner, records
 from tests.parts.urls import KAFKA, url
+from tests.svc_token.relaying import relay_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(not url(KAFKA), reason="no Kafka runs")]
 SMALL = 2_000
@@ -66,7 +67,7 @@ async def test_the_relay_parks_what_kafka_never_takes_and_sends_all_else(
     async with TOKEN_STORES.open(url, topics=kafka.topics) as stores, sink_to(kafka) as sink:
         for one in told:
             await stores.ledger.submit(Emit(event=one))
-        relay = RelayOutbox(outbox=stores.outbox, sink=sink)
+        relay = relay_of(stores.outbox, stores.leases, sink, SystemClock())
         while await stores.outbox.depth():
             await relay()
         # Parked, not deleted: somebody may look at it.

@@ -9,22 +9,25 @@ from pathlib import Path
 import orjson
 import pytest
 
-from mesh.clock import RandomIds
+from mesh.clock import Clock, RandomIds
 from mesh.settings import Live
 from svc_token.domain.events import OutboxRow
 from svc_token.domain.operations import Emit
 from svc_token.domain.owner import Owner
 from svc_token.domain.saga import Saga, Status, Step
+from svc_token.domain.shards import ALL, SHARDS
 from svc_token.limits import LiveLimits
 from svc_token.settings import TokenSettings
 from svc_token.stores.stores import TokenStores
 from svc_token.usecases.advance_purchase import AdvancePurchase
+from svc_token.usecases.hold_shards import LEASE_US
 from svc_token.usecases.relay_outbox import RelayOutbox
 from svc_token.workers.saga_runner import SagaRunner
 from tests.full.postgresql.conftest import Two
 from tests.parts.postgresql import execute
 from tests.parts.urls import POSTGRESQL, url
 from tests.svc_token.conftest import FakeRoles, HandClock, Receiver
+from tests.svc_token.relaying import relay_of
 from tests.svc_token.stores.test_ledger_contract import used
 from tests.svc_token.stores.test_sagas_contract import SAGA
 
@@ -107,32 +110,29 @@ async def test_runners_of_both_bring_each_purchase_to_its_end_once(
     assert len(told) == 4 * PURCHASES
 
 
-@dataclass
-class SlowReceiver(Receiver):
-    """Gives another relay the time to begin."""
+def relay(stores: TokenStores, receiver: Receiver, clock: Clock) -> RelayOutbox:
+    """A process that delivers."""
+    return relay_of(stores.outbox, stores.leases, receiver, clock)
 
-    busy: int = 0
+
+@dataclass
+class Busy(Receiver):
+    """Gives another relay the time to begin, and counts who is at one owner's events at once."""
+
+    keys: Counter[str] = field(default_factory=Counter)
     most: int = 0
-    reached: asyncio.Event = field(default_factory=asyncio.Event)
-    gate: asyncio.Event | None = None
 
     async def publish(self, rows: Sequence[OutboxRow]) -> None:
-        self.busy += 1
-        self.most = max(self.most, self.busy)
-        self.reached.set()
-        if self.gate is not None:
-            await self.gate.wait()
+        mine = {row.key for row in rows}
+        self.keys.update(mine)
+        self.most = max(self.most, *(self.keys[key] for key in mine))
         await asyncio.sleep(0.001)
         await super().publish(rows)
-        self.busy -= 1
-
-
-def relays(two: Two, receiver: Receiver) -> list[RelayOutbox]:
-    return [RelayOutbox(outbox=stores.outbox, sink=receiver) for stores in two.both]
+        self.keys.subtract(mine)
 
 
 async def test_events_leave_once_and_in_order_while_both_write_and_deliver(two: Two) -> None:
-    receiver = SlowReceiver()
+    receiver = Busy()
     writing = True
 
     async def write(number: int, stores: TokenStores) -> None:
@@ -140,69 +140,64 @@ async def test_events_leave_once_and_in_order_while_both_write_and_deliver(two: 
             event = replace(used(f"{number}-{turn}", 1), user_id=f"u{number}", org_id=None)
             await stores.ledger.submit(Emit(event=event))
 
-    async def deliver(relay: RelayOutbox) -> None:
+    async def deliver(one: RelayOutbox) -> int:
+        delivered = 0
         while writing or await two.one.outbox.depth():
-            await relay()
+            delivered += await one()
             await asyncio.sleep(0)
+        return delivered
 
+    clock = HandClock()
+    relays = [relay(stores, receiver, clock) for stores in two.both]
+    # A first turn tells each of the other, a second one shares.
+    for _ in range(2):
+        clock.pass_seconds(1)
+        held = [len(await one.hold()) for one in (*relays, *relays)]
+    assert held == [SHARDS // 2] * 4
     async with asyncio.timeout(3 * PATIENCE), asyncio.TaskGroup() as group:
-        for relay in relays(two, receiver):
-            group.create_task(deliver(relay))
+        tasks = [group.create_task(deliver(one)) for one in relays]
         writers = zip(range(10), two.turns(), strict=False)
         await asyncio.gather(*(write(number, stores) for number, stores in writers))
         writing = False
     assert receiver.most == 1
-    assert len(receiver.taken) == 600
+    counts = [task.result() for task in tasks]
+    assert min(counts) > 0
+    assert len(receiver.taken) == sum(counts) == 600
     for number in range(10):
         owner = str(Owner.of(f"u{number}", None))
         mine = [row.event_id for row in receiver.taken if row.key == owner]
         assert mine == [f"{number}-{turn}" for turn in range(60)]
 
 
-async def test_who_has_not_the_turn_delivers_nothing_and_gets_it_afterwards(two: Two) -> None:
-    await two.one.ledger.submit(Emit(event=used("e1", 1)))
-    receiver = SlowReceiver(gate=asyncio.Event())
-    first, second = relays(two, receiver)
-    async with asyncio.timeout(PATIENCE):
-        delivering = asyncio.ensure_future(first())
-        await receiver.reached.wait()
-        assert await second() == 0
-        assert receiver.gate is not None
-        receiver.gate.set()
-        assert await delivering == 1
-        await two.other.ledger.submit(Emit(event=used("e2", 1)))
-        assert await second() == 1
-    assert [row.event_id for row in receiver.taken] == ["e1", "e2"]
+async def test_processes_that_come_and_go_lose_no_shard(two: Two) -> None:
+    clock = HandClock()
+    receiver = Receiver()
+    relays = [relay(stores, receiver, clock) for stores in (*two.both, *two.both)]
+    for living in (relays[:1], relays, relays[2:], relays[1:], relays[:2]):
+        # Half of those that go say so; the others are missed.
+        gone = [one for one in relays if one not in living]
+        for one in gone[::2]:
+            await one.hold.give_back()
+        clock.pass_seconds(LEASE_US / 1_000_000)
+        held: list[int] = []
+        for _ in range(3):
+            clock.pass_seconds(1)
+            held = [shard for one in living for shard in await one.hold()]
+        assert sorted(held) == list(ALL)
 
 
-async def test_a_relay_that_is_cut_short_or_loses_its_connection_leaves_the_turn(
-    two: Two,
-) -> None:
-    await two.one.ledger.submit(Emit(event=used("e1", 1)))
-    receiver = SlowReceiver(gate=asyncio.Event())
-    first, second = relays(two, receiver)
-    async with asyncio.timeout(PATIENCE):
-        for end in (_cancel, _disconnect):
-            receiver.reached.clear()
-            delivering = asyncio.ensure_future(first())
-            await receiver.reached.wait()
-            await end(two, delivering)
-            async with two.other.outbox.turn() as mine:
-                assert mine
-            delivering.cancel()
-            await asyncio.gather(delivering, return_exceptions=True)
-        receiver.gate = None
-        assert await second() == 1
-    assert [row.event_id for row in receiver.taken] == ["e1"]
-
-
-async def _cancel(_two: Two, delivering: "asyncio.Future[int]") -> None:
-    delivering.cancel()
-    await asyncio.gather(delivering, return_exceptions=True)
-
-
-async def _disconnect(two: Two, _delivering: "asyncio.Future[int]") -> None:
+async def test_a_database_that_drops_a_turn_gives_its_shards_to_nobody_else(two: Two) -> None:
+    clock = HandClock()
+    receiver = Receiver()
+    first, second = (relay(stores, receiver, clock) for stores in two.both)
+    assert len(await first.hold()) == SHARDS
     await execute(
         two.url,
-        "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory'",
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
     )
+    await two.one.ledger.submit(Emit(event=used("e1", 1)))
+    async with asyncio.timeout(PATIENCE):
+        assert await second() == 0
+        assert await first() == 1
+    assert [row.event_id for row in receiver.taken] == ["e1"]
