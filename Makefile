@@ -14,7 +14,7 @@ TYPED := $(wildcard mesh providers svc_* tests bench scripts)
 # Handed on to leaky up, pytest or the benchmark: make test ARGS="-k quota"
 ARGS ?=
 
-.PHONY: run run-full test test-full lint lint-gen lint-proto lint-style lint-types lint-imports gen lock bench clean help
+.PHONY: run run-full test test-full sim lint lint-gen lint-proto lint-style lint-types lint-imports gen lock bench clean help
 
 run: $(VENV)/.run ## start the whole system (Ctrl-C drains it)
 	@exec $(BIN)/leaky up $(ARGS)
@@ -27,6 +27,11 @@ test: $(VENV)/.dev ## run all tests
 
 test-full: $(VENV)/.dev ## run the tests that want the real parts, which are started for it
 	@$(BIN)/python scripts/test_full.py $(ARGS)
+
+# Of the simulation: make sim SEEDS=100 ARGS="--first 1000"
+SEEDS ?= 500
+sim: $(VENV)/.dev ## crash svc_token in a thousand ways on a virtual clock, and look at the books
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 lint: lint-gen lint-proto lint-style lint-types lint-imports ## check generated code, protos, style, types, import rules
 
