@@ -1,0 +1,145 @@
+"""`leaky outbox`: events that no receiver takes, and sending them again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from leaky.token.v1 import outbox_service_pb2 as pb
+from mesh.cli import options
+from mesh.cli.data import LOCK, environment, holder
+from mesh.cli.endpoints import Endpoint, endpoint
+from mesh.cli.refusal import USAGE, RefusedError
+from mesh.cli.screen import print_table
+from mesh.cli.state import read_state
+from mesh.errors import AppError
+from mesh.rpc.grpc_channel import GrpcChannel
+from mesh.rpc.method import rpc
+from mesh.settings import Live, MeshSettings
+
+T = TypeVar("T")
+TIMEOUT_SECONDS = 10.0
+_LIST = rpc(pb.ListParkedRequest, pb.ListParkedResponse)
+_REQUEUE = rpc(pb.RequeueParkedRequest, pb.RequeueParkedResponse)
+
+app = typer.Typer(help="Look at events that no receiver takes.", no_args_is_help=True)
+_Token = Annotated[
+    str,
+    typer.Option(
+        envvar="LEAKY_TOKEN",
+        metavar="JWT",
+        show_default=False,
+        show_envvar=True,
+        help="An ADMIN's credential, which `secure` asks for.",
+    ),
+]
+
+
+@app.command()
+def parked(data: options.Data = None, token: _Token = "") -> None:
+    """List what is set aside; later events of the same key wait behind it."""
+
+    async def read(outbox: "_Outbox") -> list[pb.ParkedEvent]:
+        return [event async for event in outbox.parked()]
+
+    found = _ask(data, token, read)
+    if not found:
+        typer.echo("nothing is parked")
+        return
+    print_table(
+        ("event", "topic", "key", "parked", "bytes"),
+        [
+            (
+                event.event_id,
+                event.topic,
+                event.key,
+                event.parked_at.ToJsonString(),
+                str(event.size),
+            )
+            for event in found
+        ],
+    )
+
+
+@app.command()
+def requeue(
+    event_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[EVENT_ID]...", help="As `parked` lists them.")
+    ] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="All that is parked.")] = False,
+    data: options.Data = None,
+    token: _Token = "",
+) -> None:
+    """Send parked events again, each before what waits behind it; exit 1 if one is not parked."""
+    wanted = event_ids or []
+    if everything == bool(wanted):
+        raise RefusedError("name events, or --all", code=USAGE)
+    done = _ask(data, token, lambda outbox: outbox.requeue(wanted))
+    typer.echo(f"{len(done)} sent again")
+    if missing := sorted({*wanted} - {*done}):
+        raise RefusedError(f"not parked: {', '.join(missing)}")
+
+
+class _Outbox:
+    """svc_token's OutboxService, as this caller."""
+
+    def __init__(self, channel: GrpcChannel, token: str) -> None:
+        self._channel = channel
+        self._metadata = {"authorization": f"Bearer {token}"} if token else {}
+
+    async def parked(self) -> AsyncIterator[pb.ParkedEvent]:
+        """All, page by page."""
+        after = 0
+        while True:
+            request = pb.ListParkedRequest(after_seq=after)
+            page = await self._channel.unary(
+                _LIST, request, timeout=TIMEOUT_SECONDS, metadata=self._metadata
+            )
+            for event in page.events:
+                yield event
+            if not page.events:
+                return
+            after = page.events[-1].seq
+
+    async def requeue(self, event_ids: list[str]) -> list[str]:
+        """Those that were parked; all for none."""
+        request = pb.RequeueParkedRequest(all=not event_ids, event_ids=event_ids)
+        answer = await self._channel.unary(
+            _REQUEUE, request, timeout=TIMEOUT_SECONDS, metadata=self._metadata
+        )
+        return list(answer.event_ids)
+
+
+def _ask(data: Path | None, token: str, question: Callable[[_Outbox], Awaitable[T]]) -> T:
+    at = _endpoint(Live.read(MeshSettings, environment(data)).current)
+
+    async def ask() -> T:
+        async with _connected(at) as channel:
+            return await question(_Outbox(channel, token))
+
+    try:
+        return asyncio.run(ask())
+    except AppError as error:
+        message = f"token on {at.host}:{at.grpc.number}: {error.message}"
+        raise RefusedError(message) from error
+
+
+def _endpoint(settings: MeshSettings) -> Endpoint:
+    """As the running `leaky up` told; without one, as the settings say."""
+    running = read_state(settings.data) if holder(settings.data / LOCK) is not None else []
+    told = [each.endpoint for each in running if each.endpoint.service == "token"]
+    return told[0] if told else endpoint(settings, "token")
+
+
+@asynccontextmanager
+async def _connected(at: Endpoint) -> AsyncIterator[GrpcChannel]:
+    host = f"[{at.host}]" if ":" in at.host else at.host
+    channel = GrpcChannel(f"{host}:{at.grpc.number}")
+    try:
+        yield channel
+    finally:
+        await channel.close()
