@@ -1,8 +1,9 @@
 """What the service needs of the world."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from svc_analytics.domain.audit import EventKey, HourCount
 from svc_analytics.domain.message import Message
 from svc_analytics.domain.totals import ProviderUsage, Summary, Totals
 from svc_analytics.domain.usage import UsageEvent
@@ -50,6 +51,30 @@ class UsageStore(Protocol):
         """Deletes at most `limit` events older than the cutoff, oldest first; how many.
 
         A store that expires events by itself answers 0.
+        """
+        ...
+
+    async def find(self, keys: Sequence[EventKey]) -> Sequence[UsageEvent]:
+        """Those of these events that are kept under all of their key, in no order."""
+        ...
+
+    async def known(self, event_ids: Collection[str]) -> frozenset[str]:
+        """Which of these ids are kept, under whatever provider and time."""
+        ...
+
+    async def enforced_hours(self, window: Window) -> Sequence[HourCount]:
+        """Exact counts of allowed events without a reason, of each hour that holds one.
+
+        An hour that is partly in the window counts in part; in no order.
+        """
+        ...
+
+    async def enforced(
+        self, provider: str, window: Window, *, after_id: str = "", limit: int
+    ) -> Sequence[UsageEvent]:
+        """These events of a part of one day, oldest first, those of one microsecond by id.
+
+        With `after_id` those of the window's first microsecond have a greater id.
         """
         ...
 

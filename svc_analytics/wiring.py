@@ -9,10 +9,12 @@ from mesh.rpc.method import methods_of
 from mesh.service import Context, Parts, Service
 from svc_analytics.ports import UsageSource, UsageStore
 from svc_analytics.servicers.analytics import AnalyticsServicer
+from svc_analytics.servicers.audit import AuditServicer
 from svc_analytics.servicers.ingest import IngestServicer
 from svc_analytics.servicers.usage_message import read_usage
 from svc_analytics.settings import AnalyticsSettings
 from svc_analytics.stores import SOURCES, STORES
+from svc_analytics.usecases.audit_usage import CountUsage, FindUsage, ListEnforcedUsage
 from svc_analytics.usecases.expire import Expire
 from svc_analytics.usecases.get_anomalies import GetAnomalies
 from svc_analytics.usecases.get_report import GetReport
@@ -38,7 +40,7 @@ async def build(ctx: Context[AnalyticsSettings]) -> AsyncIterator[Parts]:
         ready = {"store": store.ping}
         ingest = Ingest(store=store)
         yield Parts(
-            servicers=(_analytics(ctx, store), IngestServicer(ingest=ingest)),
+            servicers=(_analytics(ctx, store), IngestServicer(ingest=ingest), _audit(ctx, store)),
             workers=(
                 Retention(
                     expire=Expire(store=store, clock=ctx.clock),
@@ -69,6 +71,15 @@ def _fetching(
     if source is None:
         return ()
     return (UsageConsumer(source=source, read=read_usage, ingest=ingest), UsageLag(source=source))
+
+
+def _audit(ctx: Context[AnalyticsSettings], store: UsageStore) -> AuditServicer:
+    retention = ctx.settings.current.analytics.retention
+    return AuditServicer(
+        find=FindUsage(store=store, clock=ctx.clock, retention_seconds=retention),
+        count=CountUsage(store=store),
+        list_enforced=ListEnforcedUsage(store=store),
+    )
 
 
 def _analytics(ctx: Context[AnalyticsSettings], store: UsageStore) -> AnalyticsServicer:

@@ -1,5 +1,7 @@
 """Domain values as protos, and back."""
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from leaky.analytics.v1 import report_pb2, usage_event_pb2
 from mesh.rpc.times import timestamp
 from svc_analytics.domain.totals import ProviderUsage, Totals, UserTotals
@@ -8,7 +10,6 @@ from svc_analytics.domain.usage import UsageEvent
 
 def usage_event(message: usage_event_pb2.UsageEvent) -> UsageEvent:
     """An event as it was sent; whether it can be kept is not looked at."""
-    stamp = message.timestamp
     return UsageEvent(
         event_id=message.event_id,
         user_id=message.user_id,
@@ -17,9 +18,28 @@ def usage_event(message: usage_event_pb2.UsageEvent) -> UsageEvent:
         tokens=message.tokens,
         allowed=message.allowed,
         reason=message.reason,
-        # Timestamp.ToMicroseconds raises on what the use case is to refuse.
-        at_us=stamp.seconds * 1_000_000 + stamp.nanos // 1_000,
+        at_us=micros(message.timestamp),
     )
+
+
+def usage_message(event: UsageEvent) -> usage_event_pb2.UsageEvent:
+    """An event as it is sent."""
+    return usage_event_pb2.UsageEvent(
+        event_id=event.event_id,
+        user_id=event.user_id,
+        org_id=event.org_id,
+        provider=event.provider,
+        tokens=event.tokens,
+        allowed=event.allowed,
+        reason=event.reason,
+        timestamp=timestamp(event.at_us),
+        schema_version=1,
+    )
+
+
+def micros(stamp: Timestamp) -> int:
+    """Microseconds since the epoch; ToMicroseconds raises on what a use case is to refuse."""
+    return stamp.seconds * 1_000_000 + stamp.nanos // 1_000
 
 
 def usage_item(event: UsageEvent) -> report_pb2.UsageItem:

@@ -4,7 +4,7 @@ Sums are scans of a covering index over exactly the window asked for: nothing
 is pre-aggregated, so that any edge is exact and late events count at once.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from mesh.failpoints import failpoint
 from mesh.storage import sql
 from mesh.storage.database import Database
 from mesh.storage.schema import Schema
+from svc_analytics.domain.audit import EventKey, HourCount
 from svc_analytics.domain.totals import ProviderUsage, Summary, Totals, UserTotals
 from svc_analytics.domain.usage import UsageEvent
-from svc_analytics.domain.window import Buckets, Window
+from svc_analytics.domain.window import MINUTE_US, Buckets, Window
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 METADATA = sa.MetaData()
@@ -42,6 +43,8 @@ _APPENDED = failpoint("usage.commit.before")
 _KEPT = failpoint("usage.commit.after")
 _COLUMNS = EVENTS.c
 _NAMES = tuple(_COLUMNS.keys())
+_HOUR_US = 60 * MINUTE_US
+_ENFORCED = (_COLUMNS.allowed, _COLUMNS.reason == "")
 _EVENTS_COUNT = sa.func.count().label("events")
 _DENIED = sa.func.sum(sa.case((_COLUMNS.allowed, 0), else_=1)).label("denied")
 _TOKENS = sa.func.sum(sa.case((_COLUMNS.allowed, _COLUMNS.tokens), else_=0)).label("tokens")
@@ -151,6 +154,53 @@ class SqlUsageStore:
         async with self._database.write() as connection:
             query = sa.delete(EVENTS).where(_COLUMNS.event_id.in_(oldest))
             return (await connection.execute(query)).rowcount
+
+    async def find(self, keys: Sequence[EventKey]) -> Sequence[UsageEvent]:
+        """Those that are kept under all of their key."""
+        ids = [key.event_id for key in keys]
+        query = sa.select(EVENTS).where(_COLUMNS.event_id.in_(ids))
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        wanted = set(keys)
+        return [event for row in rows if EventKey.of(event := UsageEvent(**row)) in wanted]
+
+    async def known(self, event_ids: Collection[str]) -> frozenset[str]:
+        """Which of these ids are kept."""
+        query = sa.select(_COLUMNS.event_id).where(_COLUMNS.event_id.in_(event_ids))
+        return frozenset(row.event_id for row in await self._rows(query))
+
+    async def enforced_hours(self, window: Window) -> Sequence[HourCount]:
+        """Exact counts of each hour."""
+        hour = (_COLUMNS.at_us // sa.literal(_HOUR_US, sa.BigInteger)).label("hour")
+        query = (
+            sa.select(_COLUMNS.provider, hour, _EVENTS_COUNT, _TOKENS)
+            .where(*_ENFORCED, *_within(window))
+            .group_by(_COLUMNS.provider, hour)
+        )
+        return [
+            HourCount(
+                provider=row.provider,
+                hour=int(row.hour),
+                events=int(row.events),
+                tokens=int(row.tokens),
+            )
+            for row in await self._rows(query)
+        ]
+
+    async def enforced(
+        self, provider: str, window: Window, *, after_id: str = "", limit: int
+    ) -> Sequence[UsageEvent]:
+        """These events, oldest first."""
+        later = sa.or_(_COLUMNS.at_us > window.start_us, _COLUMNS.event_id > after_id)
+        query = (
+            sa.select(EVENTS)
+            .where(*_of(provider, None), *_ENFORCED, *_within(window), later)
+            .order_by(_COLUMNS.at_us, _COLUMNS.event_id)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        return [UsageEvent(**row) for row in rows]
 
     async def ping(self) -> None:
         """Raises AppError when the database does not answer."""

@@ -50,15 +50,7 @@ class Append:
         by_id: dict[str, UsageEvent] = {}
         for event in events:
             by_id.setdefault(event.event_id, event)
-        ids, known = list(by_id), set[str]()
-        await together(
-            self.session.pages(
-                lambda rows: known.update(event_id for (event_id,) in rows),
-                "known_ids",
-                ids[start : start + ASKED],
-            )
-            for start in range(0, len(ids), ASKED)
-        )
+        known = await known_ids(self.session, list(by_id))
         return [event for event in by_id.values() if event.event_id not in known]
 
     async def _keep(self, events: Sequence[UsageEvent]) -> None:
@@ -82,6 +74,20 @@ class Append:
             key_of_user = (event.user_id, event.provider, day_of(event.at_us), event.at_us)
             rest = (event.event_id, *_rest(event), self.ttl)
             yield "put_event_of_user", (*key_of_user, *rest)
+
+
+async def known_ids(session: CassandraSession, ids: Sequence[str]) -> set[str]:
+    """Which of these events are there in full."""
+    known = set[str]()
+    await together(
+        session.pages(
+            lambda rows: known.update(event_id for (event_id,) in rows),
+            "known_ids",
+            ids[start : start + ASKED],
+        )
+        for start in range(0, len(ids), ASKED)
+    )
+    return known
 
 
 def _rest(event: UsageEvent) -> tuple[Any, ...]:

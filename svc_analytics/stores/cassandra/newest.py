@@ -44,14 +44,15 @@ class Newest:
                 for shard in SHARDS
             ]
         await together(self.session.pages(rows.extend, name, *values) for name, values in queries)
-        return [_event(provider, row) for row in rows]
+        return [event_from(provider, row) for row in rows]
 
 
 def _order(event: UsageEvent) -> tuple[int, str]:
     return event.at_us, event.event_id
 
 
-def _event(provider: str, row: Row) -> UsageEvent:
+def event_from(provider: str, row: Row) -> UsageEvent:
+    """The event of a row."""
     at_us, event_id, user_id, org_id, tokens, allowed, reason = row
     return UsageEvent(
         event_id=event_id,

@@ -2,15 +2,17 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from mesh.workers import Workers
+from svc_analytics.domain.audit import EventKey, HourCount
 from svc_analytics.domain.totals import ProviderUsage, Summary, Totals
 from svc_analytics.domain.usage import UsageEvent
 from svc_analytics.domain.window import Buckets, Window
 from svc_analytics.stores.cassandra.address import Address
-from svc_analytics.stores.cassandra.appending import Append
+from svc_analytics.stores.cassandra.appending import Append, known_ids
+from svc_analytics.stores.cassandra.audit import EventAudit
 from svc_analytics.stores.cassandra.calendar import touches
 from svc_analytics.stores.cassandra.expiry import DeleteBefore
 from svc_analytics.stores.cassandra.marks import MarkedHours
@@ -39,6 +41,7 @@ class CassandraUsageStore:
         self._totals = WindowTotals(session=session, hours=self._hours, rollups=self.rollups)
         self._append = Append(session=session, hours=self._hours, rollups=self.rollups, ttl=ttl)
         self._newest = Newest(session=session, hours=self._hours)
+        self._audit = EventAudit(session=session, hours=self._hours)
         self._delete_before = DeleteBefore(session=session, hours=self._hours)
 
     async def append(self, events: Sequence[UsageEvent]) -> int:
@@ -85,6 +88,24 @@ class CassandraUsageStore:
     async def delete_before(self, cutoff_us: int, *, limit: int) -> int:
         """Deletes what the TTL leaves behind; how many events."""
         return await self._delete_before(cutoff_us, limit)
+
+    async def find(self, keys: Sequence[EventKey]) -> Sequence[UsageEvent]:
+        """Those that are kept under all of their key."""
+        return await self._audit.find(keys)
+
+    async def known(self, event_ids: Collection[str]) -> frozenset[str]:
+        """Which of these ids are kept."""
+        return frozenset(await known_ids(self._session, list(event_ids)))
+
+    async def enforced_hours(self, window: Window) -> Sequence[HourCount]:
+        """Exact counts of each hour."""
+        return await self._audit.enforced_hours(window)
+
+    async def enforced(
+        self, provider: str, window: Window, *, after_id: str = "", limit: int
+    ) -> Sequence[UsageEvent]:
+        """These events, oldest first."""
+        return await self._audit.enforced(provider, window, after_id, limit)
 
     async def ping(self) -> None:
         """Raises AppError when the cluster does not answer."""

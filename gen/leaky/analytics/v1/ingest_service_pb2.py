@@ -22,64 +22,23 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from leaky.analytics.v1 import usage_event_pb2 as leaky_dot_analytics_dot_v1_dot_usage__event__pb2
 from leaky.edge.v1 import options_pb2 as leaky_dot_edge_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'leaky/analytics/v1/ingest_service.proto\x12\x12leaky.analytics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$leaky/analytics/v1/usage_event.proto\x1a\x1bleaky/edge/v1/options.proto\"E\n\x13PublishUsageRequest\x12.\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1e.leaky.analytics.v1.UsageEvent\"&\n\x14PublishUsageResponse\x12\x0e\n\x06stored\x18\x01 \x01(\x05\"~\n\rUsageEventKey\x12\x1a\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1a\n\x08provider\x18\x02 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\x12\x35\n\ttimestamp\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xb2\xd4\x18\x02\x08\x01\"C\n\x10\x46indUsageRequest\x12/\n\x04keys\x18\x01 \x03(\x0b\x32!.leaky.analytics.v1.UsageEventKey\"\x8a\x01\n\x11\x46indUsageResponse\x12.\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1e.leaky.analytics.v1.UsageEvent\x12\x15\n\rmisplaced_ids\x18\x02 \x03(\t\x12.\n\nkept_since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"w\n\x11\x43ountUsageRequest\x12\x31\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xb2\xd4\x18\x02\x08\x01\x12/\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xb2\xd4\x18\x02\x08\x01\"D\n\x12\x43ountUsageResponse\x12.\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x1e.leaky.analytics.v1.UsageCount\"h\n\nUsageCount\x12\x10\n\x08provider\x18\x01 \x01(\t\x12(\n\x04hour\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x65vents\x18\x03 \x01(\x03\x12\x0e\n\x06tokens\x18\x04 \x01(\x03\"\xb4\x01\n\x18ListEnforcedUsageRequest\x12\x1a\n\x08provider\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\x12\x31\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xb2\xd4\x18\x02\x08\x01\x12/\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xb2\xd4\x18\x02\x08\x01\x12\x18\n\x08\x61\x66ter_id\x18\x04 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01\"K\n\x19ListEnforcedUsageResponse\x12.\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1e.leaky.analytics.v1.UsageEvent2\xe6\x03\n\rIngestService\x12s\n\x0cPublishUsage\x12\'.leaky.analytics.v1.PublishUsageRequest\x1a(.leaky.analytics.v1.PublishUsageResponse\"\x10\x90\x02\x02\xaa\xd4\x18\t\x08\x04\x1a\x05token\x12j\n\tFindUsage\x12$.leaky.analytics.v1.FindUsageRequest\x1a%.leaky.analytics.v1.FindUsageResponse\"\x10\x90\x02\x01\xaa\xd4\x18\t\x08\x04\x1a\x05token\x12o\n\nCountUsage\x12%.leaky.analytics.v1.CountUsageRequest\x1a&.leaky.analytics.v1.CountUsageResponse\"\x12\x90\x02\x01\xaa\xd4\x18\x0b\x08\x04\x1a\x05tokenH\x03\x12\x82\x01\n\x11ListEnforcedUsage\x12,.leaky.analytics.v1.ListEnforcedUsageRequest\x1a-.leaky.analytics.v1.ListEnforcedUsageResponse\"\x10\x90\x02\x01\xaa\xd4\x18\t\x08\x04\x1a\x05tokenb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'leaky/analytics/v1/ingest_service.proto\x12\x12leaky.analytics.v1\x1a$leaky/analytics/v1/usage_event.proto\x1a\x1bleaky/edge/v1/options.proto\"E\n\x13PublishUsageRequest\x12.\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1e.leaky.analytics.v1.UsageEvent\"&\n\x14PublishUsageResponse\x12\x0e\n\x06stored\x18\x01 \x01(\x05\x32\x84\x01\n\rIngestService\x12s\n\x0cPublishUsage\x12\'.leaky.analytics.v1.PublishUsageRequest\x1a(.leaky.analytics.v1.PublishUsageResponse\"\x10\x90\x02\x02\xaa\xd4\x18\t\x08\x04\x1a\x05tokenb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'leaky.analytics.v1.ingest_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_USAGEEVENTKEY'].fields_by_name['event_id']._loaded_options = None
-  _globals['_USAGEEVENTKEY'].fields_by_name['event_id']._serialized_options = b'\262\324\030\004\010\001\020\001'
-  _globals['_USAGEEVENTKEY'].fields_by_name['provider']._loaded_options = None
-  _globals['_USAGEEVENTKEY'].fields_by_name['provider']._serialized_options = b'\262\324\030\004\010\0010@'
-  _globals['_USAGEEVENTKEY'].fields_by_name['timestamp']._loaded_options = None
-  _globals['_USAGEEVENTKEY'].fields_by_name['timestamp']._serialized_options = b'\262\324\030\002\010\001'
-  _globals['_COUNTUSAGEREQUEST'].fields_by_name['start']._loaded_options = None
-  _globals['_COUNTUSAGEREQUEST'].fields_by_name['start']._serialized_options = b'\262\324\030\002\010\001'
-  _globals['_COUNTUSAGEREQUEST'].fields_by_name['end']._loaded_options = None
-  _globals['_COUNTUSAGEREQUEST'].fields_by_name['end']._serialized_options = b'\262\324\030\002\010\001'
-  _globals['_LISTENFORCEDUSAGEREQUEST'].fields_by_name['provider']._loaded_options = None
-  _globals['_LISTENFORCEDUSAGEREQUEST'].fields_by_name['provider']._serialized_options = b'\262\324\030\004\010\0010@'
-  _globals['_LISTENFORCEDUSAGEREQUEST'].fields_by_name['start']._loaded_options = None
-  _globals['_LISTENFORCEDUSAGEREQUEST'].fields_by_name['start']._serialized_options = b'\262\324\030\002\010\001'
-  _globals['_LISTENFORCEDUSAGEREQUEST'].fields_by_name['end']._loaded_options = None
-  _globals['_LISTENFORCEDUSAGEREQUEST'].fields_by_name['end']._serialized_options = b'\262\324\030\002\010\001'
-  _globals['_LISTENFORCEDUSAGEREQUEST'].fields_by_name['after_id']._loaded_options = None
-  _globals['_LISTENFORCEDUSAGEREQUEST'].fields_by_name['after_id']._serialized_options = b'\262\324\030\002\020\001'
   _globals['_INGESTSERVICE'].methods_by_name['PublishUsage']._loaded_options = None
   _globals['_INGESTSERVICE'].methods_by_name['PublishUsage']._serialized_options = b'\220\002\002\252\324\030\t\010\004\032\005token'
-  _globals['_INGESTSERVICE'].methods_by_name['FindUsage']._loaded_options = None
-  _globals['_INGESTSERVICE'].methods_by_name['FindUsage']._serialized_options = b'\220\002\001\252\324\030\t\010\004\032\005token'
-  _globals['_INGESTSERVICE'].methods_by_name['CountUsage']._loaded_options = None
-  _globals['_INGESTSERVICE'].methods_by_name['CountUsage']._serialized_options = b'\220\002\001\252\324\030\013\010\004\032\005tokenH\003'
-  _globals['_INGESTSERVICE'].methods_by_name['ListEnforcedUsage']._loaded_options = None
-  _globals['_INGESTSERVICE'].methods_by_name['ListEnforcedUsage']._serialized_options = b'\220\002\001\252\324\030\t\010\004\032\005token'
-  _globals['_PUBLISHUSAGEREQUEST']._serialized_start=163
-  _globals['_PUBLISHUSAGEREQUEST']._serialized_end=232
-  _globals['_PUBLISHUSAGERESPONSE']._serialized_start=234
-  _globals['_PUBLISHUSAGERESPONSE']._serialized_end=272
-  _globals['_USAGEEVENTKEY']._serialized_start=274
-  _globals['_USAGEEVENTKEY']._serialized_end=400
-  _globals['_FINDUSAGEREQUEST']._serialized_start=402
-  _globals['_FINDUSAGEREQUEST']._serialized_end=469
-  _globals['_FINDUSAGERESPONSE']._serialized_start=472
-  _globals['_FINDUSAGERESPONSE']._serialized_end=610
-  _globals['_COUNTUSAGEREQUEST']._serialized_start=612
-  _globals['_COUNTUSAGEREQUEST']._serialized_end=731
-  _globals['_COUNTUSAGERESPONSE']._serialized_start=733
-  _globals['_COUNTUSAGERESPONSE']._serialized_end=801
-  _globals['_USAGECOUNT']._serialized_start=803
-  _globals['_USAGECOUNT']._serialized_end=907
-  _globals['_LISTENFORCEDUSAGEREQUEST']._serialized_start=910
-  _globals['_LISTENFORCEDUSAGEREQUEST']._serialized_end=1090
-  _globals['_LISTENFORCEDUSAGERESPONSE']._serialized_start=1092
-  _globals['_LISTENFORCEDUSAGERESPONSE']._serialized_end=1167
-  _globals['_INGESTSERVICE']._serialized_start=1170
-  _globals['_INGESTSERVICE']._serialized_end=1656
+  _globals['_PUBLISHUSAGEREQUEST']._serialized_start=130
+  _globals['_PUBLISHUSAGEREQUEST']._serialized_end=199
+  _globals['_PUBLISHUSAGERESPONSE']._serialized_start=201
+  _globals['_PUBLISHUSAGERESPONSE']._serialized_end=239
+  _globals['_INGESTSERVICE']._serialized_start=242
+  _globals['_INGESTSERVICE']._serialized_end=374
 # @@protoc_insertion_point(module_scope)

@@ -40,21 +40,6 @@ class IngestServiceStub:
                 request_serializer=leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.PublishUsageRequest.SerializeToString,
                 response_deserializer=leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.PublishUsageResponse.FromString,
                 _registered_method=True)
-        self.FindUsage = channel.unary_unary(
-                '/leaky.analytics.v1.IngestService/FindUsage',
-                request_serializer=leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.FindUsageRequest.SerializeToString,
-                response_deserializer=leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.FindUsageResponse.FromString,
-                _registered_method=True)
-        self.CountUsage = channel.unary_unary(
-                '/leaky.analytics.v1.IngestService/CountUsage',
-                request_serializer=leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.CountUsageRequest.SerializeToString,
-                response_deserializer=leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.CountUsageResponse.FromString,
-                _registered_method=True)
-        self.ListEnforcedUsage = channel.unary_unary(
-                '/leaky.analytics.v1.IngestService/ListEnforcedUsage',
-                request_serializer=leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.ListEnforcedUsageRequest.SerializeToString,
-                response_deserializer=leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.ListEnforcedUsageResponse.FromString,
-                _registered_method=True)
 
 
 class IngestServiceServicer:
@@ -68,27 +53,6 @@ class IngestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def FindUsage(self, request, context):
-        """Which of these events are here, and what they say.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CountUsage(self, request, context):
-        """How many allowed events of enforced quotas each hour holds.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListEnforcedUsage(self, request, context):
-        """These events themselves, oldest first, then by id.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
 
 def add_IngestServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -96,21 +60,6 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.PublishUsage,
                     request_deserializer=leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.PublishUsageRequest.FromString,
                     response_serializer=leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.PublishUsageResponse.SerializeToString,
-            ),
-            'FindUsage': grpc.unary_unary_rpc_method_handler(
-                    servicer.FindUsage,
-                    request_deserializer=leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.FindUsageRequest.FromString,
-                    response_serializer=leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.FindUsageResponse.SerializeToString,
-            ),
-            'CountUsage': grpc.unary_unary_rpc_method_handler(
-                    servicer.CountUsage,
-                    request_deserializer=leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.CountUsageRequest.FromString,
-                    response_serializer=leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.CountUsageResponse.SerializeToString,
-            ),
-            'ListEnforcedUsage': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListEnforcedUsage,
-                    request_deserializer=leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.ListEnforcedUsageRequest.FromString,
-                    response_serializer=leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.ListEnforcedUsageResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -141,87 +90,6 @@ class IngestService:
             '/leaky.analytics.v1.IngestService/PublishUsage',
             leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.PublishUsageRequest.SerializeToString,
             leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.PublishUsageResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def FindUsage(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/leaky.analytics.v1.IngestService/FindUsage',
-            leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.FindUsageRequest.SerializeToString,
-            leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.FindUsageResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def CountUsage(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/leaky.analytics.v1.IngestService/CountUsage',
-            leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.CountUsageRequest.SerializeToString,
-            leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.CountUsageResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListEnforcedUsage(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/leaky.analytics.v1.IngestService/ListEnforcedUsage',
-            leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.ListEnforcedUsageRequest.SerializeToString,
-            leaky_dot_analytics_dot_v1_dot_ingest__service__pb2.ListEnforcedUsageResponse.FromString,
             options,
             channel_credentials,
             insecure,

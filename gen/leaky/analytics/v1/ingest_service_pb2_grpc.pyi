@@ -18,12 +18,6 @@ class IngestServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     PublishUsage: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.PublishUsageRequest, _ingest_service_pb2.PublishUsageResponse]
     """Stores events durably, each once by its event_id, before it answers."""
-    FindUsage: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.FindUsageRequest, _ingest_service_pb2.FindUsageResponse]
-    """Which of these events are here, and what they say."""
-    CountUsage: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.CountUsageRequest, _ingest_service_pb2.CountUsageResponse]
-    """How many allowed events of enforced quotas each hour holds."""
-    ListEnforcedUsage: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.ListEnforcedUsageRequest, _ingest_service_pb2.ListEnforcedUsageResponse]
-    """These events themselves, oldest first, then by id."""
 
 class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
     """The way of usage events into analytics where there is no broker."""
@@ -35,29 +29,5 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_ingest_service_pb2.PublishUsageRequest, _abc.Awaitable[_ingest_service_pb2.PublishUsageResponse]],
     ) -> _abc.Awaitable[_ingest_service_pb2.PublishUsageResponse]:
         """Stores events durably, each once by its event_id, before it answers."""
-
-    @_abc_1.abstractmethod
-    def FindUsage(
-        self,
-        request: _ingest_service_pb2.FindUsageRequest,
-        context: _aio.ServicerContext[_ingest_service_pb2.FindUsageRequest, _abc.Awaitable[_ingest_service_pb2.FindUsageResponse]],
-    ) -> _abc.Awaitable[_ingest_service_pb2.FindUsageResponse]:
-        """Which of these events are here, and what they say."""
-
-    @_abc_1.abstractmethod
-    def CountUsage(
-        self,
-        request: _ingest_service_pb2.CountUsageRequest,
-        context: _aio.ServicerContext[_ingest_service_pb2.CountUsageRequest, _abc.Awaitable[_ingest_service_pb2.CountUsageResponse]],
-    ) -> _abc.Awaitable[_ingest_service_pb2.CountUsageResponse]:
-        """How many allowed events of enforced quotas each hour holds."""
-
-    @_abc_1.abstractmethod
-    def ListEnforcedUsage(
-        self,
-        request: _ingest_service_pb2.ListEnforcedUsageRequest,
-        context: _aio.ServicerContext[_ingest_service_pb2.ListEnforcedUsageRequest, _abc.Awaitable[_ingest_service_pb2.ListEnforcedUsageResponse]],
-    ) -> _abc.Awaitable[_ingest_service_pb2.ListEnforcedUsageResponse]:
-        """These events themselves, oldest first, then by id."""
 
 def add_IngestServiceServicer_to_server(servicer: IngestServiceServicer, server: _aio.Server) -> None: ...
