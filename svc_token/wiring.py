@@ -34,6 +34,7 @@ from svc_token.usecases.ask_bucket import AskBucket
 from svc_token.usecases.consume import Consume
 from svc_token.usecases.expire_orphans import BATCH as ORPHANS
 from svc_token.usecases.expire_orphans import ExpireOrphans
+from svc_token.usecases.forget_answers import ForgetAnswers
 from svc_token.usecases.hold_shards import HoldShards
 from svc_token.usecases.hold_tokens import HoldTokens
 from svc_token.usecases.member_caps import MemberCaps
@@ -55,6 +56,7 @@ from svc_token.workers.saga_runner import SagaRunner
 RELAY_PAUSE_SECONDS = 0.25
 SWEEP_PAUSE_SECONDS = 5.0
 LAG_PAUSE_SECONDS = 5.0
+FORGET_PAUSE_SECONDS = 60.0
 
 
 @asynccontextmanager
@@ -272,6 +274,7 @@ class _House:
             limits=self.limits,
             clock=self.context.clock,
         )
+        forget = ForgetAnswers(keys=self.stores.keys, limits=self.limits, clock=self.context.clock)
 
         async def expire_round() -> bool:
             return await expire() == ORPHANS
@@ -280,6 +283,7 @@ class _House:
             Loop(name="denied events", work=self.denied.flush, pause=lambda: RELAY_PAUSE_SECONDS),
             Loop(name="sweeper", work=expire_round, pause=lambda: SWEEP_PAUSE_SECONDS),
             Loop(name="outbox lag", work=measure, pause=lambda: LAG_PAUSE_SECONDS),
+            Loop(name="kept answers", work=forget, pause=lambda: FORGET_PAUSE_SECONDS),
         )
 
     def _http(self, servicers: tuple[Servicer, ...]) -> ASGIApp:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, tuple_
+from sqlalchemy import Connection, Row, select
 
 from mesh.storage.database import Database
 from mesh.storage.group_commit import GroupCommit
@@ -113,8 +113,15 @@ class SqlIdempotencyKeys:
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        forget = delete(_T).where(tuple_(*(_T.c[name] for name in _KEY)).in_(old))
-        return await self._database.transact(lambda c: c.execute(forget).rowcount)
+
+        def forget(connection: Connection) -> int:
+            # Not one statement: a subquery that locks may be run more than once.
+            keys = [row._asdict() for row in connection.execute(old)]
+            if keys:
+                self._rows.delete(connection, keys)
+            return len(keys)
+
+        return await self._database.transact(forget)
 
     async def close(self) -> None:
         """Returns when nothing waits any more."""

@@ -1,7 +1,7 @@
 """Beginning a purchase and asking what became of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leaky.common.v1 import reason_pb2
 from mesh.clock import Clock, Ids
@@ -35,7 +35,7 @@ class CreatePurchase:
     holder: str | None = None
 
     async def __call__(self, order: Order, principal: Principal) -> Saga:
-        """The saga, or the one that the same key began.
+        """The saga as it began, or the one that the same key began.
 
         Raises AppError UNKNOWN_PROVIDER, FEATURE_DISABLED or IDEMPOTENCY_KEY_REUSED.
         """
@@ -52,7 +52,8 @@ class CreatePurchase:
                 "the Idempotency-Key was used with another request",
             )
         self.wake()
-        return saga
+        # What became of it since is another question: a key's answers are all the same.
+        return replace(saga, status=wanted.status)
 
     def _saga(self, order: Order, principal: Principal) -> Saga:
         now = self.clock.now_us()

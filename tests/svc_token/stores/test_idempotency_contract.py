@@ -206,6 +206,6 @@ async def test_keys_are_forgotten_when_their_time_is_up_and_not_earlier(
     assert await stores.keys.prune(103 + LEASE, 2) == 2
     assert await stores.keys.prune(103 + LEASE, 2) == 1
     assert await stores.keys.prune(103 + LEASE, 2) == 0
-    mine = [await claim(stores, f"b{n}", key=key, now=104) for n, key in enumerate(keys)]
-    assert [one.mine for one in mine] == [True] * 3 + [False] * 2
+    again = [await claim(stores, f"b{n}", key=key, now=104) for n, key in enumerate(keys)]
+    assert [one.mine for one in again] == [True] * 3 + [False] * 2
     assert not (await claim(stores, "b", key=late, now=104)).mine

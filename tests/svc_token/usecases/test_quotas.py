@@ -1,12 +1,23 @@
 """Reading pools and buckets writes nothing; an administrator's changes keep what was used."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
 from mesh.errors import AppError
+from mesh.identity.principal import NOBODY
 from svc_token.usecases.providers import GetProviderQuota
-from svc_token.usecases.quotas import CreateOrgQuota, GetOrgQuota, GetQuota, UpdateOrgQuota
+from svc_token.usecases.quotas import (
+    CreateOrgQuota,
+    GetOrgQuota,
+    GetQuota,
+    PoolView,
+    UpdateOrgQuota,
+)
 from svc_token.usecases.rate_limits import GetRateLimit
 from tests.svc_token.conftest import ORG, OTHER, USER, House, principal, spend
+from tests.svc_token.usecases.test_once import once
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +36,9 @@ def get_org(house: House) -> GetOrgQuota:
 
 
 def create_org(house: House) -> CreateOrgQuota:
-    return CreateOrgQuota(pools=house.stores.pools, limits=house.limits, clock=house.clock)
+    return CreateOrgQuota(
+        pools=house.stores.pools, limits=house.limits, clock=house.clock, once=once(house)
+    )
 
 
 def update_org(house: House) -> UpdateOrgQuota:
@@ -129,3 +142,46 @@ async def test_what_is_told_of_a_provider_is_its_settings(house: House) -> None:
     with pytest.raises(AppError) as refused:
         await ask("claude")
     assert refused.value.outcome.http_status == 404
+
+
+async def test_a_pool_is_made_once_under_a_key_and_shown_as_it_was_made(house: House) -> None:
+    create, admin = create_org(house), principal(OTHER, "ADMIN")
+    made = await asyncio.gather(
+        *(
+            create(ORG, "openai", 100, idempotency_key="k", principal=admin)
+            for create in (create, create_org(house)) * 10
+        )
+    )
+    assert len(set(made)) == 1
+    await update_org(house)(ORG, "openai", 5)
+    house.clock.pass_seconds(3600)
+    again = await create(ORG, "openai", 100, idempotency_key="k", principal=admin)
+    assert again == made[0]
+    assert again == PoolView(pool=replace(again.pool, allowance=100), window=again.window)
+    assert (await get_org(house)(ORG, "openai")).pool.total == 5
+
+
+@pytest.mark.parametrize(
+    "other", [(OTHER, "openai", 100), (ORG, "gemini", 100), (ORG, "openai", 101)]
+)
+async def test_a_key_of_another_pool_is_a_conflict(
+    house: House, other: tuple[str, str, int]
+) -> None:
+    create, admin = create_org(house), principal(OTHER, "ADMIN")
+    await create(ORG, "openai", 100, idempotency_key="k", principal=admin)
+    with pytest.raises(AppError) as refused:
+        await create(*other, idempotency_key="k", principal=admin)
+    assert refused.value.outcome.name == "IDEMPOTENCY_KEY_REUSED"
+    # Another's key is another key, and so is nobody's.
+    for caller in (principal(USER, "ADMIN"), NOBODY):
+        with pytest.raises(AppError) as refused:
+            await create(ORG, "openai", 100, idempotency_key="k", principal=caller)
+        assert refused.value.outcome.name == "QUOTA_EXISTS"
+
+
+async def test_a_pool_that_was_refused_frees_its_key(house: House) -> None:
+    create = create_org(house)
+    with pytest.raises(AppError) as refused:
+        await create(ORG, "claude", 100, idempotency_key="k")
+    assert refused.value.outcome.name == "UNKNOWN_PROVIDER"
+    assert (await create(ORG, "openai", 100, idempotency_key="k")).pool.total == 100
