@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.checks import Finding, Wrong, check, uncharged
-from tests.faults.doors import doors
+from tests.faults.doors import Door, doors
 from tests.faults.history import History
 from tests.faults.load import Load
+from tests.faults.matrix import Matrix, unreached
+from tests.faults.say import say
+from tests.faults.schedule import Schedule, faults
 from tests.faults.town import ALLOWANCE, Town, town
 
 # A reservation's time, ten seconds for the sweeper, and what a busy machine takes.
@@ -62,26 +65,44 @@ async def run(plan: Plan) -> Figures:
     figures = Figures()
     history = History(plan.folder / "history.jsonl")
     async with town(plan.folder, plan.parts) as place:
-        targets = [child.target for child in place.tokens]
-        async with doors(targets, place.edge) as ways:
-            load = Load(doors=ways, history=history, seed=f"{plan.seed}/matrix")
-            say("the town is up")
-            if plan.only:
-                child = place.children["token"]
-                await child.end()
-                await child.start(plan.only)
-                loading = asyncio.ensure_future(load.run(plan.ops, 8))
-                await child.ready()
-                say(f"killed: {await child.killed(20)}")
-                await child.start()
-                await loading
-            else:
-                await load.run(plan.ops, 8)
-            await drained(place)
-            await judge(place, history, figures)
-    figures.kills = sum(child.kills for child in place.children.values())
+        say("the town is up")
+        async with doors([child.target for child in place.tokens], place.edge) as ways:
+            if plan.matrix:
+                await _matrix(plan, place, history, ways, figures)
+            for number in range(plan.schedules):
+                await _schedule(f"{plan.seed}/{number}", plan, place, history, ways)
+                figures.schedules += 1
+        await place.heal()
+        await drained(place)
+        await judge(place, history, figures)
+        figures.kills = sum(child.kills for child in place.children.values())
     figures.ops = len(history.ops)
     return figures
+
+
+async def _matrix(
+    plan: Plan, place: Town, history: History, ways: list[Door], figures: Figures
+) -> None:
+    seed = f"{plan.seed}/matrix"
+    load = Load(doors=ways, history=history, seed=seed)
+    matrix = Matrix(town=place, load=load, seed=seed, reached={})
+    for number in range(plan.matrix):
+        await matrix.round(plan.only, number)
+        say(f"round {number + 1} of the matrix is done")
+    figures.missed = list(unreached(matrix.reached, plan.only))
+    figures.failpoints = sum(count > 0 for count in matrix.reached.values())
+    for name in figures.missed:
+        say(f"MISSED: {name}")
+    await place.heal()
+    await drained(place)
+    await judge(place, history, figures)
+
+
+async def _schedule(seed: str, plan: Plan, place: Town, history: History, ways: list[Door]) -> None:
+    load = Load(doors=ways, history=history, seed=seed)
+    planned = faults(seed, plan.ops, plan.parts)
+    say(f"schedule {seed}")
+    await Schedule(town=place, load=load, faults=planned).run(plan.ops)
 
 
 async def drained(place: Town) -> None:
@@ -106,8 +127,3 @@ async def judge(place: Town, history: History, figures: Figures) -> None:
         f" {len(books.events)} events, {len(books.payments)} payments,"
         f" {uncharged(history.ops, books)} answered by the provider and cut off uncharged"
     )
-
-
-def say(text: str) -> None:
-    """A line, with the time."""
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)

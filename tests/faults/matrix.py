@@ -1,0 +1,107 @@
+"""The kill matrix: every failpoint, at its first hit, at a later one, and among many calls.
+
+Each child has a lane: it is started with the next failpoint armed, runs into it
+under the load that goes on all the time, and is started with the one after.
+So a start after a kill is also the recovery from it.
+"""
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from tests.faults.child import Child
+from tests.faults.load import Load
+from tests.faults.places import PLACES, SECOND, TOKEN
+from tests.faults.say import say
+from tests.faults.town import Town
+
+REACH_SECONDS = 20.0
+# The lanes of the two instances share the cells that either comes by.
+LATER = 8
+WIDTHS = (1, 1, 12)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One kill."""
+
+    failpoint: str
+    hit: int
+
+    @property
+    def armed(self) -> str:
+        """As the environment variable has it."""
+        return f"{self.failpoint}=kill@{self.hit}"
+
+
+def cells(seed: str, only: str, round_: int) -> dict[str, list[Cell]]:
+    """What each child is to run into in a round, in an order of the seed's choice."""
+    choice = random.Random(f"{seed}/{round_}")  # noqa: S311 no secret
+    lanes: dict[str, list[Cell]] = {}
+    for name, child in PLACES.items():
+        if only in name:
+            hit = 1 if round_ == 0 else choice.randint(2, LATER)
+            lanes.setdefault(child, []).append(Cell(failpoint=name, hit=hit))
+    for lane in lanes.values():
+        choice.shuffle(lane)
+    return lanes
+
+
+@dataclass(slots=True)
+class Matrix:
+    """Rounds over all cells; `reached` counts each failpoint's kills."""
+
+    town: Town
+    load: Load
+    seed: str
+    reached: dict[str, int]
+
+    async def round(self, only: str, number: int) -> None:
+        """One kill at each failpoint, the lanes side by side."""
+        lanes = cells(self.seed, only, number)
+        loading = asyncio.ensure_future(self._loading(WIDTHS[min(number, 2)]))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for name, lane in self._shared(lanes).items():
+                    tasks.create_task(self._lane(self.town.children[name], lane))
+        finally:
+            loading.cancel()
+            with suppress(asyncio.CancelledError):
+                await loading
+
+    def _shared(self, lanes: Mapping[str, list[Cell]]) -> dict[str, list[Cell]]:
+        """Both instances of svc_token take from the same list."""
+        shared = dict(lanes)
+        if TOKEN in shared:
+            shared[SECOND] = shared[TOKEN]
+        return shared
+
+    async def _loading(self, width: int) -> None:
+        while True:
+            await self.load.run(100, width)
+
+    async def _lane(self, child: Child, lane: list[Cell]) -> None:
+        missed: list[Cell] = []
+        while lane:
+            cell = lane.pop()
+            if not await self._kill(child, cell):
+                missed.append(cell)
+        await child.end()
+        await child.started()
+        for cell in missed:
+            say(f"{child.name} did not come by {cell.armed}")
+
+    async def _kill(self, child: Child, cell: Cell) -> bool:
+        if child.runs:
+            await child.end()
+        ready = await child.started(cell.armed)
+        died = await child.killed(REACH_SECONDS if ready else 1.0)
+        self.reached[cell.failpoint] = self.reached.get(cell.failpoint, 0) + died
+        return died
+
+
+def unreached(reached: Mapping[str, int], only: str) -> Sequence[str]:
+    """Failpoints that no kill was at."""
+    return [name for name in PLACES if only in name and not reached.get(name)]
