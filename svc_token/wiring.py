@@ -22,11 +22,13 @@ from svc_token.servicers.metering import MeteringServicer
 from svc_token.servicers.outbox import OutboxServicer
 from svc_token.servicers.purchase import PurchaseServicer
 from svc_token.servicers.quota import QuotaServicer
+from svc_token.servicers.reconcile import ReconcileServicer
 from svc_token.settings import TokenSettings
 from svc_token.stores import BUCKETS, SINKS, TOKEN_STORES
 from svc_token.stores.denied_queue import DeniedQueue
 from svc_token.stores.grpc_payments import GrpcPayments
 from svc_token.stores.grpc_roles import GrpcRoles
+from svc_token.stores.grpc_usage_record import GrpcUsageRecord
 from svc_token.stores.stores import TokenStores
 from svc_token.stores.topics import Topics
 from svc_token.usecases.advance_purchase import AdvancePurchase
@@ -45,6 +47,14 @@ from svc_token.usecases.providers import GetProviderQuota
 from svc_token.usecases.purchases import CreatePurchase, GetPurchase
 from svc_token.usecases.quotas import CreateOrgQuota, GetOrgQuota, GetQuota, UpdateOrgQuota
 from svc_token.usecases.rate_limits import GetRateLimit
+from svc_token.usecases.reconcile.events import CompareEvents
+from svc_token.usecases.reconcile.members import CompareMembers
+from svc_token.usecases.reconcile.outbox import CompareOutbox
+from svc_token.usecases.reconcile.payments import ComparePayments
+from svc_token.usecases.reconcile.pools import ComparePools
+from svc_token.usecases.reconcile.purchases import ComparePurchases
+from svc_token.usecases.reconcile.reconcile import Reconcile
+from svc_token.usecases.reconcile.reservations import CompareReservations
 from svc_token.usecases.relay_outbox import RelayOutbox
 from svc_token.usecases.reservations import BeginReservation, EndReservation, FindReservation
 from svc_token.usecases.reserve import ReserveTokens
@@ -129,6 +139,7 @@ class _House:
             self._member_caps(),
             self._purchase(sagas, runner.holder),
             self._outbox(),
+            self._reconcile(),
         )
         port = self.context.settings.current.token.http_port
         return Parts(
@@ -210,6 +221,7 @@ class _House:
             clock=self.context.clock,
             ids=self.context.ids,
             finisher=self.finisher,
+            once=self.once,
         )
         get_rate_limit = GetRateLimit(
             buckets=self.buckets, limits=self.limits, owner_roles=self._owner_roles
@@ -231,6 +243,23 @@ class _House:
         )
         get = GetPurchase(sagas=self.stores.sagas, visibility=self.context.identity)
         return PurchaseServicer(create=create, get=get)
+
+    def _reconcile(self) -> ReconcileServicer:
+        audit, clock = self.stores.audit, self.context.clock
+        payments = GrpcPayments(self.context.channel("stubs"))
+        usage = GrpcUsageRecord(self.context.channel("analytics"))
+        comparisons = (
+            CompareReservations(audit=audit, limits=self.limits, clock=clock),
+            ComparePools(audit=audit),
+            ComparePurchases(audit=audit),
+            CompareMembers(audit=audit),
+            CompareOutbox(audit=audit),
+            CompareEvents(audit=audit, usage=usage, clock=clock),
+            ComparePayments(audit=audit, payments=payments, clock=clock),
+        )
+        return ReconcileServicer(
+            reconcile=Reconcile(comparisons=comparisons, ledger=self.stores.ledger)
+        )
 
     def _saga_runner(self) -> SagaRunner:
         advance = AdvancePurchase(

@@ -8,6 +8,7 @@ import typer
 
 from mesh.cli import admin, config, consul, down, migrate, outbox, probe, serve, status, up
 from mesh.cli.doctor.command import doctor
+from mesh.cli.reconcile import reconcile
 from mesh.cli.refusal import FAILED, USAGE, RefusedError
 from mesh.settings.remote import SourceAwayError
 from mesh.settings.source import SettingsError
@@ -26,6 +27,7 @@ app.command()(probe.probe)
 app.command()(down.down)
 app.command()(migrate.migrate)
 app.command()(doctor)
+app.command()(reconcile)
 app.add_typer(config.app, name="config")
 app.add_typer(consul.app, name="consul")
 app.add_typer(admin.app, name="admin")

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -10,11 +9,10 @@ import typer
 
 from leaky.token.v1 import outbox_service_pb2 as pb
 from mesh.cli import options
-from mesh.cli.data import LOCK, environment, holder
-from mesh.cli.endpoints import Endpoint, endpoint
+from mesh.cli.data import environment
 from mesh.cli.refusal import USAGE, RefusedError
 from mesh.cli.screen import print_table
-from mesh.cli.state import read_state
+from mesh.cli.token_service import connected, credential, token_endpoint
 from mesh.errors import AppError
 from mesh.rpc.grpc_channel import GrpcChannel
 from mesh.rpc.method import rpc
@@ -26,20 +24,10 @@ _LIST = rpc(pb.ListParkedRequest, pb.ListParkedResponse)
 _REQUEUE = rpc(pb.RequeueParkedRequest, pb.RequeueParkedResponse)
 
 app = typer.Typer(help="Look at events that no receiver takes.", no_args_is_help=True)
-_Token = Annotated[
-    str,
-    typer.Option(
-        envvar="LEAKY_TOKEN",
-        metavar="JWT",
-        show_default=False,
-        show_envvar=True,
-        help="An ADMIN's credential, which `secure` asks for.",
-    ),
-]
 
 
 @app.command()
-def parked(data: options.Data = None, token: _Token = "") -> None:
+def parked(data: options.Data = None, token: options.Token = "") -> None:
     """List what is set aside; later events of the same key wait behind it."""
 
     async def read(outbox: "_Outbox") -> list[pb.ParkedEvent]:
@@ -72,7 +60,7 @@ def requeue(
     *,
     everything: Annotated[bool, typer.Option("--all", help="All that is parked.")] = False,
     data: options.Data = None,
-    token: _Token = "",
+    token: options.Token = "",
 ) -> None:
     """Send parked events again, each before what waits behind it; exit 1 if one is not parked."""
     wanted = event_ids or []
@@ -89,7 +77,7 @@ class _Outbox:
 
     def __init__(self, channel: GrpcChannel, token: str) -> None:
         self._channel = channel
-        self._metadata = {"authorization": f"Bearer {token}"} if token else {}
+        self._metadata = credential(token)
 
     async def parked(self) -> AsyncIterator[pb.ParkedEvent]:
         """All, page by page."""
@@ -115,10 +103,10 @@ class _Outbox:
 
 
 def _ask(data: Path | None, token: str, question: Callable[[_Outbox], Awaitable[T]]) -> T:
-    at = _endpoint(Live.read(MeshSettings, environment(data)).current)
+    at = token_endpoint(Live.read(MeshSettings, environment(data)).current)
 
     async def ask() -> T:
-        async with _connected(at) as channel:
+        async with connected(at) as channel:
             return await question(_Outbox(channel, token))
 
     try:
@@ -126,20 +114,3 @@ def _ask(data: Path | None, token: str, question: Callable[[_Outbox], Awaitable[
     except AppError as error:
         message = f"token on {at.host}:{at.grpc.number}: {error.message}"
         raise RefusedError(message) from error
-
-
-def _endpoint(settings: MeshSettings) -> Endpoint:
-    """As the running `leaky up` told; without one, as the settings say."""
-    running = read_state(settings.data) if holder(settings.data / LOCK) is not None else []
-    told = [each.endpoint for each in running if each.endpoint.service == "token"]
-    return told[0] if told else endpoint(settings, "token")
-
-
-@asynccontextmanager
-async def _connected(at: Endpoint) -> AsyncIterator[GrpcChannel]:
-    host = f"[{at.host}]" if ":" in at.host else at.host
-    channel = GrpcChannel(f"{host}:{at.grpc.number}")
-    try:
-        yield channel
-    finally:
-        await channel.close()

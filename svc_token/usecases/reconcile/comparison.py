@@ -34,7 +34,7 @@ class Comparison(Protocol):
         """Such as "events with analytics"."""
         ...
 
-    def __call__(self, compared: Compared) -> AsyncIterator[Difference]:
+    def __call__(self, compared: Compared, /) -> AsyncIterator[Difference]:
         """The differences, as they are found; counts what it looks at.
 
         Raises AppError when a part is away.
