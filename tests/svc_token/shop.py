@@ -1,11 +1,17 @@
 """What purchases stand on: the real sagas, which may crash, and a payment provider with books."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
+from leaky.common.v1.reason_pb2 import (
+    REASON_PAYMENT_CONFLICT,
+    REASON_PAYMENT_NOT_FOUND,
+    REASON_UNAVAILABLE,
+)
 from mesh.errors import AppError
+from svc_token.domain.payment import Payment, PaymentState
 from svc_token.domain.saga import Move, Saga, Unfinished
 from svc_token.domain.window import Window
 from svc_token.ports import Sagas
@@ -26,32 +32,62 @@ class Books:
     lose: set[str] = field(default_factory=set)
     state: dict[str, str] = field(default_factory=dict)
     done: list[tuple[str, str]] = field(default_factory=list)
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     async def authorize(self, payment_id: str, tokens: int) -> bool:
         assert tokens == ORDER.tokens
-        if not self.away and self.declines:
+        self.asked["authorize", payment_id] += 1
+        if not self.away and self.declines and payment_id not in self.state:
             return False
         # Asked again, by a runner that came late, it is what it has become since.
         await self._become("authorize", payment_id, self.state.get(payment_id, "held"))
         return self.state[payment_id] != "voided"
 
     async def capture(self, payment_id: str) -> None:
-        assert self.away or self.state[payment_id] in {"held", "captured"}
-        await self._become("capture", payment_id, "captured")
+        self.asked["capture", payment_id] += 1
+        if not self.away and payment_id not in self.state:
+            raise AppError(REASON_PAYMENT_NOT_FOUND, "payment not found")
+        await self._become("capture", payment_id, "captured", never="voided")
 
     async def void(self, payment_id: str) -> None:
-        assert self.state.get(payment_id) != "captured"
-        await self._become("void", payment_id, "voided")
+        self.asked["void", payment_id] += 1
+        await self._become("void", payment_id, "voided", never="captured")
 
-    async def _become(self, verb: str, payment_id: str, state: str) -> None:
+    async def find(self, payment_id: str) -> Payment | None:
         if self.away:
             raise AppError(REASON_UNAVAILABLE, "payments are away")
+        state = self.state.get(payment_id)
+        return _payment(payment_id, state) if state else None
+
+    async def list(
+        self, limit: int, *, after: str | None = None, state: PaymentState | None = None
+    ) -> Sequence[Payment]:
+        payments = [_payment(id_, self.state[id_]) for id_ in sorted(self.state)]
+        wanted = [one for one in payments if state in {None, one.state}]
+        return [one for one in wanted if one.id > (after or "")][:limit]
+
+    async def _become(self, verb: str, payment_id: str, state: str, never: str = "") -> None:
+        if self.away:
+            raise AppError(REASON_UNAVAILABLE, "payments are away")
+        if never and self.state.get(payment_id) == never:
+            raise AppError(REASON_PAYMENT_CONFLICT, f"the payment is {never}")
         if self.state.get(payment_id) != state:
             self.state[payment_id] = state
             self.done.append((verb, payment_id))
         if verb in self.lose:
             self.lose.remove(verb)
             raise AppError(REASON_UNAVAILABLE, "the answer got lost")
+
+
+_STATES = {
+    "held": PaymentState.AUTHORIZED,
+    "captured": PaymentState.CAPTURED,
+    "voided": PaymentState.VOIDED,
+}
+
+
+def _payment(payment_id: str, state: str) -> Payment:
+    return Payment(id=payment_id, tokens=ORDER.tokens, state=_STATES[state], updated_us=0)
 
 
 @dataclass
@@ -123,27 +159,33 @@ class Shop:
             clock=house.clock,
             ids=house.ids,
             wake=self._wake,
-        )
-        self.runner = SagaRunner(
-            sagas=self.sagas,
-            advance=self._advance(),
-            limits=house.limits,
-            clock=house.clock,
             holder="one",
         )
+        self.runner = self.another("one")
 
-    def _wake(self) -> None:
-        self.woken += 1
-
-    def _advance(self) -> AdvancePurchase:
-        return AdvancePurchase(
-            sagas=self.sagas,
-            payments=self.books,
-            roles=self.house.roles,
+    def another(
+        self, holder: str, *, sagas: Any = None, payments: Any = None, roles: Any = None
+    ) -> SagaRunner:
+        """A runner as another process has it; by way of what is given, if anything."""
+        sagas = sagas or self.sagas
+        advance = AdvancePurchase(
+            sagas=sagas,
+            payments=payments or self.books,
+            roles=roles or self.house.roles,
             limits=self.house.limits,
             clock=self.house.clock,
             ids=self.house.ids,
         )
+        return SagaRunner(
+            sagas=sagas,
+            advance=advance,
+            limits=self.house.limits,
+            clock=self.house.clock,
+            holder=holder,
+        )
+
+    def _wake(self) -> None:
+        self.woken += 1
 
     async def buy(self, **changes: Any) -> Saga:
         return await self.create(replace(ORDER, **changes), principal())
@@ -153,5 +195,7 @@ class Shop:
         assert found is not None
         return found.status.value
 
-    async def events(self) -> list[str]:
-        return [event["type"] for event in await self.house.told()]
+    async def events(self, saga: Saga | None = None) -> list[str]:
+        """What was told, of one purchase or of all."""
+        told = await self.house.told()
+        return [event["type"] for event in told if saga is None or event["sagaId"] == saga.id]
