@@ -13,6 +13,7 @@ from leaky.common.v1.reason_pb2 import (
 )
 from mesh.clock import Clock, Ids
 from mesh.errors import AppError
+from mesh.failpoints import failpoint
 from svc_token.domain.owner import OwnerKind
 from svc_token.domain.payment import PaymentState
 from svc_token.domain.saga import DECLINED, GIVEN_UP, MOVES, REFUSED, Move, Saga, Step, taken
@@ -23,6 +24,19 @@ ENDED = Counter(
 )
 # Answers that are final, and no outage.
 _REFUSALS = {REASON_PAYMENT_CONFLICT, REASON_PAYMENT_NOT_FOUND}
+
+
+_LEASED = failpoint("saga.leased")
+_AUTHORIZING = failpoint("saga.authorize.before")
+_AUTHORIZED = failpoint("saga.authorize.after")
+_CAPTURING = failpoint("saga.capture.before")
+_CAPTURED = failpoint("saga.capture.after")
+_VOIDING = failpoint("saga.void.before")
+_VOIDED = failpoint("saga.void.after")
+_ALLOCATING = failpoint("saga.allocate.before")
+_ALLOCATED = failpoint("saga.allocate.after")
+_MOVING = failpoint("saga.move.before")
+_MOVED = failpoint("saga.move.after")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +63,7 @@ class AdvancePurchase:
         current: Saga | None = saga
         while current is not None and current.step is not Step.NONE:
             held = await self._held(current)
+            _LEASED()
             current = await self._in_time(held) if held else None
 
     async def _held(self, saga: Saga) -> Saga | None:
@@ -74,6 +89,7 @@ class AdvancePurchase:
         now = self.clock.now_us()
         event_ids = [self.ids.new() for _ in move.events]
         if saga.step is Step.ALLOCATE:
+            _ALLOCATING()
             done = await self.sagas.allocate(
                 saga,
                 move,
@@ -82,22 +98,32 @@ class AdvancePurchase:
                 window=self.limits.window(now),
                 now_us=now,
             )
+            _ALLOCATED()
         else:
+            _MOVING()
             done = await self.sagas.move(saga, move, event_ids, now)
+            _MOVED()
         if done and move.step is Step.NONE:
             ENDED.labels(move.status.value).inc()
         return saga.moved(move, now) if done else None
 
     async def _do(self, saga: Saga) -> Move:
         if saga.step is Step.AUTHORIZE:
-            if not await self.payments.authorize(saga.id, saga.tokens):
+            _AUTHORIZING()
+            authorized = await self.payments.authorize(saga.id, saga.tokens)
+            _AUTHORIZED()
+            if not authorized:
                 return DECLINED
             return GIVEN_UP if self.limits.purchases_fail else MOVES[Step.AUTHORIZE]
         if saga.step is Step.CAPTURE:
+            _CAPTURING()
             state = await self._settled(saga, self.payments.capture(saga.id), PaymentState.CAPTURED)
+            _CAPTURED()
             return MOVES[Step.CAPTURE] if state is PaymentState.CAPTURED else REFUSED
         if saga.step is Step.VOID:
+            _VOIDING()
             state = await self._settled(saga, self.payments.void(saga.id), PaymentState.VOIDED)
+            _VOIDED()
             return taken(saga) if state is PaymentState.CAPTURED else MOVES[Step.VOID]
         return MOVES[saga.step]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.clock import Clock
 from mesh.errors import AppError
+from mesh.failpoints import failpoint
 from mesh.telemetry.rate_limits import STORE_AWAY
 from svc_token.domain.bucket import BucketRule, Decision, uncounted
 from svc_token.domain.spend import Spend
@@ -13,6 +14,10 @@ from svc_token.ports import Buckets, Limits
 
 REFUSED = STORE_AWAY.labels("buckets", "refused")
 PASSED = STORE_AWAY.labels("buckets", "passed")
+_TAKING = failpoint("bucket.take.before")
+_TAKEN = failpoint("bucket.take.after")
+_REFUNDING = failpoint("bucket.refund.before")
+_REFUNDED = failpoint("bucket.refund.after")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +33,9 @@ class AskBucket:
 
         Raises AppError UNAVAILABLE when it may not.
         """
+        _TAKING()
         try:
-            return await self.buckets.take(spend.bucket, spend.tokens, rule)
+            decision = await self.buckets.take(spend.bucket, spend.tokens, rule)
         except AppError as error:
             if error.reason != REASON_UNAVAILABLE:
                 raise
@@ -38,6 +44,8 @@ class AskBucket:
                 raise
             PASSED.inc()
             return uncounted(self.clock.now_us(), rule)
+        _TAKEN()
+        return decision
 
     async def undo(self, spend: Spend, rule: BucketRule, decision: Decision) -> None:
         """Gives back what the decision took, as far as the bucket can be asked.
@@ -50,5 +58,7 @@ class AskBucket:
 
     async def refund(self, spend: Spend, rule: BucketRule, *, taken_us: int) -> None:
         """Gives back a spend's tokens, taken at a moment, as far as the bucket can be asked."""
+        _REFUNDING()
         with suppress(AppError):
             await self.buckets.refund(spend.bucket, spend.tokens, rule, taken_us=taken_us)
+        _REFUNDED()

@@ -4,11 +4,14 @@ import asyncio
 from dataclasses import dataclass
 
 from mesh.clock import Clock
+from mesh.failpoints import failpoint
 from svc_token.domain.operations import Release
 from svc_token.domain.reservation import Reservation, ReservationConflictError
 from svc_token.ports import Ledger, Limits, Pools
 
 BATCH = 500
+_FOUND = failpoint("sweeper.found")
+_EXPIRED = failpoint("sweeper.expired")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,7 @@ class ExpireOrphans:
         return len(orphans)
 
     async def _expire(self, orphan: Reservation, now_us: int) -> None:
+        _FOUND()
         release = Release(
             id=orphan.id,
             pool=orphan.pool,
@@ -42,6 +46,7 @@ class ExpireOrphans:
         )
         try:
             await self.ledger.submit(release)
+            _EXPIRED()
         except ReservationConflictError:
             # Settled since it was read: it is no orphan.
             return

@@ -9,6 +9,7 @@ from prometheus_client import Gauge
 from leaky.common.v1 import reason_pb2
 from mesh.clock import Clock, Ids
 from mesh.errors import AppError
+from mesh.failpoints import failpoint
 from mesh.finisher import Finisher
 from svc_token.domain.bucket import Decision
 from svc_token.domain.entry import Provenance
@@ -28,6 +29,12 @@ from svc_token.usecases.insist import insist, passing
 
 log = structlog.get_logger("consume")
 UNENFORCED = "unenforced"
+_RESERVING = failpoint("reserve.before")
+_RESERVED = failpoint("reserve.after")
+_SETTLING = failpoint("settle.before")
+_SETTLED = failpoint("settle.after")
+_RELEASING = failpoint("release.before")
+_RELEASED = failpoint("release.after")
 UNFINISHED = Gauge("token_holds_unfinished", "Holds whose end waits for a store that is away.")
 
 
@@ -65,13 +72,19 @@ class HoldTokens:
             expires_us=now + ttl_us,
             bucket_us=decision.at_us if decision.counted else 0,
         )
-        return await self._submit(reserve)
+        _RESERVING()
+        reservation = await self._submit(reserve)
+        _RESERVED()
+        return reservation
 
     async def release(self, hold: str, spend: Spend) -> Reservation:
         """Lets go of all of it. Raises AppError when the call's time is up first."""
         now = self.clock.now_us()
         window = self.limits.window(now)
-        return await self._end(Release(id=hold, pool=spend.pool, window=window, now_us=now))
+        _RELEASING()
+        ended = await self._end(Release(id=hold, pool=spend.pool, window=window, now_us=now))
+        _RELEASED()
+        return ended
 
     async def settle(
         self,
@@ -96,7 +109,10 @@ class HoldTokens:
             provenance=provenance,
             answer=answer,
         )
-        return await self._end(settle)
+        _SETTLING()
+        ended = await self._end(settle)
+        _SETTLED()
+        return ended
 
     async def tell(self, spend: Spend, *, answer: Answer | None = None) -> None:
         """Tells of tokens that were spent while no quota is enforced."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from leaky.common.v1 import reason_pb2
 from mesh.clock import Clock, Ids
 from mesh.errors import AppError
+from mesh.failpoints import failpoint
 from mesh.finisher import Finisher
 from mesh.resilience.backoff import Backoff
 from svc_token.domain.idempotency import Answer, Claim, ClaimLostError, Key
@@ -16,6 +17,9 @@ from svc_token.usecases.insist import deadline_of_call, insist
 # What a call that waits keeps back of its time, to say that it has waited in vain.
 MARGIN_SECONDS = 0.2
 BACKOFF = Backoff(first=0.02, cap=0.25)
+_CLAIMING = failpoint("idempotency.claim.before")
+_CLAIMED = failpoint("idempotency.claim.after")
+_ANSWERED = failpoint("idempotency.answered")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -147,12 +151,15 @@ class Once:
         now = self.clock.now_us()
         until = now + self.limits.claim_us
         id_ = self.ids.new()
-        return await self.keys.claim(key, fingerprint, id_=id_, now_us=now, lease_until_us=until)
+        _CLAIMING()
+        claim = await self.keys.claim(key, fingerprint, id_=id_, now_us=now, lease_until_us=until)
+        _CLAIMED()
+        return claim
 
     async def _taken(self, claim: Claim, effect: Effect) -> bytes | None:
         turn = Turn(claim=claim, keys=self.keys)
         try:
-            return await effect(turn)
+            body = await effect(turn)
         except ClaimLostError:
             await turn.let_go()
             return None
@@ -161,6 +168,8 @@ class Once:
             if turn.bound or await turn.let_go():
                 raise
             return None
+        _ANSWERED()
+        return body
 
 
 async def _landing(flight: _Flight, deadline: float) -> bytes | None:

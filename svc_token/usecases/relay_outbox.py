@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from mesh.clock import Clock
+from mesh.failpoints import failpoint
 from svc_token.domain.events import OutboxRow
 from svc_token.domain.shards import shard_of
 from svc_token.ports import EventSink, Outbox, RejectedBatchError
@@ -14,6 +15,10 @@ from svc_token.usecases.hold_shards import HoldShards
 log = structlog.get_logger("outbox")
 # As many as svc_analytics takes in one call.
 BATCH = 1_000
+_LEASED = failpoint("outbox.leased")
+_PUBLISHING = failpoint("outbox.publish.before")
+_PUBLISHED = failpoint("outbox.publish.after")
+_DELIVERED = failpoint("outbox.delivered")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,7 @@ class RelayOutbox:
         Raises AppError when the receiver is away, or the store.
         """
         fences = await self.hold()
+        _LEASED()
         rows = await self.outbox.pending(BATCH, shards=sorted(fences))
         if rows:
             await _Round(relay=self, fences=fences).publish(rows)
@@ -57,10 +63,13 @@ class _Round:
         if not rows:
             return frozenset()
         try:
+            _PUBLISHING()
             await self.relay.sink.publish(rows)
+            _PUBLISHED()
         except RejectedBatchError:
             return await self._isolate(rows)
         await self.relay.outbox.delivered([row.seq for row in rows])
+        _DELIVERED()
         return frozenset()
 
     async def _held(self, rows: Sequence[OutboxRow]) -> Sequence[OutboxRow]:

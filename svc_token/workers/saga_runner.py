@@ -8,6 +8,7 @@ from prometheus_client import Gauge
 
 from mesh.clock import Clock
 from mesh.errors import AppError
+from mesh.failpoints import failpoint
 from svc_token.domain.saga import Saga, Step
 from svc_token.ports import Limits, Sagas
 from svc_token.usecases.advance_purchase import AdvancePurchase
@@ -15,6 +16,7 @@ from svc_token.usecases.advance_purchase import AdvancePurchase
 AT_ONCE = 32
 # A lease that has ended is not looked after more often than this.
 SHORTEST_SECONDS = 0.05
+_CLAIMED = failpoint("saga.claimed")
 UNFINISHED = Gauge("token_purchases_unfinished", "Purchases on their way, by next step.", ["step"])
 STALE = Gauge("token_purchases_stale", "Purchases that stand still for token.saga.stale-after.")
 
@@ -43,6 +45,7 @@ class SagaRunner:
         hindered: list[tuple[Saga, BaseException]] = []
         page = await self._claim()
         while page:
+            _CLAIMED()
             results = await asyncio.gather(*map(self.advance, page), return_exceptions=True)
             hindered += [
                 (saga, result)
