@@ -43,7 +43,9 @@ class ConsumeServicer:
             prompt=request.prompt if request.HasField("prompt") else None,
         )
         try:
-            spent = await self._consume(spend, call.principal)
+            spent = await self._consume(
+                spend, call.principal, idempotency_key=request.idempotency_key or None
+            )
         except RateLimitedError as refusal:
             raise AppError(
                 reason_pb2.REASON_RATE_LIMITED,

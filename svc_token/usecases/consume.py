@@ -5,28 +5,24 @@ from dataclasses import dataclass
 from mesh.clock import Clock, Ids
 from mesh.finisher import Finisher
 from mesh.identity.principal import Principal
-from svc_token.domain.bucket import Decision
+from svc_token.domain.idempotency import ClaimLostError, Key, Operation, fingerprint_of
+from svc_token.domain.reservation import State
 from svc_token.domain.spend import Spend
+from svc_token.domain.spent import Spent
 from svc_token.ports import Limits, Providers
 from svc_token.usecases.hold_tokens import HoldTokens
+from svc_token.usecases.once import Once, Turn
 from svc_token.usecases.reserve import Held, ReserveTokens
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
-    """How the bucket stands, and the provider's JSON."""
-
-    decision: Decision
-    answer: bytes
-    at_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consume:
     """Runs to its end once begun, also when the caller goes away: no hold is left behind.
 
-    One gap is left: when the store goes away between the provider's
-    answer and the charge, and stays away for the rest of the call's time, the
+    Under an idempotency key it is charged once, also when it was begun twice:
+    the hold has the id of the key's claim. One gap is left: when the process
+    ends, or is stopped for good while the store is away, between the
+    provider's answer and the charge, and nobody comes back with the key, the
     sweeper frees tokens that were used.
     """
 
@@ -37,32 +33,77 @@ class Consume:
     clock: Clock
     ids: Ids
     finisher: Finisher
+    once: Once
 
-    async def __call__(self, spend: Spend, principal: Principal) -> Spent:
-        """What was spent.
+    async def __call__(
+        self, spend: Spend, principal: Principal, *, idempotency_key: str | None = None
+    ) -> Spent:
+        """What was spent, now or by the same key's first request.
 
-        Raises what ReserveTokens raises, and AppError PROVIDER_CALL_FAILED;
-        nothing is charged then.
+        Raises what ReserveTokens and Once raise, and AppError
+        PROVIDER_CALL_FAILED; nothing is charged then.
         """
-        return await self.finisher.finish(self._spend(spend, principal))
+        if idempotency_key is None:
+            return await self.finisher.finish(self._spend(spend, principal))
 
-    async def _spend(self, spend: Spend, principal: Principal) -> Spent:
-        id_ = self.ids.new()
+        async def effect(turn: Turn) -> bytes:
+            return (await self._spend(spend, principal, turn)).kept()
+
+        key = Key(
+            scope=principal.user_id or spend.user_id,
+            operation=Operation.CONSUME,
+            key=idempotency_key,
+        )
+        return Spent.of(await self.once(key, _meaning(spend), effect))
+
+    async def _spend(self, spend: Spend, principal: Principal, turn: Turn | None = None) -> Spent:
+        id_ = turn.id if turn else self.ids.new()
         held = await self.reserve(spend, principal, id_=id_, ttl_us=self.limits.hold_us)
-        answer = await self._ask(held, id_)
-        # What was answered has been used: from here on nothing is given back.
-        if held.reservation is None:
-            await self.hold_tokens.tell(spend)
-        else:
-            await self.hold_tokens.settle(id_, spend)
-        return Spent(decision=held.decision, answer=answer, at_us=self.clock.now_us())
+        if turn and _ended(held):
+            # Whoever began it was too long about it: the key's next claim has a hold of its own.
+            raise ClaimLostError
+        answer = await self._ask(held, id_, turn)
+        spent = Spent(decision=held.decision, answer=answer, at_us=self.clock.now_us())
+        await self._charge(spent, held, turn)
+        return spent
 
-    async def _ask(self, held: Held, id_: str) -> bytes:
+    async def _ask(self, held: Held, id_: str, turn: Turn | None) -> bytes:
         spend = held.spend
         try:
             return await self.providers.complete(
                 spend.provider, prompt=spend.prompt, tokens=spend.tokens, request_id=id_
             )
         except BaseException:
-            await self.reserve.give_back(held)
+            # Who has taken over the key has the same hold.
+            if turn is None or await turn.let_go():
+                await self.reserve.give_back(held)
             raise
+
+    async def _charge(self, spent: Spent, held: Held, turn: Turn | None) -> None:
+        # What was answered has been used: from here on nothing is given back.
+        answer = None
+        if turn:
+            turn.bound = True
+            answer = turn.answer(spent.kept())
+        if held.reservation is None:
+            await self.hold_tokens.tell(held.spend, answer=answer)
+            return
+        charged = await self.hold_tokens.settle(held.reservation.id, held.spend, answer=answer)
+        if turn and charged.repeated:
+            # The answer that was kept goes out, which may be another holder's.
+            raise ClaimLostError
+
+
+def _ended(held: Held) -> bool:
+    before = held.reservation
+    return before is not None and before.repeated and before.state is not State.RESERVED
+
+
+def _meaning(spend: Spend) -> bytes:
+    return fingerprint_of(
+        user_id=spend.user_id,
+        org_id=spend.org_id,
+        provider=spend.provider,
+        tokens=spend.tokens,
+        prompt=spend.prompt,
+    )

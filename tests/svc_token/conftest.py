@@ -33,6 +33,7 @@ from svc_token.stores.topics import Topics
 from svc_token.usecases.ask_bucket import AskBucket
 from svc_token.usecases.consume import Consume
 from svc_token.usecases.hold_tokens import HoldTokens
+from svc_token.usecases.once import Once
 from svc_token.usecases.owner_roles import OwnerRoles
 from svc_token.usecases.reserve import ReserveTokens
 from tests.parts.postgresql import store_url
@@ -175,10 +176,22 @@ class House:
             clock=self.clock,
             ids=self.ids,
         )
+        self.once = self.process()
         self.consume = Consume(
             reserve=self.reserve,
             hold_tokens=self.hold_tokens,
             providers=self.providers,
+            limits=self.limits,
+            clock=self.clock,
+            ids=self.ids,
+            finisher=self.finisher,
+            once=self.once,
+        )
+
+    def process(self) -> Once:
+        """Those who share it are in one process, as far as idempotency keys can tell."""
+        return Once(
+            keys=self.stores.keys,
             limits=self.limits,
             clock=self.clock,
             ids=self.ids,

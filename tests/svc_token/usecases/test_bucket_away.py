@@ -10,10 +10,10 @@ from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
 from svc_token.domain.bucket import BucketRule, Decision
 from svc_token.domain.spend import Spend
+from svc_token.domain.spent import Spent
 from svc_token.ports import Buckets
 from svc_token.stores import BUCKETS
 from svc_token.usecases.ask_bucket import AskBucket
-from svc_token.usecases.consume import Spent
 from svc_token.usecases.rate_limits import GetRateLimit
 from tests.parts.redis import free_port
 from tests.svc_token.conftest import USER, House, principal, spend

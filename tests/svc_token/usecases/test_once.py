@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 import pytest
 
@@ -15,11 +16,12 @@ from mesh.rpc.method import methods_of
 from svc_token.domain.idempotency import Answer, Key, Operation, fingerprint_of
 from svc_token.domain.operations import Emit
 from svc_token.usecases.forget_answers import ForgetAnswers
-from svc_token.usecases.once import Once, Turn
+from svc_token.usecases.once import Turn
 from tests.svc_token.conftest import House
 from tests.svc_token.stores.test_ledger_contract import used
 
 pytestmark = pytest.mark.anyio
+T = TypeVar("T")
 KEY = Key(scope="u", operation=Operation.CONSUME, key="k")
 BUY, SELL = fingerprint_of(do="buy", tokens=1), fingerprint_of(do="sell", tokens=1)
 
@@ -49,18 +51,7 @@ class Work:
         return body
 
 
-def once(house: House) -> Once:
-    """One process, as far as keys can tell."""
-    return Once(
-        keys=house.stores.keys,
-        limits=house.limits,
-        clock=house.clock,
-        ids=house.ids,
-        finisher=house.finisher,
-    )
-
-
-async def in_time(seconds: float, work: Callable[[], Awaitable[bytes]]) -> bytes:
+async def in_time(seconds: float, work: Callable[[], Awaitable[T]]) -> T:
     """The work, as a call that has so much time left."""
     service = consume_service_pb2.DESCRIPTOR.services_by_name["ConsumeService"]
     method = next(iter(methods_of(service)))
@@ -89,7 +80,7 @@ async def turned(house: House) -> None:
 
 
 async def test_twenty_at_once_have_one_effect_and_one_answer(house: House) -> None:
-    run, work = once(house), Work(house)
+    run, work = house.process(), Work(house)
     answers = await asyncio.gather(*(run(KEY, BUY, work) for _ in range(20)))
     assert len(set(answers)) == 1
     assert len(work.begun) == 1
@@ -99,7 +90,7 @@ async def test_twenty_at_once_have_one_effect_and_one_answer(house: House) -> No
 async def test_twenty_at_once_at_two_processes_have_one_effect_and_one_answer(
     house: House,
 ) -> None:
-    runs, work = [once(house), once(house)], Work(house)
+    runs, work = [house.process(), house.process()], Work(house)
     answers = await asyncio.gather(*(run(KEY, BUY, work) for _ in range(10) for run in runs))
     assert len(set(answers)) == 1
     assert await effects(house) == 1
@@ -107,22 +98,22 @@ async def test_twenty_at_once_at_two_processes_have_one_effect_and_one_answer(
 
 async def test_a_later_request_has_the_first_one_s_answer(house: House) -> None:
     work = Work(house)
-    first = await once(house)(KEY, BUY, work)
+    first = await house.process()(KEY, BUY, work)
     house.clock.pass_seconds(24 * 3600 - 1)
-    assert await once(house)(KEY, BUY, work) == first
+    assert await house.process()(KEY, BUY, work) == first
     assert await effects(house) == 1
 
 
 async def test_another_request_is_refused_during_the_first_and_after_it(house: House) -> None:
-    run, work = once(house), Work(house, gate=asyncio.Event())
+    run, work = house.process(), Work(house, gate=asyncio.Event())
     first = asyncio.ensure_future(run(KEY, BUY, work))
     await work.reached.wait()
-    for process in (run, once(house)):
+    for process in (run, house.process()):
         assert await named(process(KEY, SELL, work)) == "IDEMPOTENCY_KEY_REUSED"
     assert work.gate is not None
     work.gate.set()
     await first
-    for process in (run, once(house)):
+    for process in (run, house.process()):
         assert await named(process(KEY, SELL, work)) == "IDEMPOTENCY_KEY_REUSED"
     assert await effects(house) == 1
 
@@ -131,7 +122,7 @@ async def test_another_request_is_refused_during_the_first_and_after_it(house: H
 async def test_a_refusal_is_shared_by_those_who_wait_and_frees_the_key(
     house: House, error: Exception
 ) -> None:
-    run, work = once(house), Work(house, error=error)
+    run, work = house.process(), Work(house, error=error)
     refusals = await asyncio.gather(
         *(run(KEY, BUY, work) for _ in range(20)), return_exceptions=True
     )
@@ -144,10 +135,10 @@ async def test_a_refusal_is_shared_by_those_who_wait_and_frees_the_key(
 
 async def test_after_a_refusal_elsewhere_who_waited_tries_itself(house: House) -> None:
     first = Work(house, gate=asyncio.Event(), error=AppError(REASON_INSUFFICIENT_QUOTA, "none"))
-    there = asyncio.ensure_future(named(once(house)(KEY, BUY, first)))
+    there = asyncio.ensure_future(named(house.process()(KEY, BUY, first)))
     await first.reached.wait()
     second = Work(house)
-    here = asyncio.ensure_future(once(house)(KEY, BUY, second))
+    here = asyncio.ensure_future(house.process()(KEY, BUY, second))
     assert first.gate is not None
     first.gate.set()
     assert await there == "INSUFFICIENT_QUOTA"
@@ -156,10 +147,10 @@ async def test_after_a_refusal_elsewhere_who_waited_tries_itself(house: House) -
 
 
 async def test_who_runs_out_of_time_first_learns_that_it_is_under_way(house: House) -> None:
-    run, work = once(house), Work(house, gate=asyncio.Event())
+    run, work = house.process(), Work(house, gate=asyncio.Event())
     first = asyncio.ensure_future(run(KEY, BUY, work))
     await work.reached.wait()
-    for process in (run, once(house)):
+    for process in (run, house.process()):
         with pytest.raises(AppError) as refused:
             await in_time(0, partial(process, KEY, BUY, work))
         assert refused.value.outcome.name == "IDEMPOTENCY_KEY_IN_FLIGHT"
@@ -171,9 +162,9 @@ async def test_who_runs_out_of_time_first_learns_that_it_is_under_way(house: Hou
 
 async def test_who_has_more_time_waits_on_when_the_first_to_wait_gives_up(house: House) -> None:
     work = Work(house, gate=asyncio.Event())
-    elsewhere = asyncio.ensure_future(once(house)(KEY, BUY, work))
+    elsewhere = asyncio.ensure_future(house.process()(KEY, BUY, work))
     await work.reached.wait()
-    run = once(house)
+    run = house.process()
     hasty = asyncio.create_task(named(in_time(0, lambda: run(KEY, BUY, work))))
     patient = [asyncio.create_task(in_time(60, lambda: run(KEY, BUY, work))) for _ in range(5)]
     assert await hasty == "IDEMPOTENCY_KEY_IN_FLIGHT"
@@ -184,7 +175,7 @@ async def test_who_has_more_time_waits_on_when_the_first_to_wait_gives_up(house:
 
 
 async def test_a_caller_who_goes_away_leaves_the_effect_to_those_who_come(house: House) -> None:
-    run, work = once(house), Work(house, gate=asyncio.Event())
+    run, work = house.process(), Work(house, gate=asyncio.Event())
     first = asyncio.ensure_future(run(KEY, BUY, work))
     await work.reached.wait()
     first.cancel()
@@ -200,12 +191,12 @@ async def test_what_a_crash_left_is_done_under_the_same_id_when_its_lease_has_en
     house: House,
 ) -> None:
     crashed, work = Work(house, gate=asyncio.Event()), Work(house)
-    gone = asyncio.ensure_future(once(house)(KEY, BUY, crashed))
+    gone = asyncio.ensure_future(house.process()(KEY, BUY, crashed))
     await crashed.reached.wait()
-    waits = in_time(0, lambda: once(house)(KEY, BUY, work))
+    waits = in_time(0, lambda: house.process()(KEY, BUY, work))
     assert await named(waits) == "IDEMPOTENCY_KEY_IN_FLIGHT"
     await turned(house)
-    answer = await once(house)(KEY, BUY, work)
+    answer = await house.process()(KEY, BUY, work)
     assert work.begun == crashed.begun
     # It was only asleep.
     assert crashed.gate is not None
@@ -218,11 +209,11 @@ async def test_who_was_overtaken_and_fails_answers_with_the_other_s_success(
     house: House,
 ) -> None:
     slow = Work(house, gate=asyncio.Event(), error=AppError(REASON_INSUFFICIENT_QUOTA, "none"))
-    first = asyncio.ensure_future(once(house)(KEY, BUY, slow))
+    first = asyncio.ensure_future(house.process()(KEY, BUY, slow))
     await slow.reached.wait()
     await turned(house)
     quick = Work(house, gate=asyncio.Event())
-    second = asyncio.ensure_future(once(house)(KEY, BUY, quick))
+    second = asyncio.ensure_future(house.process()(KEY, BUY, quick))
     await quick.reached.wait()
     assert slow.gate is not None
     assert quick.gate is not None
@@ -233,7 +224,7 @@ async def test_who_was_overtaken_and_fails_answers_with_the_other_s_success(
 
 
 async def test_what_may_have_happened_keeps_its_key(house: House) -> None:
-    run = once(house)
+    run = house.process()
     work = Work(house, error=AppError(REASON_UNAVAILABLE, "the store is away"), bound=True)
     assert await named(run(KEY, BUY, work)) == "UNAVAILABLE"
     waits = in_time(0, lambda: run(KEY, BUY, work))
@@ -246,7 +237,7 @@ async def test_what_may_have_happened_keeps_its_key(house: House) -> None:
 
 
 async def test_an_answer_is_forgotten_after_its_time_and_not_before(house: House) -> None:
-    run, work = once(house), Work(house)
+    run, work = house.process(), Work(house)
     first = await run(KEY, BUY, work)
     forget = ForgetAnswers(keys=house.stores.keys, limits=house.limits, clock=house.clock)
     house.clock.pass_seconds(24 * 3600)

@@ -17,7 +17,6 @@ from svc_token.usecases.quotas import (
 )
 from svc_token.usecases.rate_limits import GetRateLimit
 from tests.svc_token.conftest import ORG, OTHER, USER, House, principal, spend
-from tests.svc_token.usecases.test_once import once
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +36,7 @@ def get_org(house: House) -> GetOrgQuota:
 
 def create_org(house: House) -> CreateOrgQuota:
     return CreateOrgQuota(
-        pools=house.stores.pools, limits=house.limits, clock=house.clock, once=once(house)
+        pools=house.stores.pools, limits=house.limits, clock=house.clock, once=house.process()
     )
 
 
