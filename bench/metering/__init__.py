@@ -1,0 +1,1 @@
+"""Group commit against one transaction a call, on the same database."""
