@@ -6,7 +6,13 @@ from typing import Any
 from leaky.analytics.v1 import analytics_service_pb2
 from leaky.auth.v1 import api_key_service_pb2, auth_service_pb2, organization_service_pb2
 from leaky.provider.v1 import chat_service_pb2
-from leaky.token.v1 import consume_service_pb2, purchase_service_pb2, quota_service_pb2
+from leaky.token.v1 import (
+    consume_service_pb2,
+    member_cap_service_pb2,
+    metering_service_pb2,
+    purchase_service_pb2,
+    quota_service_pb2,
+)
 from mesh.rpc.method import Method, methods_of
 
 FILES = (
@@ -15,6 +21,8 @@ FILES = (
     organization_service_pb2,
     quota_service_pb2,
     consume_service_pb2,
+    metering_service_pb2,
+    member_cap_service_pb2,
     purchase_service_pb2,
     analytics_service_pb2,
     chat_service_pb2,

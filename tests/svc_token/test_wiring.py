@@ -254,6 +254,13 @@ async def test_every_documented_path_is_served(local: Town) -> None:
         ("POST", "/api/v1/tokens/consume"),
         ("POST", "/api/v1/tokens/purchase"),
         ("GET", "/api/v1/tokens/purchase/{sagaId}"),
+        ("POST", "/api/v1/tokens/reservations"),
+        ("GET", "/api/v1/tokens/reservations/{id}"),
+        ("POST", "/api/v1/tokens/reservations/{id}/settle"),
+        ("POST", "/api/v1/tokens/reservations/{id}/release"),
+        ("GET", "/api/v1/tokens/quota/org/members"),
+        ("PUT", "/api/v1/tokens/quota/org/members/{userId}"),
+        ("DELETE", "/api/v1/tokens/quota/org/members/{userId}"),
         ("GET", "/api/v1/providers/{provider}/quota"),
         ("GET", "/api/v1/rate-limits/{userId}"),
     }
