@@ -17,7 +17,10 @@ SELECT owner, provider,
        sum(CASE WHEN state = 'RESERVED' THEN held_purchased ELSE 0 END)
 FROM reservations GROUP BY owner, provider
 """
-_LINES = "SELECT rowid, owner, ref, kind FROM ledger WHERE rowid > ? ORDER BY rowid"
+_LINES = """
+SELECT rowid, owner, provider, ref, kind, user_id FROM ledger WHERE rowid > ? ORDER BY rowid
+"""
+_CAPS = "SELECT owner, provider, user_id, used, cap FROM member_caps WHERE used > cap"
 
 
 @dataclass(slots=True)
@@ -28,6 +31,7 @@ class Audit:
     clock: VirtualClock
     overdrawn: list[str] = field(default_factory=list)
     ends: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    uncapped: list[str] = field(default_factory=list)
     snapshots: int = 0
     _seen: int = 0
     # What each window of a pool has ever allowed.
@@ -42,9 +46,16 @@ class Audit:
         used = {(row[0], row[1]): row[2:] for row in cursor.execute(_HELD)}
         for row in cursor.execute(_POOLS).fetchall():
             self._look(row, *used.get((row[0], row[1]), (0, 0)))
-        for number, owner, ref, kind in cursor.execute(_LINES, (self._seen,)).fetchall():
+        lines = cursor.execute(_LINES, (self._seen,)).fetchall()
+        kinds: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+        for number, owner, provider, ref, kind, user in lines:
             self._seen = number
             self.ends[(owner, ref, kind)] = self.clock.now_us()
+            kinds[(owner, provider, user)].add(kind)
+        for owner, provider, user, taken, cap in cursor.execute(_CAPS).fetchall():
+            # More than was held may be charged, and a cap may be cut; nothing may be held.
+            if kinds[(owner, provider, user)] == {"reserve"}:
+                self.uncapped.append(f"{user} of {owner} at {provider}: {taken} of {cap}")
         cursor.close()
 
     def _look(

@@ -147,25 +147,64 @@ def events_arrive_once(evidence: Evidence) -> Iterator[str]:
 
 def acknowledged_stays(evidence: Evidence) -> Iterator[str]:
     """What a client was told is so, is so; what was refused has cost nothing."""
-    settled = {
-        row["id"] for row in evidence.rows("SELECT id FROM reservations WHERE state = 'SETTLED'")
-    }
-    holds: dict[str, list[str]] = defaultdict(list)
-    for prompt, hold in evidence.town.provider.answered:
-        holds[prompt].append(hold)
-    for asked in evidence.history.of("consume", Outcome.DONE):
-        if not any(hold in settled for hold in holds[str(asked.number)]):
-            yield f"call {asked.number} was answered and is not charged"
-    for asked in evidence.history.of("consume", Outcome.REFUSED):
-        if any(hold in settled for hold in holds[str(asked.number)]):
-            yield f"call {asked.number} was refused ({asked.reason}) and is charged"
-    for number, ids in holds.items():
-        if len([hold for hold in ids if hold in settled]) > 1:
-            yield f"call {number} is charged more than once"
+    reserved = {row["id"]: row for row in evidence.rows("SELECT * FROM reservations")}
+    yield from _spent(evidence, {id_ for id_, row in reserved.items() if row["state"] == "SETTLED"})
+    yield from _metered(evidence, reserved)
     sagas = {row["id"] for row in evidence.rows("SELECT id FROM sagas")}
     for asked in evidence.history.of("buy", Outcome.DONE):
         if asked.answer.saga_id not in sagas:
             yield f"purchase {asked.answer.saga_id} was begun and is gone"
+
+
+def _spent(evidence: Evidence, settled: set[str]) -> Iterator[str]:
+    charged: Counter[str] = Counter()
+    for prompt, hold in set(evidence.town.provider.answered):
+        charged[prompt] += hold in settled
+    calls: dict[str, list[Outcome]] = defaultdict(list)
+    for asked in evidence.history.calls:
+        if asked.verb == "consume":
+            calls[asked.prompt].append(asked.outcome)
+    for prompt, outcomes in calls.items():
+        if charged[prompt] > 1:
+            yield f"call {prompt} is charged {charged[prompt]} times"
+        if Outcome.DONE in outcomes and not charged[prompt]:
+            yield f"call {prompt} was answered and is not charged"
+        if set(outcomes) == {Outcome.REFUSED} and charged[prompt]:
+            yield f"call {prompt} was refused and is charged"
+
+
+def _metered(evidence: Evidence, reserved: dict[str, dict[str, Any]]) -> Iterator[str]:
+    nothing = {"state": "", "settled": 0}
+    for asked in evidence.history.of("reserve", Outcome.DONE):
+        if asked.key not in reserved:
+            yield f"reservation {asked.key} was begun and is gone"
+    for asked in evidence.history.of("settle", Outcome.DONE):
+        row = reserved.get(asked.key, nothing)
+        if (row["state"], row["settled"]) != ("SETTLED", asked.tokens):
+            yield f"{asked.key} was settled with {asked.tokens}, it is {dict(row)}"
+    for asked in evidence.history.of("release", Outcome.DONE):
+        row = reserved.get(asked.key, nothing)
+        late = {"EXPIRED", "SETTLED"} if asked.answer.state == "EXPIRED" else set()
+        if row["state"] not in {asked.answer.state, *late}:
+            yield f"{asked.key} was released, it is {dict(row)}"
+
+
+def replies_are_the_first(evidence: Evidence) -> Iterator[str]:
+    """Under one key everybody gets the same answer."""
+    answers: dict[tuple[str, str, str], set[bytes]] = defaultdict(set)
+    for verb in ("consume", "buy", "open"):
+        for asked in evidence.history.of(verb, Outcome.DONE):
+            if asked.key:
+                said = asked.answer.SerializeToString(deterministic=True)
+                answers[(verb, asked.user_id, asked.key)].add(said)
+    for key, said in answers.items():
+        if len(said) > 1:
+            yield f"{key} has {len(said)} answers"
+
+
+def members_keep_to_their_caps(evidence: Evidence) -> Iterator[str]:
+    """A member's reservation within an organisation's pool is within the member's cap."""
+    yield from evidence.audit.uncapped
 
 
 def buckets_keep_their_rate(evidence: Evidence) -> Iterator[str]:
@@ -237,6 +276,8 @@ CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     compensation_is_nothing,
     events_arrive_once,
     acknowledged_stays,
+    replies_are_the_first,
+    members_keep_to_their_caps,
     buckets_keep_their_rate,
     lines_add_up,
     nothing_broke,

@@ -42,6 +42,8 @@ class Asked:
     user_id: str
     key: str = ""
     tokens: int = 0
+    # What the provider is asked with: the key's, where there is one.
+    prompt: str = ""
     outcome: Outcome = Outcome.UNKNOWN
     reason: str = ""
     answer: Any = None
@@ -57,6 +59,7 @@ class History:
         """A call that begins."""
         number = len(self.calls)
         asked = Asked(number=number, verb=verb, user_id=user_id, key=key, tokens=tokens)
+        asked.prompt = f"{user_id[:4]} {key or number}"
         self.calls.append(asked)
         return asked
 

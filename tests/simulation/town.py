@@ -4,7 +4,8 @@ Only what reaches outside a process is another: the database, the shared
 buckets, the provider's HTTP, the channels, and no REST.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -88,7 +89,7 @@ class Town:
         instance = Instance(process)
         self.trace("starts", process.name)
         self.instances.append(instance)
-        self.loop.spawn(process, self._serve(instance, CountedIds(self.started)))
+        self._must_last(self._serve(instance, CountedIds(self.started)), process)
         return instance
 
     async def _serve(self, instance: Instance, ids: CountedIds) -> None:
@@ -115,10 +116,19 @@ class Town:
             for servicer in parts.servicers:
                 dispatcher.add(servicer)
             for worker in parts.workers:
-                self.loop.spawn(instance.process, _working(worker))
+                self._must_last(_working(worker), instance.process)
             instance.channel = LocalChannel(dispatcher)
             # Until the process' end, which is sudden.
             await self.loop.create_future()
+
+    def _must_last(self, work: Coroutine[Any, Any, None], process: Process) -> None:
+        """What ends by itself is a fault, as it would end the whole process."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            error = None if task.cancelled() else task.exception()
+            self.loop.faults.append(f"{process.name} ended: {error!r}")
+
+        self.loop.spawn(process, work).add_done_callback(ended)
 
     @contextmanager
     def seams(self) -> Iterator[None]:
