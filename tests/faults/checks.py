@@ -66,8 +66,9 @@ def _consumes(ops: Iterable[Op], books: Books) -> Iterator[Finding]:
     for op in _of(ops, Kind.CONSUME):
         asked = calls.get(op.ref, [])
         charged = [settled[one] for one in dict.fromkeys(asked) if one in settled]
-        if len(asked) > 1 or len(charged) > 1:
-            yield _double(f"consume {op.ref} reached the provider {len(asked)} times")
+        if len(charged) > 1 or (len(asked) > 1 and not op.keyed):
+            text = f"reached the provider {len(asked)} times, charged were {charged}"
+            yield _double(f"consume {op.ref} {text}")
         if op.outcome is Outcome.DONE and charged != [op.tokens]:
             yield _lost(f"consume {op.ref} of {op.tokens} was answered, charged were {charged}")
         if op.outcome is Outcome.REFUSED and charged:

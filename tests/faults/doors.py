@@ -27,6 +27,10 @@ UNSURE = {
 class Door(Protocol):
     """One way in."""
 
+    def takes(self, request: Message) -> bool:
+        """Whether this is a way for it."""
+        ...
+
     async def ask(self, request: Message, answer: type[Any]) -> Mapping[str, Any]:
         """The answer's fields by their JSON names. Raises AppError."""
         ...
@@ -37,6 +41,11 @@ class GrpcDoor:
 
     def __init__(self, target: str) -> None:
         self._channel = GrpcChannel(target)
+
+    def takes(self, request: Message) -> bool:
+        """Everything."""
+        del request
+        return True
 
     async def ask(self, request: Message, answer: type[Any]) -> Mapping[str, Any]:
         """The answer as its fields."""
@@ -55,6 +64,10 @@ class RestDoor:
     def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self._url = url
         self._session = session
+
+    def takes(self, request: Message) -> bool:
+        """What has a path below."""
+        return type(request).__name__ in PATHS
 
     async def ask(self, request: Message, answer: type[Any]) -> Mapping[str, Any]:
         """The answer's JSON."""

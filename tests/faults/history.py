@@ -31,7 +31,8 @@ class Op:
     """One operation, all its tries together.
 
     `ref` is what both sides know it by: the mark in a consume's prompt, a
-    reservation's id, a purchase's key. `said` are the ids that came back.
+    reservation's id, a purchase's key. `said` are the ids that came back;
+    `keyed` says that it had an idempotency key, and may have been asked again.
     """
 
     kind: Kind
@@ -41,6 +42,7 @@ class Op:
     outcome: Outcome
     said: tuple[str, ...] = ()
     why: str = ""
+    keyed: bool = False
 
 
 @dataclass(slots=True)

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from tests.faults.child import Child
 from tests.faults.load import Load
-from tests.faults.places import PLACES, SECOND, TOKEN
+from tests.faults.places import EITHER, PLACES, SECOND, TOKEN
 from tests.faults.say import say
 from tests.faults.town import Town
 
 REACH_SECONDS = 20.0
-# The lanes of the two instances share the cells that either comes by.
+# The latest hit of the later ones.
 LATER = 8
 WIDTHS = (1, 1, 12)
 
@@ -64,28 +64,30 @@ class Matrix:
         loading = asyncio.ensure_future(self._loading(WIDTHS[min(number, 2)]))
         try:
             async with asyncio.TaskGroup() as tasks:
-                for name, lane in self._shared(lanes).items():
-                    tasks.create_task(self._lane(self.town.children[name], lane))
+                for name, (own, shared) in self._shared(lanes).items():
+                    tasks.create_task(self._lane(self.town.children[name], own, shared))
         finally:
             loading.cancel()
             with suppress(asyncio.CancelledError):
                 await loading
 
-    def _shared(self, lanes: Mapping[str, list[Cell]]) -> dict[str, list[Cell]]:
-        """Both instances of svc_token take from the same list."""
-        shared = dict(lanes)
-        if TOKEN in shared:
-            shared[SECOND] = shared[TOKEN]
-        return shared
+    def _shared(self, lanes: Mapping[str, list[Cell]]) -> dict[str, tuple[list[Cell], list[Cell]]]:
+        """Each child's own cells, and the list that both instances of svc_token take from."""
+        either = lanes.get(EITHER, [])
+        names = lanes.keys() - {EITHER} | ({TOKEN, SECOND} if either else set())
+        return {
+            name: (lanes.get(name, []), either if name in {TOKEN, SECOND} else [])
+            for name in sorted(names)
+        }
 
     async def _loading(self, width: int) -> None:
         while True:
             await self.load.run(100, width)
 
-    async def _lane(self, child: Child, lane: list[Cell]) -> None:
+    async def _lane(self, child: Child, own: list[Cell], shared: list[Cell]) -> None:
         missed: list[Cell] = []
-        while lane:
-            cell = lane.pop()
+        while own or shared:
+            cell = (own or shared).pop()
             if not await self._kill(child, cell):
                 missed.append(cell)
         await child.end()

@@ -16,7 +16,6 @@ from tests.parts.native import NativePart, free_ports, native_part
 
 # Small enough that every user comes to the end of it.
 ALLOWANCE = 400
-HOLD_SECONDS = 2
 STORES = ("token", "stubs", "analytics")
 PORTS = (
     *(f"{name.upper()}_HTTP" for name in ("gateway", "auth", "token", "analytics")),
@@ -120,6 +119,8 @@ def _children(folder: Path, env: Mapping[str, str], ports: list[int]) -> dict[st
         "LEAKY_TOKEN_HTTP_PORT": str(ports[-2]),
         "LEAKY_TOKEN_GRPC_PORT": str(ports[-3]),
         "LEAKY_MESH_INSTANCE": "2",
+        # What this one advances is compensated.
+        "LEAKY_TOKEN_SAGA_SIMULATE_FAILURE": "true",
     }
 
     def child(name: str, more: Mapping[str, str] = {}) -> Child:
