@@ -14,7 +14,7 @@ TYPED := $(wildcard mesh providers svc_* tests bench scripts)
 # Handed on to leaky up, pytest or the benchmark: make test ARGS="-k quota"
 ARGS ?=
 
-.PHONY: run run-full test test-full sim lint lint-gen lint-proto lint-style lint-types lint-imports gen lock bench bench-metering clean help
+.PHONY: run run-full test test-full sim faults lint lint-gen lint-proto lint-style lint-types lint-imports gen lock bench bench-metering clean help
 
 run: $(VENV)/.run ## start the whole system (Ctrl-C drains it)
 	@exec $(BIN)/leaky up $(ARGS)
@@ -32,6 +32,13 @@ test-full: $(VENV)/.dev ## run the tests that want the real parts, which are sta
 SEEDS ?= 500
 sim: $(VENV)/.dev ## crash svc_token in a thousand ways on a virtual clock, and look at the books
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
+
+# How many kills at each failpoint, random schedules, operations in each of them.
+MATRIX ?= 3
+SCHEDULES ?= 20
+OPS ?= 2000
+faults: $(VENV)/.dev ## kill, stop and cut off the real processes, and count what that cost
+	@$(BIN)/python -m tests.faults --matrix $(MATRIX) --schedules $(SCHEDULES) --ops $(OPS) $(ARGS)
 
 lint: lint-gen lint-proto lint-style lint-types lint-imports ## check generated code, protos, style, types, import rules
 
