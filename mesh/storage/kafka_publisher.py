@@ -18,7 +18,7 @@ from mesh.storage.kafka import AWAY, REQUEST_SECONDS, ensure_topics, unavailable
 
 log = structlog.get_logger("kafka")
 # A relay's whole batch for one partition fits, and stays below a broker's own bound of 1 MiB.
-_BATCH_BYTES = 256 * 1024
+_BATCH_BYTES = 512 * 1024
 # No other try will end differently, whatever the brokers do.
 _NEVER = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTimestampError)
 

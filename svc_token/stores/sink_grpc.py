@@ -19,7 +19,11 @@ _REJECTED = {REASON_INVALID_ARGUMENT, REASON_MALFORMED_JSON}
 
 
 class GrpcSink:
-    """Publishes usage events. Purchase events have no receiver here and end."""
+    """Publishes usage events. Purchase events have no receiver here and end.
+
+    What is of neither topic was committed under another setting, and is no
+    less a usage event; if it is none, it is rejected, and not lost.
+    """
 
     def __init__(self, analytics: Channel, topics: Topics) -> None:
         self._analytics = analytics
@@ -28,7 +32,7 @@ class GrpcSink:
 
     async def publish(self, rows: Sequence[OutboxRow]) -> None:
         """Returns when analytics has all of them on disk."""
-        usage = [row.payload for row in rows if row.topic == self._topics.usage]
+        usage = [row.payload for row in rows if row.topic != self._topics.purchases]
         if not usage:
             return
         try:

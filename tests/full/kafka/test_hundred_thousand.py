@@ -40,7 +40,9 @@ pytestmark = [
     pytest.mark.skipif(not url(KAFKA) or not url(POSTGRESQL), reason="needs both parts"),
 ]
 EVENTS = int(os.environ.get("OUTBOX_EVENTS", "100000"))
-AT_ONCE = 2_000
+AT_ONCE = 1_000
+# Events a second. All at once would leave the broker nothing to be missed by when it dies.
+PACE = 2_500
 USERS = 500
 LAG_SECONDS = 30.0
 TOPICS = Topics(usage="token-usage", purchases="token-purchase-events")
@@ -56,8 +58,10 @@ class Pipeline:
     committed: dict[str, UsageEvent] = field(default_factory=dict)
 
     async def commit(self, count: int) -> None:
-        """So many events, two of each user in each moment."""
+        """So many events, two of each user in each moment, as fast as a busy system has them."""
+        begun = time.monotonic()
         for start in range(0, count, AT_ONCE):
+            await asyncio.sleep(begun + start / PACE - time.monotonic())
             events = [_event(number) for number in range(min(AT_ONCE, count - start))]
             await asyncio.gather(*(self.stores.ledger.submit(Emit(event=one)) for one in events))
             self.committed |= {one.event_id: one for one in events}
@@ -150,10 +154,9 @@ async def test_a_hundred_thousand_events_are_in_analytics_once_each(pipeline: Pi
     kept = await asyncio.to_thread(pipeline.kept)
     twice = await pipeline.published() - EVENTS
     _exactly_once(kept, pipeline.committed)
-    rate = EVENTS / (time.monotonic() - begun)
     print(  # noqa: T201 for the closing figures
         f"outbox events={EVENTS} lost=0 double=0 sent_again={twice} lag_zero_after={late:.1f}s"
-        f" committed_in={ended - begun:.1f}s events_per_second={rate:.0f}"
+        f" committed_in={ended - begun:.1f}s"
     )
 
 
