@@ -1,11 +1,12 @@
 """Beginning a purchase and asking what became of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from leaky.common.v1 import reason_pb2
 from mesh.clock import Clock, Ids
 from mesh.errors import AppError
+from mesh.identity.flights import Flights
 from mesh.identity.principal import Principal
 from svc_token.domain.saga import Saga, Status, Step
 from svc_token.ports import Limits, Sagas, Visibility
@@ -33,6 +34,8 @@ class CreatePurchase:
     wake: Callable[[], None]
     # Whose runner goes on with it; none leaves it to whoever comes first.
     holder: str | None = None
+    # Duplicates that come together share one transaction, and leave the others to others.
+    _flights: Flights[tuple[str, str], Saga] = field(default_factory=Flights)
 
     async def __call__(self, order: Order, principal: Principal) -> Saga:
         """The saga as it began, or the one that the same key began.
@@ -45,7 +48,7 @@ class CreatePurchase:
                 reason_pb2.REASON_FEATURE_DISABLED, "purchases are switched off", retry_after=60
             )
         wanted = self._saga(order, principal)
-        saga = await self.sagas.start(wanted, self.ids.new())
+        saga = await self._start(wanted)
         if not saga.same_request(wanted):
             raise AppError(
                 reason_pb2.REASON_IDEMPOTENCY_KEY_REUSED,
@@ -54,6 +57,14 @@ class CreatePurchase:
         self.wake()
         # What became of it since is another question: a key's answers are all the same.
         return replace(saga, status=wanted.status)
+
+    async def _start(self, wanted: Saga) -> Saga:
+        async def start() -> Saga:
+            return await self.sagas.start(wanted, self.ids.new())
+
+        if wanted.idempotency_key is None:
+            return await start()
+        return await self._flights.join((wanted.scope, wanted.idempotency_key), start)
 
     def _saga(self, order: Order, principal: Principal) -> Saga:
         now = self.clock.now_us()
