@@ -75,7 +75,7 @@ class UsageRecord(Protocol):
         ...
 
     async def hours(self, start_us: int, end_us: int) -> Mapping[HourKey, HourSum]:
-        """Allowed events of enforced quotas, by provider and hour, of at most a day."""
+        """Allowed events of enforced quotas, by provider and hour, of at most a week."""
         ...
 
     async def enforced(

@@ -13,6 +13,7 @@ from svc_analytics.ports import UsageStore
 MOST_KEYS = 500
 PAGE = 500
 _DAY_US = 24 * 60 * MINUTE_US
+_WEEK_US = 7 * _DAY_US
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ class CountUsage:
     store: UsageStore
 
     async def __call__(self, window: Window) -> Sequence[HourCount]:
-        """The window's. Raises INVALID_ARGUMENT for more than a day."""
+        """The window's. Raises INVALID_ARGUMENT for more than a week."""
         return await self.store.enforced_hours(_checked(window))
 
 
@@ -62,6 +63,6 @@ class ListEnforcedUsage:
 
 
 def _checked(window: Window) -> Window:
-    if not 0 < window.length_us <= _DAY_US:
-        raise invalid("end", "must be after start, by a day at most")
+    if not 0 < window.length_us <= _WEEK_US:
+        raise invalid("end", "must be after start, by a week at most")
     return window

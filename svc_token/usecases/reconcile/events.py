@@ -24,7 +24,7 @@ from svc_token.usecases.reconcile.outbox import line_key
 # An event that has left the outbox may be on its way through a broker: before each
 # further look there is so much time, in seconds.
 LOOKS = (0.0, 1.0, 4.0)
-_DAY_US = 24 * HOUR_US
+_WEEK_US = 7 * 24 * HOUR_US
 
 
 @dataclass(slots=True)
@@ -62,8 +62,8 @@ class CompareEvents:
             compared.events += len(events)
             for difference in await self._looked_for(events, seen):
                 yield difference
-        for start_us in range(seen.kept_since_us // _DAY_US * _DAY_US, end_us, _DAY_US):
-            window = max(start_us, seen.kept_since_us), min(start_us + _DAY_US, end_us)
+        for start_us in range(seen.kept_since_us // _WEEK_US * _WEEK_US, end_us, _WEEK_US):
+            window = max(start_us, seen.kept_since_us), min(start_us + _WEEK_US, end_us)
             for hour, counted in (await self.usage.hours(*window)).items():
                 if counted.events > seen.hours.get(hour, HourSum()).events:
                     async for difference in self._strangers(hour, *window):

@@ -106,7 +106,7 @@ Global___FindUsageResponse: _TypeAlias = FindUsageResponse  # noqa: Y015
 
 @_typing.final
 class CountUsageRequest(_message.Message):
-    """At most a day, of all providers; the end is not inside."""
+    """At most a week, of all providers; the end is not inside."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
