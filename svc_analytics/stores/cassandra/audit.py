@@ -39,7 +39,7 @@ class EventAudit:
         async def look(key: EventKey) -> None:
             shard = shard_of(key.event_id)
             place = (key.provider, day_of(key.at_us), shard, key.at_us, key.event_id)
-            rows = await self.session.rows("event_of_provider", *place)
+            rows = await self.session.rows("known_event", *place)
             found.extend(event_from(key.provider, row) for row in rows)
 
         await together(look(key) for key in keys)
@@ -68,7 +68,7 @@ class EventAudit:
         inside = [hour for hour in marked if overlap(window, hour_window(hour))]
         await together(
             self.session.pages(
-                add, "reasons_of_provider", provider, day, shard, span.start_us, span.end_us
+                add, "uses_with_reasons", provider, day, shard, span.start_us, span.end_us
             )
             for span in spans(inside, window)
             for shard in SHARDS
@@ -93,9 +93,7 @@ class EventAudit:
         partition = (provider, day_of(window.start_us), shard)
         after = (window.start_us, after_id)
         while True:
-            rows = await self.session.rows(
-                "next_of_provider", *partition, *after, window.end_us, limit
-            )
+            rows = await self.session.rows("oldest_after", *partition, *after, window.end_us, limit)
             events = [event_from(provider, row) for row in rows]
             found += [event for event in events if event.allowed and not event.reason]
             if len(rows) < limit or len(found) >= limit:
