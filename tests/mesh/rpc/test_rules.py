@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leaky.edge.v1 import options_pb2
-from leaky.edge.v1.options_pb2 import FORMAT_EMAIL, FORMAT_UUID
+from leaky.edge.v1.options_pb2 import FORMAT_EMAIL, FORMAT_PRINTABLE, FORMAT_UUID
 from mesh.rpc.interceptors.validation import compile_message
 from mesh.rpc.rules import compile_checks
 
@@ -58,6 +58,7 @@ def _form() -> Any:
     add(form, "needed_rows", ".leaky.test.Row", many=True).required = True
     add(form, "id", "string").format = FORMAT_UUID
     add(form, "email", "string").format = FORMAT_EMAIL
+    add(form, "label", "string").format = FORMAT_PRINTABLE
     name = add(form, "name", "string")
     name.min_length, name.max_length = 3, 5
     add(form, "maybe", "string", optional=True).min_length = 1
@@ -110,6 +111,12 @@ def test_a_uuid_is_one_and_is_spelled_in_one_way() -> None:
     assert message.id == ID.lower()
     for bad in ("x", ID[:-1], f"{ID}\n", f"{{{ID}}}", ID.replace("-", "")):
         assert faults(id=bad) == [("id", "must be a UUID")]
+
+
+def test_printable_text_has_no_control_characters() -> None:
+    assert faults(label="an order, N\u00b0 7") == []
+    for bad in ("a\tb", "a\n", "\x7f", "\x85", "\u2028"):
+        assert faults(label=bad) == [("label", "must be printable")]
 
 
 def test_an_email_address_has_one_at_with_something_around() -> None:
