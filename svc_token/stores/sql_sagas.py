@@ -1,8 +1,9 @@
 """Purchases in SQL; each step commits with its events, on the version that it read."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, and_, func, insert, or_, select, tuple_, update
 
@@ -16,6 +17,9 @@ from svc_token.stores.sql_book import SqlBook
 from svc_token.stores.tables import OUTBOX, SAGAS
 from svc_token.stores.topics import Topics
 
+T = TypeVar("T")
+# Of the few connections there are, the holds on tokens need most.
+STEPS_AT_ONCE = 4
 # Named one by one, so that an index finds the few among all that have ended.
 _STEPS = [step.value for step in Step if step is not Step.NONE]
 
@@ -31,6 +35,7 @@ class SqlSagas:
         self._database = database
         self._books = books
         self._topics = topics
+        self._steps = asyncio.Semaphore(STEPS_AT_ONCE)
 
     async def start(self, saga: Saga, event_id: str) -> Saga:
         """The saga, or the one that this scope's idempotency key began earlier."""
@@ -78,9 +83,7 @@ class SqlSagas:
         """The saga with a longer lease; None when it has moved, or is somebody else's."""
         same = and_(SAGAS.c.id == saga.id, SAGAS.c.version == saga.version)
         longer = update(SAGAS).where(same).values(lease_until_us=until_us)
-        renewed = await self._database.transact(
-            lambda connection: connection.execute(longer).rowcount
-        )
+        renewed = await self._step(lambda connection: connection.execute(longer).rowcount)
         return replace(saga, lease_until_us=until_us) if renewed else None
 
     async def survey(self, before_us: int) -> Unfinished:
@@ -105,7 +108,7 @@ class SqlSagas:
 
     async def move(self, saga: Saga, move: Move, event_ids: Sequence[str], now_us: int) -> bool:
         """Ends a step; False when the saga has moved since it was read, or somebody moves it."""
-        return await self._database.transact(
+        return await self._step(
             lambda connection: self._move(connection, saga, move, event_ids, now_us)
         )
 
@@ -138,7 +141,11 @@ class SqlSagas:
             self._books.save(connection, loaded)
             return True
 
-        return await self._database.transact(work)
+        return await self._step(work)
+
+    async def _step(self, work: Callable[[Connection], T]) -> T:
+        async with self._steps:
+            return await self._database.transact(work)
 
     def _move(
         self,

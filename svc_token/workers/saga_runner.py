@@ -13,7 +13,7 @@ from svc_token.domain.saga import Saga, Step
 from svc_token.ports import Limits, Sagas
 from svc_token.usecases.advance_purchase import AdvancePurchase
 
-AT_ONCE = 32
+AT_ONCE = 16
 # A lease that has ended is not looked after more often than this.
 SHORTEST_SECONDS = 0.05
 _CLAIMED = failpoint("saga.claimed")

@@ -14,6 +14,7 @@ from mesh.settings import Live
 from svc_token.domain.events import OutboxRow
 from svc_token.domain.operations import Emit
 from svc_token.domain.owner import Owner
+from svc_token.domain.payment import Payment, PaymentState
 from svc_token.domain.saga import Saga, Status, Step
 from svc_token.domain.shards import ALL, SHARDS
 from svc_token.limits import LiveLimits
@@ -56,6 +57,8 @@ class Bank:
     """Takes every step, as often as it comes, and slowly enough for two to meet."""
 
     steps: Counter[str] = field(default_factory=Counter)
+    busy: Counter[str] = field(default_factory=Counter)
+    most: int = 0
 
     async def authorize(self, payment_id: str, _tokens: int) -> bool:
         return await self._did(f"authorize {payment_id}")
@@ -66,13 +69,26 @@ class Bank:
     async def void(self, payment_id: str) -> None:
         await self._did(f"void {payment_id}")
 
+    async def find(self, payment_id: str) -> Payment | None:
+        raise NotImplementedError(payment_id)
+
+    async def list(
+        self, limit: int, *, after: str | None = None, state: PaymentState | None = None
+    ) -> Sequence[Payment]:
+        raise NotImplementedError((limit, after, state))
+
     async def _did(self, step: str) -> bool:
         self.steps[step] += 1
-        await asyncio.sleep(0)
+        payment_id = step.partition(" ")[2]
+        self.busy[payment_id] += 1
+        self.most = max(self.most, self.busy[payment_id])
+        for _ in range(10):
+            await asyncio.sleep(0)
+        self.busy[payment_id] -= 1
         return True
 
 
-def runner(stores: TokenStores, bank: Bank, folder: Path) -> SagaRunner:
+def runner(stores: TokenStores, bank: Bank, folder: Path, holder: str) -> SagaRunner:
     limits = LiveLimits(Live.read(TokenSettings, {"LEAKY_DATA": str(folder)}))
     advance = AdvancePurchase(
         sagas=stores.sagas,
@@ -82,7 +98,9 @@ def runner(stores: TokenStores, bank: Bank, folder: Path) -> SagaRunner:
         clock=HandClock(),
         ids=RandomIds(),
     )
-    return SagaRunner(sagas=stores.sagas, advance=advance, limits=limits, clock=HandClock())
+    return SagaRunner(
+        sagas=stores.sagas, advance=advance, limits=limits, clock=HandClock(), holder=holder
+    )
 
 
 async def test_runners_of_both_bring_each_purchase_to_its_end_once(
@@ -94,7 +112,10 @@ async def test_runners_of_both_bring_each_purchase_to_its_end_once(
         user = f"u{number // 4}"
         saga = replace(SAGA, id=f"s{number}", user_id=user, idempotency_key=None)
         await two.one.sagas.start(saga, f"e{number}")
-    await asyncio.gather(*(runner(stores, bank, tmp_path)() for stores in two.both))
+    runners = [runner(stores, bank, tmp_path, f"p{id(stores)}") for stores in two.both]
+    await asyncio.gather(*(one() for one in runners))
+    assert bank.most == 1
+    assert set(bank.steps.values()) == {1}
     assert await two.one.sagas.unfinished(1) == []
     ended: list[Saga | None] = [
         await two.one.sagas.find(f"s{number}") for number in range(PURCHASES)
