@@ -51,8 +51,6 @@ class HoldShards:
         return [f"{shard:02}" for shard in self.shards]
 
     async def _turn(self, now_us: int) -> None:
-        # What is given back in it is not this process's any more, whatever comes of the call.
-        self._fences = {}
         until_us = now_us + LEASE_US
         leases = await self.leases.share(
             GROUP, self._names, self.holder, now_us=now_us, until_us=until_us
