@@ -71,6 +71,13 @@ class Client:
                     await verb()
                 await asyncio.sleep(self.random.random() * 0.6)
 
+    async def found(self) -> None:
+        """The organisation, with a bound for somebody: what comes first in its life."""
+        await self.open()
+        await self.open()
+        await self.cap()
+        await self.cap()
+
     @property
     def random(self) -> Any:
         """The seed's."""

@@ -3,8 +3,8 @@
 import asyncio
 import random as randomness
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from mesh.errors import AppError
+from svc_token.usecases.reserve import RateLimitedError
 from tests.simulation.audit import Audit
 from tests.simulation.checks import Evidence, violations_of
 from tests.simulation.clients import USERS, Client
@@ -23,7 +24,7 @@ from tests.simulation.town import HOLD_MARGIN_SECONDS, Town, new_town
 OPERATIONS = 200
 # Beyond the last hold's time and the ten seconds in which the sweeper must have come.
 CALM_SECONDS = 15.0
-Plant = Callable[[Town], None]
+Plant = Callable[[Town], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,19 +45,20 @@ def simulate(
     *,
     faults: Faults | None = None,
     plant: Plant | None = None,
+    settings: Mapping[str, str] | None = None,
     keep: bool = False,
 ) -> Result:
-    """Runs a seed. `plant` may break the town before anything runs in it."""
+    """Runs a seed. `plant` may break the town while it runs, `settings` change its own."""
     random = Random(f"leaky {seed}")  # noqa: S311 it is to be guessed
     mixture = faults or Faults.of(random)
     with ExitStack() as stack:
         errors: list[str] = []
         stack.enter_context(_quiet(seed, errors))
-        town = new_town(random, mixture, _settings(random), keep=keep)
+        town = new_town(random, mixture, {**_settings(random), **(settings or {})}, keep=keep)
         stack.callback(town.close)
-        if plant is not None:
-            plant(town)
         stack.enter_context(town.seams())
+        if plant is not None:
+            stack.enter_context(plant(town))
         audit, history = Audit(town.database, town.clock), History()
         town.database.committed = audit
         # Whatever comes of it, nobody is left running.
@@ -86,6 +88,7 @@ async def _live(town: Town, history: History, operations: int) -> None:
         town.start()
     await asyncio.sleep(0.5)
     clients = [Client(town, history, user) for user in USERS]
+    await clients[0].found()
     async with asyncio.TaskGroup() as group:
         for index, client in enumerate(clients):
             share = len(range(index, operations, len(clients)))
@@ -143,7 +146,7 @@ def _settings(random: Random) -> dict[str, str]:
 
 @contextmanager
 def _quiet(seed: int, errors: list[str]) -> Iterator[None]:
-    """Nothing is printed, and every logged error that is no AppError counts.
+    """Nothing is printed, and every logged error counts.
 
     Jitter comes from the seed.
     """
@@ -152,7 +155,8 @@ def _quiet(seed: int, errors: list[str]) -> Iterator[None]:
         if level in {"error", "exception", "critical"}:
             error = event.get("exc_info")
             error = sys.exception() if error is True else error
-            if not isinstance(error, AppError):
+            # Refusals, of calls whose client has gone away.
+            if not isinstance(error, AppError | RateLimitedError):
                 errors.append(f"{event.get('event')}: {error!r} {event}")
         raise structlog.DropEvent
 

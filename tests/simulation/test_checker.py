@@ -1,0 +1,62 @@
+"""The checker can fail: each invariant is broken once, by a bug of its kind, and says so."""
+
+import pytest
+
+from tests.simulation import planted
+from tests.simulation.checks import CHECKS
+from tests.simulation.faults import Faults
+from tests.simulation.run import Plant, simulate
+
+# Everybody repeats everything, and processes die; what is lost is asked for again.
+ROUGH = Faults(duplicate=0.5, lost_reply=0.1, unanswered=0.1, declined=0.2, crash_steps=600)
+SEEDS = range(1, 4)
+PLANTED: list[tuple[str, Plant]] = [
+    ("never_overdrawn", planted.pools_that_forget_what_is_held),
+    ("ends_once", planted.a_store_that_forgets_a_settle),
+    ("orphans_go", planted.a_sweeper_that_never_runs),
+    ("buys_once", planted.a_store_that_ignores_keys),
+    ("money_is_tokens", planted.a_double_capture),
+    ("money_is_tokens", planted.a_purchase_that_gives_nothing),
+    ("sagas_end", planted.a_runner_that_never_runs),
+    ("compensation_is_nothing", planted.a_void_that_voids_nothing),
+    ("events_arrive_once", planted.a_relay_that_drops_a_row),
+    ("events_arrive_once", planted.analytics_that_counts_twice),
+    ("acknowledged_stays", planted.a_store_that_answers_before_it_writes),
+    ("replies_are_the_first", planted.a_reply_that_is_made_anew),
+    ("members_keep_to_their_caps", planted.a_cap_that_bounds_nobody),
+    ("buckets_keep_their_rate", planted.a_bucket_that_reads_computes_writes),
+    ("lines_add_up", planted.a_ledger_that_leaves_out_a_line),
+    ("nothing_broke", planted.a_use_case_that_breaks),
+]
+
+
+# Where a bug shows only in towns of a kind.
+SETTINGS = {
+    "compensation_is_nothing": {"LEAKY_TOKEN_SAGA_SIMULATE_FAILURE": "true"},
+    "buckets_keep_their_rate": {
+        "LEAKY_TOKEN_BUCKET_STRATEGY": "LEAKY_BUCKET",
+        "LEAKY_TOKEN_BUCKET_CAPACITY": "80",
+        "LEAKY_TOKEN_BUCKET_LEAK_RATE_PER_SECOND": "5",
+    },
+    "members_keep_to_their_caps": {
+        "LEAKY_TOKEN_BUCKET_CAPACITY": "1000",
+        "LEAKY_TOKEN_BUCKET_LEAK_RATE_PER_SECOND": "100",
+        "LEAKY_TOKEN_QUOTA_WINDOW": "3600",
+    },
+}
+
+
+@pytest.mark.parametrize(("check", "plant"), PLANTED, ids=lambda one: getattr(one, "__name__", one))
+def test_a_planted_bug_is_caught(check: str, plant: Plant) -> None:
+    settings = SETTINGS.get(check)
+    # Lazily: the first seed that meets it is enough.
+    runs = (simulate(seed, 80, faults=ROUGH, plant=plant, settings=settings) for seed in SEEDS)
+    assert any(found.startswith(f"{check}:") for run in runs for found in run.violations)
+
+
+def test_every_invariant_has_a_planted_bug() -> None:
+    assert {check for check, _ in PLANTED} == {check.__name__ for check in CHECKS}
+
+
+def test_without_a_bug_the_same_weather_breaks_nothing() -> None:
+    assert simulate(1, 80, faults=ROUGH).violations == ()
