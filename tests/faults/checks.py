@@ -58,6 +58,14 @@ def uncharged(ops: Iterable[Op], books: Books) -> int:
     return sum(op.ref in answered and answered[op.ref] not in settled for op in unknown)
 
 
+def late_seconds(books: Books) -> float:
+    """The longest that an orphan was held beyond its time, whatever was down meanwhile."""
+    ends = {row["id"]: row["expires_us"] for row in books.reservations}
+    expired = (line for line in books.ledger if line["kind"] == "expire")
+    late = (line["at_us"] - ends[line["ref"]] for line in expired if line["ref"] in ends)
+    return max(late, default=0) / 1_000_000
+
+
 def _consumes(ops: Iterable[Op], books: Books) -> Iterator[Finding]:
     settled = _settled(books)
     calls: dict[str, list[str]] = defaultdict(list)

@@ -21,6 +21,8 @@ UNSURE = {
     reason_pb2.REASON_DEADLINE_EXCEEDED,
     reason_pb2.REASON_INTERNAL,
     reason_pb2.REASON_OVERLOADED,
+    # The first with the key may still come to its end.
+    reason_pb2.REASON_IDEMPOTENCY_KEY_IN_FLIGHT,
 }
 
 

@@ -54,6 +54,7 @@ class Wish:
     tokens: int
     doors: tuple[int, ...]
     twice: bool
+    keyed: bool
     end: End
     used: int
 
@@ -76,6 +77,7 @@ def wishes(seed: str, doors: int) -> Iterator[Wish]:
             tokens=tokens,
             doors=tuple(order),
             twice=choice.random() < 0.2,
+            keyed=choice.random() < 0.5,
             end=choice.choices(list(End), [7, 2, 1])[0],
             used=choice.randint(0, tokens + tokens // 10),
         )
@@ -139,8 +141,11 @@ class Load:
             user_id=wish.user_id, provider=PROVIDER, tokens=wish.tokens, prompt=wish.ref
         )
         # Without a key it is asked for once: again, it is another one.
-        outcome, _, why = await self._ask(wish, request, ConsumeResponse, tries=1)
-        self._add(wish, Kind.CONSUME, outcome, why)
+        tries = 1
+        if wish.keyed:
+            request.idempotency_key, tries = wish.ref, TRIES
+        outcome, _, why = await self._ask(wish, request, ConsumeResponse, tries=tries)
+        self._add(wish, Kind.CONSUME, outcome, why, keyed=wish.keyed)
 
     async def _reserve(self, wish: Wish) -> None:
         request = ReserveRequest(
