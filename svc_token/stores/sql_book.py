@@ -1,6 +1,6 @@
 """The working set of one transaction: loaded and locked, and written back."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from svc_token.stores.rows import (
     reservation_from,
     reservation_row,
 )
-from svc_token.stores.sql_statements import STATEMENTS, Statements
+from svc_token.stores.sql_statements import STATEMENTS, TOGETHER, Write
 from svc_token.stores.tables import (
     IDEMPOTENCY_KEYS,
     LEDGER,
@@ -31,6 +31,9 @@ from svc_token.stores.tables import (
     RESERVATIONS,
 )
 from svc_token.stores.topics import Topics
+
+_Row = dict[str, Any]
+_Change = tuple[Callable[[list[_Row]], Write], list[_Row]]
 
 
 @dataclass(slots=True)
@@ -53,6 +56,7 @@ class SqlBook:
     def __init__(self, dialect: str, topics: Topics) -> None:
         self._topics = topics
         made = STATEMENTS[dialect]
+        self._together = TOGETHER[dialect]()
         self._pools = made(POOLS, ("owner", "provider"), _others(POOLS, 2))
         ending = ("state", "settled", "end_remaining")
         self._reservations = made(RESERVATIONS, ("owner", "id"), ending)
@@ -83,24 +87,30 @@ class SqlBook:
         return Loaded(book, set(book.pools), set(book.reservations))
 
     def save(self, connection: Connection, loaded: Loaded) -> None:
-        """Writes what has changed of it."""
+        """Writes what has changed of it: new pools first, then all else at once."""
         book = loaded.book
         pools = {key: pool_row(book.pools[key]) for key in book.changed_pools}
-        _write(connection, self._pools, pools, loaded.pools)
-        reservations = {
-            key: reservation_row(book.reservations[key]) for key in book.changed_reservations
-        }
-        _write(connection, self._reservations, reservations, loaded.reservations)
-        if book.changed_caps:
-            caps = [cap_row(book.caps[key]) for key in book.changed_caps]
-            self._caps.update(connection, caps)
-        if book.entries:
-            self._entries.insert(connection, [entry_row(entry) for entry in book.entries])
-        if book.events:
-            rows = [event_row(event, self._topics) for event in book.events]
-            self._events.insert(connection, rows)
-        if book.answers:
-            self._answers.update(connection, [_answer_row(answer) for answer in book.answers])
+        new, known = _split(pools, loaded.pools)
+        if new:
+            self._pools.insert(connection, _in_order(new))
+        changed = (
+            (self._pools.updating, known),
+            *self._of_reservations(loaded),
+            (self._caps.updating, [cap_row(book.caps[key]) for key in book.changed_caps]),
+            (self._entries.inserting, [entry_row(entry) for entry in book.entries]),
+            (self._events.inserting, [event_row(event, self._topics) for event in book.events]),
+            (self._answers.updating, [_answer_row(answer) for answer in book.answers]),
+        )
+        self._together(connection, [write(rows) for write, rows in changed if rows])
+
+    def _of_reservations(self, loaded: Loaded) -> tuple[_Change, _Change]:
+        book = loaded.book
+        rows = {key: reservation_row(book.reservations[key]) for key in book.changed_reservations}
+        new, known = _split(rows, loaded.reservations)
+        return (
+            (self._reservations.inserting, _in_order(new)),
+            (self._reservations.updating, known),
+        )
 
     def _claims(self, connection: Connection, keys: Iterable[Key]) -> dict[Key, str]:
         # Locked last: whoever holds one of these rows waits for no pool.
@@ -127,18 +137,12 @@ def _answer_row(answer: Answer) -> dict[str, Any]:
     return {**key_row(answer.key), "answer": answer.body}
 
 
-def _write(
-    connection: Connection,
-    statements: Statements,
-    rows: dict[Any, dict[str, Any]],
-    known: Container[object],
-) -> None:
-    new = [row for key, row in rows.items() if key not in known]
-    old = [row for key, row in rows.items() if key in known]
-    if new:
-        statements.insert(connection, _in_order(new))
-    if old:
-        statements.update(connection, old)
+def _split(rows: dict[Any, _Row], known: Container[object]) -> tuple[list[_Row], list[_Row]]:
+    """Those that are not in the tables yet, and those that are."""
+    return (
+        [row for key, row in rows.items() if key not in known],
+        [row for key, row in rows.items() if key in known],
+    )
 
 
 def _in_order(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -12,11 +12,13 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Connection,
+    Insert,
     Row,
     String,
     Table,
     TableValuedAlias,
     Text,
+    Update,
     and_,
     bindparam,
     delete,
@@ -29,6 +31,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
 Rows = Sequence[Mapping[str, Any]]
+# A statement that writes, and its parameters.
+Write = tuple[Insert | Update, Any]
 
 
 class Statements(Protocol):
@@ -59,6 +63,22 @@ class Statements(Protocol):
         """No rows of these keys any more."""
         ...
 
+    def inserting(self, rows: Rows) -> Write:
+        """What `insert` does, to be done together with others."""
+        ...
+
+    def updating(self, rows: Rows) -> Write:
+        """What `update` does, to be done together with others."""
+        ...
+
+
+class Together(Protocol):
+    """Does several writes at once; none of them may depend on another."""
+
+    def __call__(self, connection: Connection, writes: Sequence[Write]) -> None:
+        """All of them, or none."""
+        ...
+
 
 class OneByOne:
     """For SQLite, whose writer is alone and needs no locks."""
@@ -85,12 +105,20 @@ class OneByOne:
 
     def insert(self, connection: Connection, rows: Rows) -> None:
         """New rows."""
-        connection.execute(self._insert, list(rows))
+        connection.execute(*self.inserting(rows))
 
     def update(self, connection: Connection, rows: Rows) -> None:
         """Rows as they are now."""
+        connection.execute(*self.updating(rows))
+
+    def inserting(self, rows: Rows) -> Write:
+        """New rows."""
+        return self._insert, list(rows)
+
+    def updating(self, rows: Rows) -> Write:
+        """Rows as they are now."""
         keyed = [{**row, **{f"its_{name}": row[name] for name in self._key}} for row in rows]
-        connection.execute(self._update, keyed)
+        return self._update, keyed
 
     def delete(self, connection: Connection, keys: Rows) -> None:
         """No such rows any more."""
@@ -111,11 +139,14 @@ class Arrays:
         self._lock = self._find.order_by(*order).with_for_update(of=table)
         counted = table.autoincrement_column
         self._columns = [column.name for column in table.c if column is not counted]
+        # Other names than the keys': it may be one statement with other tables' writes.
+        self._new, self._now = f"new_{table.name}", f"now_{table.name}"
+        given = _rows(table, self._columns, self._new)
         new = postgresql.insert(table).from_select(
-            self._columns, select(*_rows(table, self._columns).c), include_defaults=False
+            self._columns, select(*given.c), include_defaults=False
         )
         self._insert = new.on_conflict_do_nothing(index_elements=once.split()) if once else new
-        now = _rows(table, self._updated)
+        now = _rows(table, self._updated, self._now)
         values = {name: now.c[name] for name in changing}
         self._update = update(table).where(_same(table, now, key)).values(values)
         self._delete = delete(table).where(_same(table, wanted, key))
@@ -127,26 +158,70 @@ class Arrays:
 
     def insert(self, connection: Connection, rows: Rows) -> None:
         """New rows."""
-        connection.execute(self._insert, _arrays(rows, self._columns))
+        connection.execute(*self.inserting(rows))
 
     def update(self, connection: Connection, rows: Rows) -> None:
         """Rows as they are now."""
-        connection.execute(self._update, _arrays(rows, self._updated))
+        connection.execute(*self.updating(rows))
+
+    def inserting(self, rows: Rows) -> Write:
+        """New rows."""
+        return self._insert, _arrays(rows, self._columns, self._new)
+
+    def updating(self, rows: Rows) -> Write:
+        """Rows as they are now."""
+        return self._update, _arrays(rows, self._updated, self._now)
 
     def delete(self, connection: Connection, keys: Rows) -> None:
         """No such rows any more."""
         connection.execute(self._delete, _arrays(keys, self._key))
 
 
+class InTurn:
+    """For SQLite, where a statement costs no round trip."""
+
+    def __call__(self, connection: Connection, writes: Sequence[Write]) -> None:
+        """One after another."""
+        for statement, parameters in writes:
+            connection.execute(statement, parameters)
+
+
+class InOne:
+    """For PostgreSQL: one statement, the others WITH the last, in one round trip.
+
+    They see the tables as they were before, and are done in no order that may be
+    relied on.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Insert | Update, ...], Insert | Update] = {}
+
+    def __call__(self, connection: Connection, writes: Sequence[Write]) -> None:
+        """All of them, or none."""
+        if not writes:
+            return
+        statements = tuple(statement for statement, _ in writes)
+        together = self._made.get(statements)
+        if together is None:
+            # A few combinations of a few statements are all that there are.
+            *others, last = statements
+            together = last.add_cte(*(each.cte() for each in others))
+            self._made[statements] = together
+        parameters = {name: value for _, given in writes for name, value in given.items()}
+        connection.execute(together, parameters)
+
+
 STATEMENTS: Mapping[str, type[Statements]] = {"sqlite": OneByOne, "postgresql": Arrays}
+TOGETHER: Mapping[str, type[Together]] = {"sqlite": InTurn, "postgresql": InOne}
 
 
-def _arrays(rows: Rows, names: Sequence[str]) -> dict[str, list[Any]]:
-    return {f"all_{name}": [row[name] for row in rows] for name in names}
+def _arrays(rows: Rows, names: Sequence[str], mark: str = "all") -> dict[str, list[Any]]:
+    return {f"{mark}_{name}": [row[name] for row in rows] for name in names}
 
 
-def _rows(table: Table, names: Sequence[str]) -> TableValuedAlias:
-    arrays = [bindparam(f"all_{name}", type_=ARRAY(_open(table.c[name].type))) for name in names]
+def _rows(table: Table, names: Sequence[str], mark: str = "all") -> TableValuedAlias:
+    kinds = {name: ARRAY(_open(table.c[name].type)) for name in names}
+    arrays = [bindparam(f"{mark}_{name}", type_=kind) for name, kind in kinds.items()]
     return func.unnest(*arrays).table_valued(*names, name="given").render_derived()
 
 
