@@ -1,4 +1,4 @@
-"""A reserve as a plain transaction: the same statements on asyncpg itself, nothing in between."""
+"""A reserve as a plain transaction: a statement for each row, on asyncpg itself."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

@@ -13,7 +13,7 @@ from bench.metering.ways import GROUP, SINGLE, TOPICS, Submit, singly
 from svc_token.ports import Pools
 from svc_token.stores import SCHEMAS, TOKEN_STORES
 
-BARE = "the same statements on asyncpg"
+BARE = "plain statements on asyncpg"
 # Pools beyond those of the loads.
 _LONE = 1_000_000
 Tell = Callable[[str], None]
