@@ -85,7 +85,9 @@ def declared() -> frozenset[str]:
     """The names in all of the services' code."""
     for name in NAMES:
         import_module(f"svc_{name}.wiring")
-    for module in ("mesh.runtime", "svc_token.stores.sql", "svc_analytics.stores.sql"):
+    # What is loaded only where a URL or a command asks for it.
+    import_module("mesh.runtime")
+    for module in ("mesh.storage.postgresql", "svc_token.stores.sql", "svc_analytics.stores.sql"):
         import_module(module)
     return frozenset(FAILPOINTS.declared)
 
