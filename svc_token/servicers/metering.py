@@ -1,18 +1,17 @@
 """leaky.token.v1.MeteringService."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import ClassVar, TypeVar
 
 from google.protobuf.descriptor import ServiceDescriptor
-from google.rpc.status_pb2 import Status
 
 from leaky.common.v1 import reason_pb2
 from leaky.token.v1 import metering_service_pb2 as pb
 from leaky.token.v1 import reservation_pb2
 from mesh.errors import AppError, invalid
 from mesh.rpc.call import Call
-from mesh.rpc.status import to_status
 from mesh.rpc.times import timestamp
 from svc_token.domain.entry import Provenance
 from svc_token.domain.reservation import Reservation, State
@@ -116,8 +115,8 @@ class MeteringServicer:
             reserved = await self.reserve(whole, call)
             return pb.BatchReserveResponse.Result(reserved=reserved)
 
-        def refused(status: Status) -> pb.BatchReserveResponse.Result:
-            return pb.BatchReserveResponse.Result(refused=status)
+        def refused(refusal: pb.Refusal) -> pb.BatchReserveResponse.Result:
+            return pb.BatchReserveResponse.Result(refused=refusal)
 
         return pb.BatchReserveResponse(results=await _each(request.items, one, refused))
 
@@ -129,8 +128,8 @@ class MeteringServicer:
         async def one(item: pb.SettleRequest) -> pb.BatchSettleResponse.Result:
             return pb.BatchSettleResponse.Result(settled=await self.settle(item, call))
 
-        def refused(status: Status) -> pb.BatchSettleResponse.Result:
-            return pb.BatchSettleResponse.Result(refused=status)
+        def refused(refusal: pb.Refusal) -> pb.BatchSettleResponse.Result:
+            return pb.BatchSettleResponse.Result(refused=refusal)
 
         return pb.BatchSettleResponse(results=await _each(request.items, one, refused))
 
@@ -142,14 +141,14 @@ class MeteringServicer:
         async def one(item: pb.ReleaseRequest) -> pb.BatchReleaseResponse.Result:
             return pb.BatchReleaseResponse.Result(released=await self.release(item, call))
 
-        def refused(status: Status) -> pb.BatchReleaseResponse.Result:
-            return pb.BatchReleaseResponse.Result(refused=status)
+        def refused(refusal: pb.Refusal) -> pb.BatchReleaseResponse.Result:
+            return pb.BatchReleaseResponse.Result(refused=refusal)
 
         return pb.BatchReleaseResponse(results=await _each(request.items, one, refused))
 
 
 async def _each(
-    items: Sequence[In], work: Callable[[In], Awaitable[Out]], refused: Callable[[Status], Out]
+    items: Sequence[In], work: Callable[[In], Awaitable[Out]], refused: Callable[[pb.Refusal], Out]
 ) -> list[Out]:
     """The work of all items at once; what is refused is so by itself."""
     if len(items) > MOST:
@@ -159,9 +158,18 @@ async def _each(
         try:
             return await work(item)
         except AppError as error:
-            return refused(to_status(error))
+            return refused(_refusal(error))
 
     return await asyncio.gather(*map(one, items))
+
+
+def _refusal(error: AppError) -> pb.Refusal:
+    after = error.retry_after
+    return pb.Refusal(
+        reason=error.outcome.name,
+        message=error.message,
+        retry_after_seconds=None if after is None else math.ceil(after),
+    )
 
 
 def _reservation(one: Reservation) -> reservation_pb2.Reservation:

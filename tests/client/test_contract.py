@@ -22,7 +22,13 @@ from leaky.auth.v1 import (
 from leaky.client import AsyncClient, Client, _decode, models
 from leaky.edge.v1 import options_pb2
 from leaky.provider.v1 import chat_service_pb2, payment_service_pb2
-from leaky.token.v1 import consume_service_pb2, purchase_service_pb2, quota_service_pb2
+from leaky.token.v1 import (
+    consume_service_pb2,
+    member_cap_service_pb2,
+    metering_service_pb2,
+    purchase_service_pb2,
+    quota_service_pb2,
+)
 from mesh.codegen.sdk.naming import snake
 
 FILES = [
@@ -35,6 +41,8 @@ FILES = [
     chat_service_pb2,
     payment_service_pb2,
     consume_service_pb2,
+    member_cap_service_pb2,
+    metering_service_pb2,
     purchase_service_pb2,
     quota_service_pb2,
 ]

@@ -12,7 +12,6 @@ from structlog.testing import capture_logs
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
 from mesh.storage.asyncpg_engine import CONNECTIONS
-from mesh.storage.database import Database
 from mesh.storage.postgresql import open_postgresql
 from svc_token.domain.operations import Emit, Operation
 from svc_token.domain.pool import Pool
@@ -116,29 +115,6 @@ async def test_operations_whose_answers_are_lost_count_once_when_repeated() -> N
         assert told == ["e-a", "alone"]
 
 
-async def test_a_turn_whose_answer_is_lost_is_nobodys(database_url: str) -> None:
-    async with (
-        line_to(database_url) as (line, far),
-        open_postgresql(far) as database,
-        open_postgresql(database_url) as other,
-    ):
-        line.armed = b"pg_try_advisory_lock"
-        with pytest.raises(AppError) as refused:
-            async with database.turn("x"):
-                pytest.fail("a turn that nobody has promised")
-        assert (refused.value.reason, line.cuts) == (REASON_UNAVAILABLE, 1)
-        async with asyncio.timeout(10):
-            await free_turn(other)
-
-
-async def free_turn(database: Database) -> None:
-    while True:
-        async with database.turn("x") as mine:
-            if mine:
-                return
-        await asyncio.sleep(0.01)
-
-
 async def away(database_url: str) -> str:
     """What is logged of a server that cannot be reached, and nothing else is told."""
     with capture_logs() as logs:
@@ -151,9 +127,6 @@ async def away(database_url: str) -> str:
                 assert error.message == "the database is away"
             with pytest.raises(AppError):
                 await database.ping()
-            with pytest.raises(AppError):
-                async with database.turn("x"):
-                    pytest.fail("a turn without a server")
     return " ".join({log["error"] for log in logs})
 
 

@@ -8,7 +8,6 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
-from google.rpc import status_pb2 as _status_pb2
 from leaky.token.v1 import reservation_pb2 as _reservation_pb2
 import builtins as _builtins
 import sys
@@ -289,6 +288,37 @@ class GetReservationResponse(_message.Message):
 Global___GetReservationResponse: _TypeAlias = GetReservationResponse  # noqa: Y015
 
 @_typing.final
+class Refusal(_message.Message):
+    """Why one of a batch was not done, as the call alone would have been told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    RETRY_AFTER_SECONDS_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """The error's reason, such as RATE_LIMITED."""
+    message: _builtins.str
+    retry_after_seconds: _builtins.int
+    """Whole seconds after which it may be tried again; unset where that is no help."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        message: _builtins.str = ...,
+        retry_after_seconds: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_retry_after_seconds", b"_retry_after_seconds", "retry_after_seconds", b"retry_after_seconds"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retry_after_seconds", b"_retry_after_seconds", "message", b"message", "reason", b"reason", "retry_after_seconds", b"retry_after_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__retry_after_seconds: _TypeAlias = _typing.Literal["retry_after_seconds"]  # noqa: Y015
+    _WhichOneofArgType__retry_after_seconds: _TypeAlias = _typing.Literal["_retry_after_seconds", b"_retry_after_seconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retry_after_seconds) -> _WhichOneofReturnType__retry_after_seconds | None: ...
+
+Global___Refusal: _TypeAlias = Refusal  # noqa: Y015
+
+@_typing.final
 class BatchReserveRequest(_message.Message):
     """Reservations on one pool, at most 256."""
 
@@ -374,12 +404,12 @@ class BatchReserveResponse(_message.Message):
         @_builtins.property
         def reserved(self) -> Global___ReserveResponse: ...
         @_builtins.property
-        def refused(self) -> _status_pb2.Status: ...
+        def refused(self) -> Global___Refusal: ...
         def __init__(
             self,
             *,
             reserved: Global___ReserveResponse | None = ...,
-            refused: _status_pb2.Status | None = ...,
+            refused: Global___Refusal | None = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refused", b"refused", "reserved", b"reserved"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -444,12 +474,12 @@ class BatchSettleResponse(_message.Message):
         @_builtins.property
         def settled(self) -> Global___SettleResponse: ...
         @_builtins.property
-        def refused(self) -> _status_pb2.Status: ...
+        def refused(self) -> Global___Refusal: ...
         def __init__(
             self,
             *,
             settled: Global___SettleResponse | None = ...,
-            refused: _status_pb2.Status | None = ...,
+            refused: Global___Refusal | None = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refused", b"refused", "settled", b"settled"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -514,12 +544,12 @@ class BatchReleaseResponse(_message.Message):
         @_builtins.property
         def released(self) -> Global___ReleaseResponse: ...
         @_builtins.property
-        def refused(self) -> _status_pb2.Status: ...
+        def refused(self) -> Global___Refusal: ...
         def __init__(
             self,
             *,
             released: Global___ReleaseResponse | None = ...,
-            refused: _status_pb2.Status | None = ...,
+            refused: Global___Refusal | None = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refused", b"refused", "released", b"released"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
