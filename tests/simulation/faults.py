@@ -21,7 +21,6 @@ class Faults:
     unknown_commit: float = 0.0
     unanswered: float = 0.0
     declined: float = 0.0
-    refused: float = 0.0
     crash_steps: int = 0
 
     @classmethod
@@ -41,7 +40,6 @@ class Faults:
             unknown_commit=some(0.08),
             unanswered=some(0.15),
             declined=some(0.3),
-            refused=some(0.3),
             crash_steps=random.choice((0, 300, 1000, 3000)),
         )
 
