@@ -52,7 +52,13 @@ class GroupCommit(Generic[Op, Res]):
             # A batch is nobody's call: neither its deadline nor its trace are the first one's.
             nobody = contextvars.Context()
             self._writer = asyncio.create_task(self._write(), context=nobody)
+            self._writer.add_done_callback(self._ended)
         return await result
+
+    def _ended(self, writer: "asyncio.Task[None]") -> None:
+        # Still the writer: it was cancelled before its first step, and no block of it has run.
+        if self._writer is writer:
+            self._give_up()
 
     async def close(self) -> None:
         """Returns when nothing waits any more."""
@@ -65,10 +71,13 @@ class GroupCommit(Generic[Op, Res]):
                 batch, self._waiting = self._waiting[: self._batch], self._waiting[self._batch :]
                 await self._write_batch(batch)
         finally:
-            self._writer = None
-            # Only when the writer itself is cancelled, as at the end of its loop.
-            self._answer(self._waiting, [_GONE] * len(self._waiting))
-            self._waiting = []
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self._writer = None
+        # Somebody waits only when the writer itself is cancelled, as at the end of its loop.
+        self._answer(self._waiting, [_GONE] * len(self._waiting))
+        self._waiting = []
 
     async def _write_batch(self, batch: list[tuple[Op, asyncio.Future[Res]]]) -> None:
         answers: Sequence[Res | Exception] = [_GONE] * len(batch)

@@ -195,6 +195,20 @@ async def test_a_writer_that_is_stopped_leaves_nobody_waiting() -> None:
     assert await store.commits.submit("again") == "AGAIN"
 
 
+async def test_a_writer_that_is_stopped_before_it_begins_leaves_nobody_waiting() -> None:
+    store = Store()
+    others = asyncio.all_tasks()
+    [waiting] = store.submit("a")
+    await asyncio.sleep(0)
+    [writer] = asyncio.all_tasks() - others - {waiting}
+    writer.cancel()
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(AppError) as gone:
+            await waiting
+        assert gone.value.reason == REASON_UNAVAILABLE
+        await store.commits.close()
+
+
 async def test_a_batch_belongs_to_no_call() -> None:
     store = Store()
     token = CURRENT.set(Call(method=STATUS, metadata={}))
