@@ -174,7 +174,9 @@ async def open_sqlite(url: str) -> AsyncIterator[Database]:
     if parsed.database:
         _make_folder(Path(parsed.database).parent)
     threads = DriverThreads()
-    engine = create_async_engine(parsed, connect_args={"async_creator_fn": threads.connect})
+    engine = create_async_engine(
+        parsed, hide_parameters=True, connect_args={"async_creator_fn": threads.connect}
+    )
     event.listen(engine.sync_engine, "connect", _configure)
     event.listen(engine.sync_engine, "begin", _begin)
     writer = ConnectionThread(_sync_engine(parsed, begin=True), "sqlite-writer")
@@ -187,7 +189,7 @@ async def open_sqlite(url: str) -> AsyncIterator[Database]:
 
 
 def _sync_engine(url: URL, *, begin: bool) -> Engine:
-    engine = create_engine(url.set(drivername="sqlite+pysqlite"))
+    engine = create_engine(url.set(drivername="sqlite+pysqlite"), hide_parameters=True)
     event.listen(engine, "connect", _configure)
     if begin:
         event.listen(engine, "begin", _begin)

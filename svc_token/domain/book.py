@@ -86,7 +86,7 @@ class Book:
             return replace(known, repeated=True)
         pool, hold = self._opened(op).hold(op.tokens)
         # After the pool: who asks for more than there is learns that first.
-        self._hold_of_member(op)
+        self._hold_of_member(op, pool.window)
         note = Note(
             kind=Kind.RESERVE,
             tokens=op.tokens,
@@ -145,7 +145,7 @@ class Book:
             event_id=op.event.event_id,
         )
         pool = self._post(pool, op.window, op.now_us, note)
-        self._change_of_member(reservation, op.tokens - held, op.window, op.now_us)
+        self._change_of_member(reservation, op.tokens - held, pool.window, op.now_us)
         self._tell(op.event, op.answer)
         return self._keep(reservation.ended(State.SETTLED, pool.remaining, settled=op.tokens))
 
@@ -167,7 +167,7 @@ class Book:
             provenance=Provenance.MISSING if op.expired else Provenance.EXACT,
         )
         pool = self._post(pool, op.window, op.now_us, note)
-        self._change_of_member(reservation, -held, op.window, op.now_us)
+        self._change_of_member(reservation, -held, pool.window, op.now_us)
         state = State.EXPIRED if op.expired else State.RELEASED
         return self._keep(reservation.ended(state, pool.remaining))
 
@@ -199,18 +199,18 @@ class Book:
         )
         self._post(pool.renewed(op.window).bought(op.tokens), op.window, op.now_us, note)
 
-    def _hold_of_member(self, op: Reserve) -> None:
+    def _hold_of_member(self, op: Reserve, window: int) -> None:
         cap = self.caps.get((op.pool, op.user_id))
         if cap is not None:
-            self._put_cap(cap.renewed(op.window).hold(op.tokens), op.now_us)
+            self._put_cap(cap.renewed(window).hold(op.tokens), op.now_us)
 
     def _change_of_member(
-        self, reservation: Reservation, tokens: int, window: Window, now_us: int
+        self, reservation: Reservation, tokens: int, window: int, now_us: int
     ) -> None:
         cap = self.caps.get((reservation.pool, reservation.user_id))
         if cap is not None:
             # An expired hold was given back: a late settle counts where it is charged.
-            taken = reservation.hold.window if reservation.held else window.id
+            taken = reservation.hold.window if reservation.held else window
             self._put_cap(cap.renewed(window).changed(tokens, taken), now_us)
 
     def _put_cap(self, cap: MemberCap, now_us: int) -> None:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 from svc_token.domain.owner import PoolKey
-from svc_token.domain.window import Window
 
 
 class MemberCapExceededError(Exception):
@@ -21,9 +20,9 @@ class MemberCap:
     used: int = 0
     updated_us: int = 0
 
-    def renewed(self, window: Window) -> "MemberCap":
-        """The cap in this window: whole in a new one."""
-        return self if window.id <= self.window else replace(self, window=window.id, used=0)
+    def renewed(self, window: int) -> "MemberCap":
+        """The cap in this window, the pool's own: whole in a new one."""
+        return self if window <= self.window else replace(self, window=window, used=0)
 
     def hold(self, tokens: int) -> "MemberCap":
         """Takes tokens. Raises MemberCapExceededError."""

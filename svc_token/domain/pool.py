@@ -41,7 +41,8 @@ class Pool:
     """The balances of one owner at one provider, all in tokens.
 
     `debt` is what was used beyond what was there; it blocks new holds until a
-    renewal or a purchase covers it. `seq` is how many lines the ledger has of it.
+    renewal, a purchase or what is given back covers it. `seq` is how many lines
+    the ledger has of it.
     """
 
     key: PoolKey
@@ -78,12 +79,11 @@ class Pool:
         """The pool in this window: in a new one the allowance is whole, less what is owed."""
         if window.id <= self.window:
             return self
-        covered = min(self.debt, self.allowance)
-        return replace(self, window=window.id, allowance_used=covered, debt=self.debt - covered)
+        return replace(self, window=window.id, allowance_used=0).covered()
 
     def allowing(self, allowance: int) -> "Pool":
         """The pool with another allowance; what was used stays used."""
-        return replace(self, allowance=allowance)
+        return replace(self, allowance=allowance).covered()
 
     def hold(self, tokens: int) -> tuple["Pool", Hold]:
         """Takes tokens, from the allowance first. Raises InsufficientTokensError."""
@@ -114,18 +114,20 @@ class Pool:
         """
         purchased = min(tokens, hold.purchased)
         allowance = tokens - purchased if hold.window == self.window else 0
-        return replace(
+        returned = replace(
             self,
             purchased_used=self.purchased_used - purchased,
             allowance_used=max(0, self.allowance_used - allowance),
         )
+        return returned.covered()
 
     def bought(self, tokens: int) -> "Pool":
         """More purchased tokens, of which a debt takes its part at once."""
-        covered = min(self.debt, tokens)
-        return replace(
-            self,
-            purchased=self.purchased + tokens,
-            purchased_used=self.purchased_used + covered,
-            debt=self.debt - covered,
-        )
+        return replace(self, purchased=self.purchased + tokens).covered()
+
+    def covered(self) -> "Pool":
+        """What is there pays what is owed: a debt never stands beside tokens."""
+        there = min(self.debt, self.allowance_left + self.purchased_left)
+        if not there:
+            return self
+        return replace(self._take(there)[0], debt=self.debt - there)

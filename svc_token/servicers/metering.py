@@ -23,10 +23,6 @@ MICRO = 1_000_000
 MOST = 256
 In = TypeVar("In")
 Out = TypeVar("Out")
-_PROVENANCE = {
-    reservation_pb2.PROVENANCE_ESTIMATED: Provenance.ESTIMATED,
-    reservation_pb2.PROVENANCE_MISSING: Provenance.MISSING,
-}
 
 
 class MeteringServicer:
@@ -71,7 +67,7 @@ class MeteringServicer:
             request.id,
             call.principal,
             tokens=request.tokens,
-            provenance=_PROVENANCE.get(request.provenance, Provenance.EXACT),
+            provenance=Provenance((request.provenance or "EXACT").lower()),
             org_id=request.org_id or None,
         )
         return pb.SettleResponse(

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
+from mesh.errors import AppError
 from mesh.failpoints import failpoint
 from mesh.storage.database import Database
 from svc_token.domain.book import Book
@@ -47,7 +47,9 @@ class SqlBatch:
         """An answer for each operation; refusals are answers, and nothing of them is written."""
         try:
             return await self._database.transact(partial(self._apply, operations))
-        except DBAPIError:
+        except AppError:
+            raise
+        except Exception:
             if len(operations) == 1:
                 raise
             # One row spoils the batch: alone, only its own operation fails.
@@ -56,7 +58,9 @@ class SqlBatch:
     async def _alone(self, operation: Operation) -> Sequence[Answer]:
         try:
             return await self.commit([operation])
-        except DBAPIError as error:
+        except AppError:
+            raise
+        except Exception as error:  # noqa: BLE001 its own caller is told
             return [error]
 
     def _apply(self, operations: Sequence[Operation], connection: Connection) -> Sequence[Answer]:

@@ -55,18 +55,26 @@ class SqlMemberCaps:
 
 
 def _put(cap: MemberCap, connection: Connection) -> MemberCap | None:
-    if not _lock(connection, cap.pool):
+    window = _lock(connection, cap.pool)
+    if window is None:
         return None
-    cap = replace(cap, used=connection.execute(used_in_window(cap)).scalar_one())
+    # The pool may be in a later window than the asker's clock.
+    cap = replace(cap, window=max(window, cap.window))
+    row = connection.execute(select(MEMBER_CAPS).where(_is_cap(cap.pool, cap.user_id))).first()
+    if row is not None and row.window == cap.window:
+        cap = replace(cap, used=row.used)
+    else:
+        cap = replace(cap, used=connection.execute(used_in_window(cap)).scalar_one())
     connection.execute(delete(MEMBER_CAPS).where(_is_cap(cap.pool, cap.user_id)))
     connection.execute(insert(MEMBER_CAPS), cap_row(cap))
     return cap
 
 
-def _lock(connection: Connection, key: PoolKey) -> bool:
+def _lock(connection: Connection, key: PoolKey) -> int | None:
+    """The pool's window, and the lock that is its members' caps' too; None without a pool."""
     is_pool = and_(POOLS.c.owner == str(key.owner), POOLS.c.provider == key.provider)
-    query = select(POOLS.c.seq).where(is_pool).with_for_update()
-    return connection.execute(query).first() is not None
+    query = select(POOLS.c.window).where(is_pool).with_for_update()
+    return connection.execute(query).scalar_one_or_none()
 
 
 def _in_pool(key: PoolKey) -> ColumnElement[bool]:

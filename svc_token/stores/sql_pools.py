@@ -27,6 +27,7 @@ class SqlPools:
         self._rows = STATEMENTS[database.dialect](POOLS, ("owner", "provider"))
         # What asks while one read is under way is read together next.
         self._reads: GroupCommit[PoolKey, Pool | None] = GroupCommit(self._find_all)
+        self._by_id: GroupCommit[str, Sequence[Reservation]] = GroupCommit(self._find_ids)
 
     async def find(self, key: PoolKey) -> Pool | None:
         """The pool as last written."""
@@ -67,9 +68,13 @@ class SqlPools:
 
     async def reservations(self, id_: str) -> Sequence[Reservation]:
         """Those of this id, of whichever owners."""
-        query = select(RESERVATIONS).where(RESERVATIONS.c.id == id_)
+        return await self._by_id.submit(id_)
+
+    async def _find_ids(self, ids: Sequence[str]) -> Sequence[Sequence[Reservation]]:
+        query = select(RESERVATIONS).where(RESERVATIONS.c.id.in_(ids))
         rows = await self._database.query(lambda c: c.execute(query).all())
-        return [reservation_from(row) for row in rows]
+        found = [reservation_from(row) for row in rows]
+        return [[one for one in found if one.id == id_] for id_ in ids]
 
     async def orphans(self, before_us: int, limit: int) -> Sequence[Reservation]:
         """Reservations whose time was up before a moment, oldest first."""

@@ -59,13 +59,26 @@ class Consume:
     async def _spend(self, spend: Spend, principal: Principal, turn: Turn | None = None) -> Spent:
         id_ = turn.id if turn else self.ids.new()
         held = await self.reserve(spend, principal, id_=id_, ttl_us=self.limits.hold_us)
-        if turn and _ended(held):
+        if turn and await self._too_late(held, turn):
             # Whoever began it was too long about it: the key's next claim has a hold of its own.
             raise ClaimLostError
         answer = await self._ask(held, id_, turn)
         spent = Spent(decision=held.decision, answer=answer, at_us=self.clock.now_us())
         await self._charge(spent, held, turn)
         return spent
+
+    async def _too_late(self, held: Held, turn: Turn) -> bool:
+        before = held.reservation
+        if before is None or not before.repeated:
+            return False
+        if before.state is not State.RESERVED:
+            return True
+        if before.expires_us - self.clock.now_us() > self.limits.claim_us:
+            return False
+        # It would end while the provider is asked, and its tokens be another's meanwhile.
+        if await turn.let_go():
+            await self.reserve.give_back(held)
+        return True
 
     async def _ask(self, held: Held, id_: str, turn: Turn | None) -> bytes:
         spend = held.spend
@@ -92,11 +105,6 @@ class Consume:
         if turn and charged.repeated:
             # The answer that was kept goes out, which may be another holder's.
             raise ClaimLostError
-
-
-def _ended(held: Held) -> bool:
-    before = held.reservation
-    return before is not None and before.repeated and before.state is not State.RESERVED
 
 
 def _meaning(spend: Spend) -> bytes:

@@ -57,7 +57,7 @@ class MemberCaps:
         self.limits.provider(provider)
         window = self.limits.window(self.clock.now_us())
         found = await self.caps.all(_pool(org_id, provider))
-        return [CapView(cap=cap.renewed(window), window=window) for cap in found]
+        return [CapView(cap=cap.renewed(window.id), window=window) for cap in found]
 
 
 def _pool(org_id: str, provider: str) -> PoolKey:

@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
 from leaky.analytics.v1.usage_event_pb2 import UsageEvent
 from leaky.auth.v1.organization_service_pb2 import PutMemberRequest
 from leaky.provider.v1.payment_service_pb2 import AuthorizePaymentRequest
+from leaky.token.v1.member_cap_service_pb2 import SetMemberCapRequest
+from leaky.token.v1.metering_service_pb2 import ReserveRequest
 from mesh.clock import SystemClock
 from mesh.identity import jose
 from mesh.identity.service_tokens import ServiceTokens
@@ -87,6 +89,14 @@ class Cast:
             "DeleteMemberRequest.org_id": self.org,
             "PutMemberRequest.user_id": self.dave.id,
             "DeleteMemberRequest.user_id": self.member,
+            "ListMemberCapsRequest.org_id": self.org,
+            "SetMemberCapRequest.org_id": self.org,
+            "RemoveMemberCapRequest.org_id": self.org,
+            "RemoveMemberCapRequest.user_id": self.capped,
+            "SettleRequest.id": self.reservation,
+            "ReleaseRequest.id": self.reservation,
+            "GetReservationRequest.id": self.reservation,
+            "RequeueParkedRequest.all": True,
             "api_key_id": self.spare_key,
             "PublishUsageRequest.events": [event(self.ada.id)],
             "CapturePaymentRequest.id": self.payment,
@@ -105,6 +115,26 @@ class Cast:
         request = PutMemberRequest(org_id=self.org, user_id=self.dave.id)
         assert self.doors.ask(GRPC, request, self.admin.bearer).status == 200
         return self.dave.id
+
+    def capped(self) -> str:
+        """Ada, whose share of the organisation's tokens has a cap from now on."""
+        request = SetMemberCapRequest(
+            org_id=self.org, user_id=self.ada.id, provider="openai", max_tokens=1_000_000
+        )
+        assert self.doors.ask(GRPC, request, self.admin.bearer).status == 200
+        return self.ada.id
+
+    def reservation(self) -> str:
+        """One of Ada's, which nobody has ended."""
+        request = ReserveRequest(
+            id=str(uuid.uuid4()),
+            user_id=self.ada.id,
+            provider="openai",
+            tokens=1,
+            ttl_seconds=3600,
+        )
+        assert self.doors.ask(GRPC, request, self.ada.bearer).status == 200
+        return request.id
 
     def spare_key(self) -> str:
         """The id of a key of Ada's that nobody needs."""

@@ -4,6 +4,7 @@ import importlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,8 @@ def sample(one: FieldDescriptor) -> Any:
         return str(uuid.uuid4())
     if rule.format == FORMAT_EMAIL:
         return f"{uuid.uuid4().hex}@example.com"
+    if one.message_type and one.message_type.full_name == "google.protobuf.Timestamp":
+        return datetime.now(UTC)
     if rule.raw_json:
         return b'{"prompt":"hello"}'
     if one.cpp_type == FieldDescriptor.CPPTYPE_STRING:

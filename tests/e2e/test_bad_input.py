@@ -166,6 +166,9 @@ def test_every_required_field_left_out(
 ) -> None:
     asking = Asking(http, local, route, door)
     required = {one.json_name for one in route.fill.body_fields if rule_of(one).required}
+    if not required and route.fill.body == "*":
+        assert asking.send(json={}).status_code != 400
+        return
     assert fields_at_fault(error_of(asking.send(json={}), 400)) == required
     for name in required if route.fill.body == "*" else ():
         rest_of_it = {key: value for key, value in asking.document.items() if key != name}

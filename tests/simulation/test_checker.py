@@ -45,12 +45,15 @@ SETTINGS = {
     },
 }
 
+# Where it takes more of them: a member meets its share only now and then.
+OPS = {"members_keep_to_their_caps": 240}
+
 
 @pytest.mark.parametrize(("check", "plant"), PLANTED, ids=lambda one: getattr(one, "__name__", one))
 def test_a_planted_bug_is_caught(check: str, plant: Plant) -> None:
-    settings = SETTINGS.get(check)
+    settings, ops = SETTINGS.get(check), OPS.get(check, 80)
     # Lazily: the first seed that meets it is enough.
-    runs = (simulate(seed, 80, faults=ROUGH, plant=plant, settings=settings) for seed in SEEDS)
+    runs = (simulate(seed, ops, faults=ROUGH, plant=plant, settings=settings) for seed in SEEDS)
     assert any(found.startswith(f"{check}:") for run in runs for found in run.violations)
 
 

@@ -850,6 +850,8 @@ class AsyncMeteringService:
         Args:
             tokens: 0 to 1,000,000; may be more than was reserved.
             org_id: Which one is meant when ids of several owners are the same.
+            provenance: Who counted: the provider (EXACT, as when unset), a guess of one's own
+                (ESTIMATED), or nobody (MISSING: what was reserved is taken for it).
             timeout: Seconds for the call with its retries, instead of the client's.
             trace: What the call belongs to, instead of the client's.
         """

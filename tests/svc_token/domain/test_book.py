@@ -129,6 +129,7 @@ class Books(RuleBasedStateMachine):
         assert pool.allowance_used >= 0
         assert 0 <= pool.purchased_used <= pool.purchased == self.bought
         assert pool.debt >= 0
+        assert not (pool.debt and pool.allowance_left + pool.purchased_left)
         held = [one.hold for one in self.book.reservations.values() if one.state is State.RESERVED]
         assert sum(hold.purchased for hold in held) <= pool.purchased_used
         here = sum(hold.allowance for hold in held if hold.window == pool.window)
@@ -234,3 +235,24 @@ def test_a_members_cap_is_whole_in_a_new_window_and_old_holds_give_nothing_back_
     book.apply(of_org("b", 60, later))
     book.apply(Release(id="a", pool=ORG, window=later, now_us=0))
     assert book.caps[ORG, "u"].used == 60
+
+
+def test_a_cap_follows_the_pools_window_and_not_an_askers_late_clock() -> None:
+    book, early, late = org_book(100), Window(1, 1000), Window(2, 1000)
+    book.apply(of_org("other", 1, late, user_id="v"))
+    book.apply(of_org("a", 100, early))
+    with pytest.raises(MemberCapExceededError):
+        book.apply(of_org("b", 1, late))
+
+
+def test_what_is_given_back_pays_what_is_owed() -> None:
+    book, window = Book(), Window(1, 1000)
+    book.apply(
+        Buy(id="s", pool=ORG, user_id="u", tokens=1000, allowance=0, window=window, now_us=0)
+    )
+    for name in ("a", "b"):
+        book.apply(of_org(name, 500, window))
+    book.apply(Settle(id="a", pool=ORG, tokens=510, event=event(), window=window, now_us=0))
+    assert (book.pools[ORG].debt, book.pools[ORG].remaining) == (10, 0)
+    book.apply(Release(id="b", pool=ORG, window=window, now_us=0))
+    assert (book.pools[ORG].debt, book.pools[ORG].remaining) == (0, 490)

@@ -28,7 +28,7 @@ from leaky.edge.v1 import options_pb2 as leaky_dot_edge_dot_v1_dot_options__pb2
 from leaky.token.v1 import reservation_pb2 as leaky_dot_token_dot_v1_dot_reservation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%leaky/token/v1/metering_service.proto\x12\x0eleaky.token.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bleaky/edge/v1/options.proto\x1a leaky/token/v1/reservation.proto\"\x8a\x02\n\x0eReserveRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1b\n\x06org_id\x18\x03 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01H\x00\x88\x01\x01\x12\x1a\n\x08provider\x18\x04 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\x12-\n\x06tokens\x18\x05 \x01(\x03\x42\x18\xb2\xd4\x18\x14\x08\x01\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x80\x84.AH\x01\x88\x01\x01\x12\x39\n\x0bttl_seconds\x18\x06 \x01(\x03\x42\x1f\xb2\xd4\x18\x1b\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00 \xac@I\x00\x00\x00\x00\x00\x00N@H\x02\x88\x01\x01\x42\t\n\x07_org_idB\t\n\x07_tokensB\x0e\n\x0c_ttl_seconds\"\x86\x01\n\x0fReserveResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0e\n\x06tokens\x18\x03 \x01(\x03\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10remaining_tokens\x18\x05 \x01(\x03\"\xb7\x01\n\rSettleRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12-\n\x06tokens\x18\x02 \x01(\x03\x42\x18\xb2\xd4\x18\x14\x08\x01\x19\x00\x00\x00\x00\x00\x00\x00\x00!\x00\x00\x00\x00\x80\x84.AH\x00\x88\x01\x01\x12\x1b\n\x06org_id\x18\x03 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01H\x01\x88\x01\x01\x12.\n\nprovenance\x18\x04 \x01(\x0e\x32\x1a.leaky.token.v1.ProvenanceB\t\n\x07_tokensB\t\n\x07_org_id\"]\n\x0eSettleResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x16\n\x0esettled_tokens\x18\x03 \x01(\x03\x12\x18\n\x10remaining_tokens\x18\x04 \x01(\x03\"N\n\x0eReleaseRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1b\n\x06org_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01H\x00\x88\x01\x01\x42\t\n\x07_org_id\"^\n\x0fReleaseResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x16\n\x0esettled_tokens\x18\x03 \x01(\x03\x12\x18\n\x10remaining_tokens\x18\x04 \x01(\x03\"U\n\x15GetReservationRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1b\n\x06org_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01H\x00\x88\x01\x01\x42\t\n\x07_org_id\"J\n\x16GetReservationResponse\x12\x30\n\x0breservation\x18\x01 \x01(\x0b\x32\x1b.leaky.token.v1.Reservation\"d\n\x07Refusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12 \n\x13retry_after_seconds\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x16\n\x14_retry_after_seconds\"\xd1\x02\n\x13\x42\x61tchReserveRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1b\n\x06org_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01H\x00\x88\x01\x01\x12\x1a\n\x08provider\x18\x03 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\x12\x37\n\x05items\x18\x04 \x03(\x0b\x32(.leaky.token.v1.BatchReserveRequest.Item\x1a\xa1\x01\n\x04Item\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12-\n\x06tokens\x18\x02 \x01(\x03\x42\x18\xb2\xd4\x18\x14\x08\x01\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x80\x84.AH\x00\x88\x01\x01\x12\x39\n\x0bttl_seconds\x18\x03 \x01(\x03\x42\x1f\xb2\xd4\x18\x1b\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00 \xac@I\x00\x00\x00\x00\x00\x00N@H\x01\x88\x01\x01\x42\t\n\x07_tokensB\x0e\n\x0c_ttl_secondsB\t\n\x07_org_id\"\xca\x01\n\x14\x42\x61tchReserveResponse\x12<\n\x07results\x18\x01 \x03(\x0b\x32+.leaky.token.v1.BatchReserveResponse.Result\x1at\n\x06Result\x12\x33\n\x08reserved\x18\x01 \x01(\x0b\x32\x1f.leaky.token.v1.ReserveResponseH\x00\x12*\n\x07refused\x18\x02 \x01(\x0b\x32\x17.leaky.token.v1.RefusalH\x00\x42\t\n\x07outcome\"B\n\x12\x42\x61tchSettleRequest\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.leaky.token.v1.SettleRequest\"\xc6\x01\n\x13\x42\x61tchSettleResponse\x12;\n\x07results\x18\x01 \x03(\x0b\x32*.leaky.token.v1.BatchSettleResponse.Result\x1ar\n\x06Result\x12\x31\n\x07settled\x18\x01 \x01(\x0b\x32\x1e.leaky.token.v1.SettleResponseH\x00\x12*\n\x07refused\x18\x02 \x01(\x0b\x32\x17.leaky.token.v1.RefusalH\x00\x42\t\n\x07outcome\"D\n\x13\x42\x61tchReleaseRequest\x12-\n\x05items\x18\x01 \x03(\x0b\x32\x1e.leaky.token.v1.ReleaseRequest\"\xca\x01\n\x14\x42\x61tchReleaseResponse\x12<\n\x07results\x18\x01 \x03(\x0b\x32+.leaky.token.v1.BatchReleaseResponse.Result\x1at\n\x06Result\x12\x33\n\x08released\x18\x01 \x01(\x0b\x32\x1f.leaky.token.v1.ReleaseResponseH\x00\x12*\n\x07refused\x18\x02 \x01(\x0b\x32\x17.leaky.token.v1.RefusalH\x00\x42\t\n\x07outcome2\x97\x07\n\x0fMeteringService\x12\x8f\x01\n\x07Reserve\x12\x1e.leaky.token.v1.ReserveRequest\x1a\x1f.leaky.token.v1.ReserveResponse\"C\x90\x02\x02\xaa\xd4\x18\x16\x08\x02\"\x07user_id*\x06org_id0\xc9\x01\x82\xd3\xe4\x93\x02 \"\x1b/api/v1/tokens/reservations:\x01*\x12\x84\x01\n\x06Settle\x12\x1d.leaky.token.v1.SettleRequest\x1a\x1e.leaky.token.v1.SettleResponse\";\x90\x02\x02\xaa\xd4\x18\x02\x08\x02\x82\xd3\xe4\x93\x02,\"\'/api/v1/tokens/reservations/{id}/settle:\x01*\x12\x88\x01\n\x07Release\x12\x1e.leaky.token.v1.ReleaseRequest\x1a\x1f.leaky.token.v1.ReleaseResponse\"<\x90\x02\x02\xaa\xd4\x18\x02\x08\x02\x82\xd3\xe4\x93\x02-\"(/api/v1/tokens/reservations/{id}/release:\x01*\x12\x9f\x01\n\x0eGetReservation\x12%.leaky.token.v1.GetReservationRequest\x1a&.leaky.token.v1.GetReservationResponse\">\x90\x02\x01\xaa\xd4\x18\x02\x08\x02\x82\xd3\xe4\x93\x02/\x12 /api/v1/tokens/reservations/{id}b\x0breservation\x12u\n\x0c\x42\x61tchReserve\x12#.leaky.token.v1.BatchReserveRequest\x1a$.leaky.token.v1.BatchReserveResponse\"\x1a\x90\x02\x02\xaa\xd4\x18\x13\x08\x02\"\x07user_id*\x06org_id\x12\x61\n\x0b\x42\x61tchSettle\x12\".leaky.token.v1.BatchSettleRequest\x1a#.leaky.token.v1.BatchSettleResponse\"\t\x90\x02\x02\xaa\xd4\x18\x02\x08\x02\x12\x64\n\x0c\x42\x61tchRelease\x12#.leaky.token.v1.BatchReleaseRequest\x1a$.leaky.token.v1.BatchReleaseResponse\"\t\x90\x02\x02\xaa\xd4\x18\x02\x08\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%leaky/token/v1/metering_service.proto\x12\x0eleaky.token.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bleaky/edge/v1/options.proto\x1a leaky/token/v1/reservation.proto\"\x8a\x02\n\x0eReserveRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1b\n\x06org_id\x18\x03 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01H\x00\x88\x01\x01\x12\x1a\n\x08provider\x18\x04 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\x12-\n\x06tokens\x18\x05 \x01(\x03\x42\x18\xb2\xd4\x18\x14\x08\x01\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x80\x84.AH\x01\x88\x01\x01\x12\x39\n\x0bttl_seconds\x18\x06 \x01(\x03\x42\x1f\xb2\xd4\x18\x1b\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00 \xac@I\x00\x00\x00\x00\x00\x00N@H\x02\x88\x01\x01\x42\t\n\x07_org_idB\t\n\x07_tokensB\x0e\n\x0c_ttl_seconds\"\x86\x01\n\x0fReserveResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0e\n\x06tokens\x18\x03 \x01(\x03\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10remaining_tokens\x18\x05 \x01(\x03\"\xd0\x01\n\rSettleRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12-\n\x06tokens\x18\x02 \x01(\x03\x42\x18\xb2\xd4\x18\x14\x08\x01\x19\x00\x00\x00\x00\x00\x00\x00\x00!\x00\x00\x00\x00\x80\x84.AH\x00\x88\x01\x01\x12\x1b\n\x06org_id\x18\x03 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01H\x01\x88\x01\x01\x12\x38\n\nprovenance\x18\x04 \x01(\tB\x1f\xb2\xd4\x18\x1b:\x05\x45XACT:\tESTIMATED:\x07MISSINGH\x02\x88\x01\x01\x42\t\n\x07_tokensB\t\n\x07_org_idB\r\n\x0b_provenance\"]\n\x0eSettleResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x16\n\x0esettled_tokens\x18\x03 \x01(\x03\x12\x18\n\x10remaining_tokens\x18\x04 \x01(\x03\"N\n\x0eReleaseRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1b\n\x06org_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01H\x00\x88\x01\x01\x42\t\n\x07_org_id\"^\n\x0fReleaseResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x16\n\x0esettled_tokens\x18\x03 \x01(\x03\x12\x18\n\x10remaining_tokens\x18\x04 \x01(\x03\"U\n\x15GetReservationRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1b\n\x06org_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01H\x00\x88\x01\x01\x42\t\n\x07_org_id\"J\n\x16GetReservationResponse\x12\x30\n\x0breservation\x18\x01 \x01(\x0b\x32\x1b.leaky.token.v1.Reservation\"d\n\x07Refusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12 \n\x13retry_after_seconds\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x16\n\x14_retry_after_seconds\"\xd1\x02\n\x13\x42\x61tchReserveRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1b\n\x06org_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01H\x00\x88\x01\x01\x12\x1a\n\x08provider\x18\x03 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\x12\x37\n\x05items\x18\x04 \x03(\x0b\x32(.leaky.token.v1.BatchReserveRequest.Item\x1a\xa1\x01\n\x04Item\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12-\n\x06tokens\x18\x02 \x01(\x03\x42\x18\xb2\xd4\x18\x14\x08\x01\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x80\x84.AH\x00\x88\x01\x01\x12\x39\n\x0bttl_seconds\x18\x03 \x01(\x03\x42\x1f\xb2\xd4\x18\x1b\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00 \xac@I\x00\x00\x00\x00\x00\x00N@H\x01\x88\x01\x01\x42\t\n\x07_tokensB\x0e\n\x0c_ttl_secondsB\t\n\x07_org_id\"\xca\x01\n\x14\x42\x61tchReserveResponse\x12<\n\x07results\x18\x01 \x03(\x0b\x32+.leaky.token.v1.BatchReserveResponse.Result\x1at\n\x06Result\x12\x33\n\x08reserved\x18\x01 \x01(\x0b\x32\x1f.leaky.token.v1.ReserveResponseH\x00\x12*\n\x07refused\x18\x02 \x01(\x0b\x32\x17.leaky.token.v1.RefusalH\x00\x42\t\n\x07outcome\"B\n\x12\x42\x61tchSettleRequest\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.leaky.token.v1.SettleRequest\"\xc6\x01\n\x13\x42\x61tchSettleResponse\x12;\n\x07results\x18\x01 \x03(\x0b\x32*.leaky.token.v1.BatchSettleResponse.Result\x1ar\n\x06Result\x12\x31\n\x07settled\x18\x01 \x01(\x0b\x32\x1e.leaky.token.v1.SettleResponseH\x00\x12*\n\x07refused\x18\x02 \x01(\x0b\x32\x17.leaky.token.v1.RefusalH\x00\x42\t\n\x07outcome\"D\n\x13\x42\x61tchReleaseRequest\x12-\n\x05items\x18\x01 \x03(\x0b\x32\x1e.leaky.token.v1.ReleaseRequest\"\xca\x01\n\x14\x42\x61tchReleaseResponse\x12<\n\x07results\x18\x01 \x03(\x0b\x32+.leaky.token.v1.BatchReleaseResponse.Result\x1at\n\x06Result\x12\x33\n\x08released\x18\x01 \x01(\x0b\x32\x1f.leaky.token.v1.ReleaseResponseH\x00\x12*\n\x07refused\x18\x02 \x01(\x0b\x32\x17.leaky.token.v1.RefusalH\x00\x42\t\n\x07outcome2\x97\x07\n\x0fMeteringService\x12\x8f\x01\n\x07Reserve\x12\x1e.leaky.token.v1.ReserveRequest\x1a\x1f.leaky.token.v1.ReserveResponse\"C\x90\x02\x02\xaa\xd4\x18\x16\x08\x02\"\x07user_id*\x06org_id0\xc9\x01\x82\xd3\xe4\x93\x02 \"\x1b/api/v1/tokens/reservations:\x01*\x12\x84\x01\n\x06Settle\x12\x1d.leaky.token.v1.SettleRequest\x1a\x1e.leaky.token.v1.SettleResponse\";\x90\x02\x02\xaa\xd4\x18\x02\x08\x02\x82\xd3\xe4\x93\x02,\"\'/api/v1/tokens/reservations/{id}/settle:\x01*\x12\x88\x01\n\x07Release\x12\x1e.leaky.token.v1.ReleaseRequest\x1a\x1f.leaky.token.v1.ReleaseResponse\"<\x90\x02\x02\xaa\xd4\x18\x02\x08\x02\x82\xd3\xe4\x93\x02-\"(/api/v1/tokens/reservations/{id}/release:\x01*\x12\x9f\x01\n\x0eGetReservation\x12%.leaky.token.v1.GetReservationRequest\x1a&.leaky.token.v1.GetReservationResponse\">\x90\x02\x01\xaa\xd4\x18\x02\x08\x02\x82\xd3\xe4\x93\x02/\x12 /api/v1/tokens/reservations/{id}b\x0breservation\x12u\n\x0c\x42\x61tchReserve\x12#.leaky.token.v1.BatchReserveRequest\x1a$.leaky.token.v1.BatchReserveResponse\"\x1a\x90\x02\x02\xaa\xd4\x18\x13\x08\x02\"\x07user_id*\x06org_id\x12\x61\n\x0b\x42\x61tchSettle\x12\".leaky.token.v1.BatchSettleRequest\x1a#.leaky.token.v1.BatchSettleResponse\"\t\x90\x02\x02\xaa\xd4\x18\x02\x08\x02\x12\x64\n\x0c\x42\x61tchRelease\x12#.leaky.token.v1.BatchReleaseRequest\x1a$.leaky.token.v1.BatchReleaseResponse\"\t\x90\x02\x02\xaa\xd4\x18\x02\x08\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,6 +53,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETTLEREQUEST'].fields_by_name['tokens']._serialized_options = b'\262\324\030\024\010\001\031\000\000\000\000\000\000\000\000!\000\000\000\000\200\204.A'
   _globals['_SETTLEREQUEST'].fields_by_name['org_id']._loaded_options = None
   _globals['_SETTLEREQUEST'].fields_by_name['org_id']._serialized_options = b'\262\324\030\002\020\001'
+  _globals['_SETTLEREQUEST'].fields_by_name['provenance']._loaded_options = None
+  _globals['_SETTLEREQUEST'].fields_by_name['provenance']._serialized_options = b'\262\324\030\033:\005EXACT:\tESTIMATED:\007MISSING'
   _globals['_RELEASEREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_RELEASEREQUEST'].fields_by_name['id']._serialized_options = b'\262\324\030\004\010\001\020\001'
   _globals['_RELEASEREQUEST'].fields_by_name['org_id']._loaded_options = None
@@ -92,39 +94,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESERVERESPONSE']._serialized_start=453
   _globals['_RESERVERESPONSE']._serialized_end=587
   _globals['_SETTLEREQUEST']._serialized_start=590
-  _globals['_SETTLEREQUEST']._serialized_end=773
-  _globals['_SETTLERESPONSE']._serialized_start=775
-  _globals['_SETTLERESPONSE']._serialized_end=868
-  _globals['_RELEASEREQUEST']._serialized_start=870
-  _globals['_RELEASEREQUEST']._serialized_end=948
-  _globals['_RELEASERESPONSE']._serialized_start=950
-  _globals['_RELEASERESPONSE']._serialized_end=1044
-  _globals['_GETRESERVATIONREQUEST']._serialized_start=1046
-  _globals['_GETRESERVATIONREQUEST']._serialized_end=1131
-  _globals['_GETRESERVATIONRESPONSE']._serialized_start=1133
-  _globals['_GETRESERVATIONRESPONSE']._serialized_end=1207
-  _globals['_REFUSAL']._serialized_start=1209
-  _globals['_REFUSAL']._serialized_end=1309
-  _globals['_BATCHRESERVEREQUEST']._serialized_start=1312
-  _globals['_BATCHRESERVEREQUEST']._serialized_end=1649
-  _globals['_BATCHRESERVEREQUEST_ITEM']._serialized_start=1477
-  _globals['_BATCHRESERVEREQUEST_ITEM']._serialized_end=1638
-  _globals['_BATCHRESERVERESPONSE']._serialized_start=1652
-  _globals['_BATCHRESERVERESPONSE']._serialized_end=1854
-  _globals['_BATCHRESERVERESPONSE_RESULT']._serialized_start=1738
-  _globals['_BATCHRESERVERESPONSE_RESULT']._serialized_end=1854
-  _globals['_BATCHSETTLEREQUEST']._serialized_start=1856
-  _globals['_BATCHSETTLEREQUEST']._serialized_end=1922
-  _globals['_BATCHSETTLERESPONSE']._serialized_start=1925
-  _globals['_BATCHSETTLERESPONSE']._serialized_end=2123
-  _globals['_BATCHSETTLERESPONSE_RESULT']._serialized_start=2009
-  _globals['_BATCHSETTLERESPONSE_RESULT']._serialized_end=2123
-  _globals['_BATCHRELEASEREQUEST']._serialized_start=2125
-  _globals['_BATCHRELEASEREQUEST']._serialized_end=2193
-  _globals['_BATCHRELEASERESPONSE']._serialized_start=2196
-  _globals['_BATCHRELEASERESPONSE']._serialized_end=2398
-  _globals['_BATCHRELEASERESPONSE_RESULT']._serialized_start=2282
-  _globals['_BATCHRELEASERESPONSE_RESULT']._serialized_end=2398
-  _globals['_METERINGSERVICE']._serialized_start=2401
-  _globals['_METERINGSERVICE']._serialized_end=3320
+  _globals['_SETTLEREQUEST']._serialized_end=798
+  _globals['_SETTLERESPONSE']._serialized_start=800
+  _globals['_SETTLERESPONSE']._serialized_end=893
+  _globals['_RELEASEREQUEST']._serialized_start=895
+  _globals['_RELEASEREQUEST']._serialized_end=973
+  _globals['_RELEASERESPONSE']._serialized_start=975
+  _globals['_RELEASERESPONSE']._serialized_end=1069
+  _globals['_GETRESERVATIONREQUEST']._serialized_start=1071
+  _globals['_GETRESERVATIONREQUEST']._serialized_end=1156
+  _globals['_GETRESERVATIONRESPONSE']._serialized_start=1158
+  _globals['_GETRESERVATIONRESPONSE']._serialized_end=1232
+  _globals['_REFUSAL']._serialized_start=1234
+  _globals['_REFUSAL']._serialized_end=1334
+  _globals['_BATCHRESERVEREQUEST']._serialized_start=1337
+  _globals['_BATCHRESERVEREQUEST']._serialized_end=1674
+  _globals['_BATCHRESERVEREQUEST_ITEM']._serialized_start=1502
+  _globals['_BATCHRESERVEREQUEST_ITEM']._serialized_end=1663
+  _globals['_BATCHRESERVERESPONSE']._serialized_start=1677
+  _globals['_BATCHRESERVERESPONSE']._serialized_end=1879
+  _globals['_BATCHRESERVERESPONSE_RESULT']._serialized_start=1763
+  _globals['_BATCHRESERVERESPONSE_RESULT']._serialized_end=1879
+  _globals['_BATCHSETTLEREQUEST']._serialized_start=1881
+  _globals['_BATCHSETTLEREQUEST']._serialized_end=1947
+  _globals['_BATCHSETTLERESPONSE']._serialized_start=1950
+  _globals['_BATCHSETTLERESPONSE']._serialized_end=2148
+  _globals['_BATCHSETTLERESPONSE_RESULT']._serialized_start=2034
+  _globals['_BATCHSETTLERESPONSE_RESULT']._serialized_end=2148
+  _globals['_BATCHRELEASEREQUEST']._serialized_start=2150
+  _globals['_BATCHRELEASEREQUEST']._serialized_end=2218
+  _globals['_BATCHRELEASERESPONSE']._serialized_start=2221
+  _globals['_BATCHRELEASERESPONSE']._serialized_end=2423
+  _globals['_BATCHRELEASERESPONSE_RESULT']._serialized_start=2307
+  _globals['_BATCHRELEASERESPONSE_RESULT']._serialized_end=2423
+  _globals['_METERINGSERVICE']._serialized_start=2426
+  _globals['_METERINGSERVICE']._serialized_end=3345
 # @@protoc_insertion_point(module_scope)

@@ -122,25 +122,32 @@ class SettleRequest(_message.Message):
     """0 to 1,000,000; may be more than was reserved."""
     org_id: _builtins.str
     """Which one is meant when ids of several owners are the same."""
-    provenance: _reservation_pb2.Provenance.ValueType
+    provenance: _builtins.str
+    """Who counted: the provider (EXACT, as when unset), a guess of one's own
+    (ESTIMATED), or nobody (MISSING: what was reserved is taken for it).
+    """
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         tokens: _builtins.int | None = ...,
         org_id: _builtins.str | None = ...,
-        provenance: _reservation_pb2.Provenance.ValueType = ...,
+        provenance: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_org_id", b"_org_id", "_tokens", b"_tokens", "org_id", b"org_id", "tokens", b"tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_org_id", b"_org_id", "_provenance", b"_provenance", "_tokens", b"_tokens", "org_id", b"org_id", "provenance", b"provenance", "tokens", b"tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_org_id", b"_org_id", "_tokens", b"_tokens", "id", b"id", "org_id", b"org_id", "provenance", b"provenance", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_org_id", b"_org_id", "_provenance", b"_provenance", "_tokens", b"_tokens", "id", b"id", "org_id", b"org_id", "provenance", b"provenance", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__org_id: _TypeAlias = _typing.Literal["org_id"]  # noqa: Y015
     _WhichOneofArgType__org_id: _TypeAlias = _typing.Literal["_org_id", b"_org_id"]  # noqa: Y015
+    _WhichOneofReturnType__provenance: _TypeAlias = _typing.Literal["provenance"]  # noqa: Y015
+    _WhichOneofArgType__provenance: _TypeAlias = _typing.Literal["_provenance", b"_provenance"]  # noqa: Y015
     _WhichOneofReturnType__tokens: _TypeAlias = _typing.Literal["tokens"]  # noqa: Y015
     _WhichOneofArgType__tokens: _TypeAlias = _typing.Literal["_tokens", b"_tokens"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__org_id) -> _WhichOneofReturnType__org_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__provenance) -> _WhichOneofReturnType__provenance | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tokens) -> _WhichOneofReturnType__tokens | None: ...
 

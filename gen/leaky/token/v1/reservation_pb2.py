@@ -25,15 +25,13 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n leaky/token/v1/reservation.proto\x12\x0eleaky.token.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf5\x01\n\x0bReservation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x13\n\x06org_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x10\n\x08provider\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x0e\n\x06tokens\x18\x06 \x01(\x03\x12\x1b\n\x0esettled_tokens\x18\x07 \x01(\x03H\x01\x88\x01\x01\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10remaining_tokens\x18\t \x01(\x03\x42\t\n\x07_org_idB\x11\n\x0f_settled_tokens*p\n\nProvenance\x12\x1a\n\x16PROVENANCE_UNSPECIFIED\x10\x00\x12\x14\n\x10PROVENANCE_EXACT\x10\x01\x12\x18\n\x14PROVENANCE_ESTIMATED\x10\x02\x12\x16\n\x12PROVENANCE_MISSING\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n leaky/token/v1/reservation.proto\x12\x0eleaky.token.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf5\x01\n\x0bReservation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x13\n\x06org_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x10\n\x08provider\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x0e\n\x06tokens\x18\x06 \x01(\x03\x12\x1b\n\x0esettled_tokens\x18\x07 \x01(\x03H\x01\x88\x01\x01\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10remaining_tokens\x18\t \x01(\x03\x42\t\n\x07_org_idB\x11\n\x0f_settled_tokensb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'leaky.token.v1.reservation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROVENANCE']._serialized_start=333
-  _globals['_PROVENANCE']._serialized_end=445
   _globals['_RESERVATION']._serialized_start=86
   _globals['_RESERVATION']._serialized_end=331
 # @@protoc_insertion_point(module_scope)

@@ -6,7 +6,6 @@ isort:skip_file
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -17,34 +16,6 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-class _Provenance:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _ProvenanceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Provenance.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    PROVENANCE_UNSPECIFIED: _Provenance.ValueType  # 0
-    """Counts as exact."""
-    PROVENANCE_EXACT: _Provenance.ValueType  # 1
-    """The provider's own count."""
-    PROVENANCE_ESTIMATED: _Provenance.ValueType  # 2
-    """A guess, such as by a tokenizer of one's own."""
-    PROVENANCE_MISSING: _Provenance.ValueType  # 3
-    """Nobody: what was reserved is taken for it."""
-
-class Provenance(_Provenance, metaclass=_ProvenanceEnumTypeWrapper):
-    """Who says how many tokens were used."""
-
-PROVENANCE_UNSPECIFIED: Provenance.ValueType  # 0
-"""Counts as exact."""
-PROVENANCE_EXACT: Provenance.ValueType  # 1
-"""The provider's own count."""
-PROVENANCE_ESTIMATED: Provenance.ValueType  # 2
-"""A guess, such as by a tokenizer of one's own."""
-PROVENANCE_MISSING: Provenance.ValueType  # 3
-"""Nobody: what was reserved is taken for it."""
-Global___Provenance: _TypeAlias = Provenance  # noqa: Y015
 
 @_typing.final
 class Reservation(_message.Message):

@@ -227,7 +227,7 @@ async def test_repair_frees_an_orphan_through_the_ledger_and_changes_nothing_els
 ) -> None:
     house = both.audited.house
     await both.audited.reserve("orphan", 30)
-    await both.audited.plant("UPDATE pools SET debt = debt + 1")
+    await both.audited.plant("UPDATE pools SET purchased = purchased + 1")
     both.clock.pass_seconds(71)
     compare = CompareReservations(audit=house.stores.audit, limits=house.limits, clock=house.clock)
     reconcile = Reconcile(comparisons=[compare], ledger=house.stores.ledger)
@@ -236,7 +236,7 @@ async def test_repair_frees_an_orphan_through_the_ledger_and_changes_nothing_els
     assert await house.held() == 0
     pool = await house.stores.pools.find(KEY)
     assert pool is not None
-    assert (pool.allowance_used, pool.debt) == (0, 1)
+    assert (pool.allowance_used, pool.purchased) == (0, 1)
     assert await differences(compare) == []
 
 
