@@ -1,6 +1,7 @@
 """Committed events on their way out, in SQL."""
 
 from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -106,6 +107,7 @@ def _shards(shards: Collection[int]) -> dict[str, int]:
     return {f"shard_{n}": shard for n, shard in enumerate(shards)}
 
 
+@cache
 def _oldest(dialect: str, count: int, limit: int, *, blocked: bool) -> CompoundSelect[Any]:
     """The first rows of so many shards; with or without those behind a parked one.
 
