@@ -20,8 +20,9 @@ pytestmark = [
     pytest.mark.skipif(not url(POSTGRESQL), reason="needs a PostgreSQL"),
 ]
 SERVICES = ("auth", "token", "analytics", "stubs")
-NEW = {service: ["nothing", "0001"] for service in SERVICES}
-UP_TO_DATE = {service: ["0001", "0001"] for service in SERVICES}
+NEWEST = dict.fromkeys(SERVICES, "0001") | {"token": "0002"}
+NEW = {service: ["nothing", newest] for service, newest in NEWEST.items()}
+UP_TO_DATE = {service: [newest, newest] for service, newest in NEWEST.items()}
 
 
 @pytest.fixture
@@ -61,10 +62,10 @@ async def test_every_service_is_brought_to_the_newest_once(
     assert (code, rows(out)) == (1, NEW)
     assert "run leaky migrate" in err
     code, out, err = await leaky(env, "migrate", "--service", "token")
-    assert (code, rows(out), err) == (0, {"token": ["nothing", "0001"]}, "")
+    assert (code, rows(out), err) == (0, {"token": NEW["token"]}, "")
     code, out, _ = await leaky(env, "migrate")
     assert code == 0
-    assert rows(out) == NEW | {"token": ["0001", "0001"]}
+    assert rows(out) == NEW | {"token": UP_TO_DATE["token"]}
     code, out, err = await leaky(env, "migrate", "--check")
     assert (code, rows(out), err) == (0, UP_TO_DATE, "")
     password = database.split("@", maxsplit=1)[0].rpartition(":")[2]

@@ -29,7 +29,7 @@ pytestmark = [
 PATIENCE = 60.0
 # A call's own deadline is longer than what any of these may take.
 ANSWER_SECONDS = 5.0
-CLEAN = "DELETE FROM pools; DELETE FROM reservations; DELETE FROM outbox; DELETE FROM sagas"
+CLEAN = "TRUNCATE pools, reservations, ledger, outbox, leases, sagas, idempotency_keys"
 
 
 @pytest.fixture(scope="module")
