@@ -18,6 +18,10 @@ from .request import Request, T
 from .retry import RetryPolicy
 from .session import Session, origin
 
+# As many kept as there may be: past the first number httpcore closes idle connections,
+# and one that a thread has been given and has not begun to use looks idle to another.
+LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100)
+
 
 class Connection:
     """The transport under Client, which adds the services."""
@@ -53,7 +57,7 @@ class Connection:
             errors=self.ERRORS,
             user_agent=self.USER_AGENT,
         )
-        self._http = http_client or httpx.Client()
+        self._http = http_client or httpx.Client(limits=LIMITS)
         self._owns_http = http_client is None
         self._sleep = sleep
 

@@ -53,7 +53,7 @@ class AsyncConnection:
             errors=self.ERRORS,
             user_agent=self.USER_AGENT,
         )
-        self._http = http_client or httpx.AsyncClient()
+        self._http = http_client or httpx.AsyncClient(limits=LIMITS)
         self._owns_http = http_client is None
         self._sleep = sleep
 
