@@ -18,6 +18,9 @@ from .request import Request, T
 from .retry import RetryPolicy
 from .session import Session, origin
 
+# As many kept as there may be, as in the twin.
+LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100)
+
 
 class AsyncConnection:
     """The transport under AsyncClient, which adds the services."""
