@@ -8,7 +8,8 @@ from sqlalchemy import Connection, Table
 
 from svc_token.domain.book import Book, keys_of, members_of, pools_of, reservations_of
 from svc_token.domain.idempotency import Answer, Key
-from svc_token.domain.operations import MemberKey, Operation
+from svc_token.domain.operations import MemberKey, OnPool, Operation
+from svc_token.domain.pool import Pool
 from svc_token.stores.rows import (
     cap_from,
     cap_row,
@@ -85,6 +86,13 @@ class SqlBook:
         if claimed:
             book.claims = self._claims(connection, claimed)
         return Loaded(book, set(book.pools), set(book.reservations))
+
+    def do(self, connection: Connection, operation: OnPool) -> Pool:
+        """The pool after one operation, written; raises what the domain refuses it with."""
+        loaded = self.load(connection, [operation])
+        loaded.book.apply(operation)
+        self.save(connection, loaded)
+        return loaded.book.pools[operation.pool]
 
     def save(self, connection: Connection, loaded: Loaded) -> None:
         """Writes what has changed of it: new pools first, then all else at once."""

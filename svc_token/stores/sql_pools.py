@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from mesh.storage.database import Database
 from mesh.storage.group_commit import GroupCommit
@@ -58,13 +58,7 @@ class SqlPools:
             return None
 
     async def _do(self, operation: Open | Adjust) -> Pool:
-        def work(connection: Connection) -> Pool:
-            loaded = self._books.load(connection, [operation])
-            loaded.book.apply(operation)
-            self._books.save(connection, loaded)
-            return loaded.book.pools[operation.pool]
-
-        return await self._database.transact(work)
+        return await self._database.transact(lambda c: self._books.do(c, operation))
 
     async def reservations(self, id_: str) -> Sequence[Reservation]:
         """Those of this id, of whichever owners."""

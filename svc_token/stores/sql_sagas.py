@@ -136,9 +136,7 @@ class SqlSagas:
         def work(connection: Connection) -> bool:
             if not self._move(connection, saga, move, event_ids, now_us):
                 return False
-            loaded = self._books.load(connection, [buy])
-            loaded.book.apply(buy)
-            self._books.save(connection, loaded)
+            self._books.do(connection, buy)
             return True
 
         return await self._step(work)
