@@ -4,7 +4,7 @@ from mesh.clock import RandomIds, SystemClock
 from svc_auth.domain.user import ADMIN, USER
 from svc_auth.settings import AuthSettings
 from svc_auth.usecases.register import Register
-from svc_auth.wiring import open_passwords, open_store
+from svc_auth.wiring import open_passwords, open_stores
 
 
 async def create_admin(settings: AuthSettings, *, username: str, email: str, password: str) -> str:
@@ -13,9 +13,9 @@ async def create_admin(settings: AuthSettings, *, username: str, email: str, pas
     Raises AppError for bad input, a weak password, a name or address taken;
     SettingsError or WrongDataError when the store cannot be opened.
     """
-    async with open_store(settings) as store, open_passwords() as passwords:
+    async with open_stores(settings) as store, open_passwords() as passwords:
         register = Register(
-            users=store,
+            users=store.users,
             passwords=passwords,
             policy=lambda: settings.policy,
             clock=SystemClock(),

@@ -104,14 +104,6 @@ class SigningKeys(Protocol):
         ...
 
 
-class AuthStore(Users, ApiKeys, Organizations, SigningKeys, Protocol):
-    """Everything that auth keeps."""
-
-    async def ping(self) -> None:
-        """Raises AppError when the store does not answer."""
-        ...
-
-
 class Passwords(Protocol):
     """Slow hashes of passwords, off the event loop."""
 

@@ -22,7 +22,7 @@ from svc_auth.crypto.vault import Vault
 from svc_auth.domain.policy import AuthPolicy
 from svc_auth.domain.user import USER
 from svc_auth.oauth2 import jwks_router
-from svc_auth.ports import AuthStore, Passwords
+from svc_auth.ports import Passwords
 from svc_auth.revocations import Broadcaster
 from svc_auth.servicers.api_key import ApiKeyServicer
 from svc_auth.servicers.auth import AuthServicer
@@ -30,6 +30,7 @@ from svc_auth.servicers.credential import CredentialServicer
 from svc_auth.servicers.organization import OrganizationServicer
 from svc_auth.settings import AuthSettings
 from svc_auth.stores import STORES
+from svc_auth.stores.stores import AuthStores
 from svc_auth.usecases.create_api_key import CreateApiKey
 from svc_auth.usecases.delete_api_key import DeleteApiKey
 from svc_auth.usecases.delete_member import DeleteMember
@@ -45,10 +46,10 @@ from svc_auth.usecases.validate_api_key import ValidateApiKey
 from svc_auth.usecases.watch_revocations import WatchRevocations
 from svc_auth.workers.last_used import LastUsed
 
-__all__ = ["SERVICE", "build", "open_passwords", "open_store"]
+__all__ = ["SERVICE", "build", "open_passwords", "open_stores"]
 
 
-def open_store(settings: AuthSettings) -> AbstractAsyncContextManager[AuthStore]:
+def open_stores(settings: AuthSettings) -> AbstractAsyncContextManager[AuthStores]:
     """The store that the settings name, brought up to date."""
     return STORES.open(settings.store_url)
 
@@ -60,15 +61,15 @@ async def build(context: Context[AuthSettings]) -> AsyncIterator[Parts]:
     pepper = secret(settings.data / "auth.pepper", settings.auth.api_key.pepper)
     sealing = secret(settings.data / "auth.keys.key", settings.auth.keys.encryption_key)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_store(settings))
+        store = await stack.enter_async_context(open_stores(settings))
         house = _House(
             context=context,
             store=store,
             passwords=await stack.enter_async_context(open_passwords()),
             maker=PepperedKeys(pepper),
-            keyring=await open_keyring(store, Vault(sealing), context.clock),
+            keyring=await open_keyring(store.signing_keys, Vault(sealing), context.clock),
             revocations=Broadcaster(context.clock),
-            last_used=LastUsed(store),
+            last_used=LastUsed(store.keys),
         )
         yield house.parts()
 
@@ -78,7 +79,7 @@ class _House:
     """The pieces that use cases are made of."""
 
     context: Context[AuthSettings]
-    store: AuthStore
+    store: AuthStores
     passwords: Passwords
     maker: PepperedKeys
     keyring: Keyring
@@ -100,7 +101,7 @@ class _House:
     @property
     def validate(self) -> ValidateApiKey:
         return ValidateApiKey(
-            keys=self.store,
+            keys=self.store.keys,
             maker=self.maker,
             use=self.last_used,
             policy=self.policy,
@@ -130,7 +131,7 @@ class _House:
     def _auth(self) -> AuthServicer:
         clock, minter = self.context.clock, self.minter
         register = Register(
-            users=self.store,
+            users=self.store.users,
             passwords=self.passwords,
             policy=self.policy,
             clock=clock,
@@ -139,47 +140,49 @@ class _House:
         )
         return AuthServicer(
             sign_up=SignUp(register=register, tokens=minter),
-            sign_in=Login(users=self.store, passwords=self.passwords, tokens=minter),
+            sign_in=Login(users=self.store.users, passwords=self.passwords, tokens=minter),
             clock=clock,
         )
 
     def _api_keys(self) -> ApiKeyServicer:
         create = CreateApiKey(
-            users=self.store,
-            keys=self.store,
+            users=self.store.users,
+            keys=self.store.keys,
             maker=self.maker,
             policy=self.policy,
             clock=self.context.clock,
             ids=self.context.ids,
         )
         delete = DeleteApiKey(
-            keys=self.store, revocations=self.revocations, clock=self.context.clock
+            keys=self.store.keys, revocations=self.revocations, clock=self.context.clock
         )
         return ApiKeyServicer(
             create=create,
-            keys_of=ListApiKeys(keys=self.store),
+            keys_of=ListApiKeys(keys=self.store.keys),
             delete=delete,
             validate=self.validate,
         )
 
     def _organizations(self) -> OrganizationServicer:
         put = PutMember(
-            users=self.store,
-            organizations=self.store,
+            users=self.store.users,
+            organizations=self.store.organizations,
             revocations=self.revocations,
             policy=self.policy,
             clock=self.context.clock,
         )
         return OrganizationServicer(
             put=put,
-            delete=DeleteMember(organizations=self.store, revocations=self.revocations),
-            standing_of=GetMembership(organizations=self.store),
+            delete=DeleteMember(
+                organizations=self.store.organizations, revocations=self.revocations
+            ),
+            standing_of=GetMembership(organizations=self.store.organizations),
         )
 
     def _credentials(self) -> CredentialServicer:
         return CredentialServicer(
             exchange=ExchangeApiKey(validate=self.validate, tokens=self.minter),
-            roles_of=GetUserRoles(users=self.store),
+            roles_of=GetUserRoles(users=self.store.users),
             watch=WatchRevocations(watching=self.revocations),
             jwks=self.keyring.jwks,
         )

@@ -2,13 +2,13 @@
 
 from mesh.storage.registry import Registry
 from mesh.storage.schema import Schema
-from svc_auth.ports import AuthStore
+from svc_auth.stores.stores import AuthStores
 
-STORES: Registry[AuthStore] = Registry(
+STORES: Registry[AuthStores] = Registry(
     "auth.store",
     {
-        "sqlite": "svc_auth.stores.sql:open_store",
-        "postgresql": "svc_auth.stores.sql:open_store",
+        "sqlite": "svc_auth.stores.sql:open_stores",
+        "postgresql": "svc_auth.stores.sql:open_stores",
     },
 )
 # What `leaky migrate` brings up to date.

@@ -18,10 +18,10 @@ from svc_auth.crypto.vault import Vault
 from svc_auth.domain.password import PasswordRules
 from svc_auth.domain.policy import AuthPolicy
 from svc_auth.domain.revocation import Kind, Revocation
-from svc_auth.ports import AuthStore
 from svc_auth.revocations import Broadcaster, Watcher
 from svc_auth.settings import ClientJwt
 from svc_auth.stores import SCHEMAS, STORES
+from svc_auth.stores.stores import AuthStores
 from svc_auth.usecases.create_api_key import CreateApiKey
 from svc_auth.usecases.delete_api_key import DeleteApiKey
 from svc_auth.usecases.delete_member import DeleteMember
@@ -67,7 +67,7 @@ async def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def store(store_url: str) -> AsyncIterator[AuthStore]:
+async def store(store_url: str) -> AsyncIterator[AuthStores]:
     async with STORES.open(store_url) as opened:
         yield opened
 
@@ -79,15 +79,15 @@ def passwords() -> Iterator[Argon2Passwords]:
 
 
 @pytest.fixture
-async def keyring(store: AuthStore, clock: StillClock) -> Keyring:
-    return await open_keyring(store, Vault("a secret of the tests"), clock)
+async def keyring(store: AuthStores, clock: StillClock) -> Keyring:
+    return await open_keyring(store.signing_keys, Vault("a secret of the tests"), clock)
 
 
 @dataclass
 class House:
     """Every use case, put together as the service does; `policy` may be changed."""
 
-    store: AuthStore
+    store: AuthStores
     passwords: Argon2Passwords
     keyring: Keyring
     clock: StillClock
@@ -100,7 +100,7 @@ class House:
         self.revocations = Broadcaster(self.clock)
         self.watcher: Watcher = self.revocations.watch()
         self.watch = WatchRevocations(watching=self.revocations)
-        self.last_used = LastUsed(self.store)
+        self.last_used = LastUsed(self.store.keys)
         self.minter = Minter(
             keyring=self.keyring, jwt=lambda: self.jwt, clock=self.clock, ids=self.ids
         )
@@ -110,7 +110,7 @@ class House:
 
     def _users(self) -> None:
         self.register = Register(
-            users=self.store,
+            users=self.store.users,
             passwords=self.passwords,
             policy=lambda: self.policy,
             clock=self.clock,
@@ -118,22 +118,24 @@ class House:
             roles=("USER",),
         )
         self.sign_up = SignUp(register=self.register, tokens=self.minter)
-        self.login = Login(users=self.store, passwords=self.passwords, tokens=self.minter)
-        self.roles = GetUserRoles(users=self.store)
+        self.login = Login(users=self.store.users, passwords=self.passwords, tokens=self.minter)
+        self.roles = GetUserRoles(users=self.store.users)
 
     def _keys(self) -> None:
         self.create = CreateApiKey(
-            users=self.store,
-            keys=self.store,
+            users=self.store.users,
+            keys=self.store.keys,
             maker=self.maker,
             policy=lambda: self.policy,
             clock=self.clock,
             ids=self.ids,
         )
-        self.keys = ListApiKeys(keys=self.store)
-        self.delete = DeleteApiKey(keys=self.store, revocations=self.revocations, clock=self.clock)
+        self.keys = ListApiKeys(keys=self.store.keys)
+        self.delete = DeleteApiKey(
+            keys=self.store.keys, revocations=self.revocations, clock=self.clock
+        )
         self.validate = ValidateApiKey(
-            keys=self.store,
+            keys=self.store.keys,
             maker=self.maker,
             use=self.last_used,
             policy=lambda: self.policy,
@@ -143,14 +145,16 @@ class House:
 
     def _orgs(self) -> None:
         self.put = PutMember(
-            users=self.store,
-            organizations=self.store,
+            users=self.store.users,
+            organizations=self.store.organizations,
             revocations=self.revocations,
             policy=lambda: self.policy,
             clock=self.clock,
         )
-        self.remove = DeleteMember(organizations=self.store, revocations=self.revocations)
-        self.standing = GetMembership(organizations=self.store)
+        self.remove = DeleteMember(
+            organizations=self.store.organizations, revocations=self.revocations
+        )
+        self.standing = GetMembership(organizations=self.store.organizations)
 
     async def told(self) -> list[tuple[Kind, str]]:
         """What has been published so far, heartbeats left out."""
@@ -168,7 +172,7 @@ class House:
 
 @pytest.fixture
 def house(
-    store: AuthStore, passwords: Argon2Passwords, keyring: Keyring, clock: StillClock
+    store: AuthStores, passwords: Argon2Passwords, keyring: Keyring, clock: StillClock
 ) -> House:
     return House(store=store, passwords=passwords, keyring=keyring, clock=clock)
 

@@ -16,7 +16,7 @@ async def test_the_first_admin_is_made_before_the_first_start(tmp_path: Path) ->
     settings = AuthSettings(data=tmp_path / "not yet there")
     user_id = await create_admin(settings, **WHO)
     async with STORES.open(settings.store_url) as store:
-        found = await store.find_login("root")
+        found = await store.users.find_login("root")
     assert found is not None
     assert (found[0].id, found[0].roles) == (user_id, ("ADMIN", "USER"))
 

@@ -8,30 +8,32 @@ from mesh.identity.jose import thumbprint
 from mesh.settings.source import SettingsError
 from svc_auth.crypto.keyring import Keyring, open_keyring
 from svc_auth.crypto.vault import Vault
-from svc_auth.ports import AuthStore
+from svc_auth.stores.stores import AuthStores
 
 pytestmark = pytest.mark.anyio
 SECRET = "a secret of the tests"
 
 
 async def test_the_keys_stay_the_same_over_restarts(
-    keyring: Keyring, store: AuthStore, clock: Any
+    keyring: Keyring, store: AuthStores, clock: Any
 ) -> None:
-    assert await open_keyring(store, Vault(SECRET), clock) == keyring
+    assert await open_keyring(store.signing_keys, Vault(SECRET), clock) == keyring
 
 
-async def test_first_starts_at_once_end_up_with_the_same_keys(store: AuthStore, clock: Any) -> None:
-    starts = (open_keyring(store, Vault(SECRET), clock) for _ in range(3))
+async def test_first_starts_at_once_end_up_with_the_same_keys(
+    store: AuthStores, clock: Any
+) -> None:
+    starts = (open_keyring(store.signing_keys, Vault(SECRET), clock) for _ in range(3))
     first, *others = await asyncio.gather(*starts)
     assert others == [first, first]
 
 
 async def test_another_encryption_key_is_said_so(
-    keyring: Keyring, store: AuthStore, clock: Any
+    keyring: Keyring, store: AuthStores, clock: Any
 ) -> None:
     with pytest.raises(SettingsError, match=r"auth\.keys\.encryption-key does not open"):
-        await open_keyring(store, Vault("another secret"), clock)
-    assert await open_keyring(store, Vault(SECRET), clock) == keyring
+        await open_keyring(store.signing_keys, Vault("another secret"), clock)
+    assert await open_keyring(store.signing_keys, Vault(SECRET), clock) == keyring
 
 
 async def test_the_key_set_shows_the_public_halves_only(keyring: Keyring) -> None:

@@ -15,7 +15,7 @@ from mesh.storage.registry import UnknownSchemeError
 from svc_auth.domain.api_key import ApiKey
 from svc_auth.domain.user import User
 from svc_auth.ports import Taken
-from svc_auth.stores import STORES, sql
+from svc_auth.stores import STORES, sql, sql_users
 from svc_auth.stores.tables import API_KEYS, METADATA
 
 pytestmark = pytest.mark.anyio
@@ -54,26 +54,26 @@ async def test_a_name_taken_between_the_look_and_the_insert_is_said_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rival: User, taken: Taken
 ) -> None:
     looks = 0
-    real = sql._taken
+    real = sql_users._taken
 
     async def blind_at_first(connection: Any, user: User) -> Taken | None:
         nonlocal looks
         looks += 1
         return None if looks == 1 else await real(connection, user)
 
-    async with sql.open_store(f"sqlite:///{tmp_path}/auth.db") as store:
-        await store.add_user(USER, "hash")
-        monkeypatch.setattr(sql, "_taken", blind_at_first)
-        assert await store.add_user(rival, "hash") is taken
-        assert await store.find_user("b") is None
+    async with sql.open_stores(f"sqlite:///{tmp_path}/auth.db") as store:
+        await store.users.add_user(USER, "hash")
+        monkeypatch.setattr(sql_users, "_taken", blind_at_first)
+        assert await store.users.add_user(rival, "hash") is taken
+        assert await store.users.find_user("b") is None
 
 
 async def test_a_revoked_key_stays_as_a_row(tmp_path: Path) -> None:
     key = ApiKey(id="k", user_id="a", name="ci", prefix="p", created_at=1)
     url = f"sqlite:///{tmp_path}/auth.db"
-    async with sql.open_store(url) as store, open_sqlite(url) as database:
-        await store.add_key(key, "hash")
-        await store.revoke_key("a", "k", at=42)
+    async with sql.open_stores(url) as store, open_sqlite(url) as database:
+        await store.keys.add_key(key, "hash")
+        await store.keys.revoke_key("a", "k", at=42)
         async with database.read() as connection:
             rows = (await connection.execute(select(API_KEYS.c.id, API_KEYS.c.revoked_at))).all()
     assert [tuple(row) for row in rows] == [("k", 42)]

@@ -8,8 +8,9 @@ import pytest
 from svc_auth.domain.api_key import ApiKey
 from svc_auth.domain.membership import Removal, Standing
 from svc_auth.domain.user import User
-from svc_auth.ports import AuthStore, SealedKey, Taken
+from svc_auth.ports import SealedKey, Taken
 from svc_auth.stores import STORES
+from svc_auth.stores.stores import AuthStores
 
 pytestmark = pytest.mark.anyio
 ALICE = "aaaaaaaa-0000-4000-8000-000000000000"
@@ -29,50 +30,50 @@ KEY = ApiKey(
 SEALED = SealedKey(kid="one", alg="RS256", sealed=b"\x00\xff", created_at=3)
 
 
-async def test_a_user_comes_back_as_it_was(store: AuthStore) -> None:
+async def test_a_user_comes_back_as_it_was(store: AuthStores) -> None:
     user = replace(USER, roles=("ADMIN", "USER"))
-    assert await store.add_user(user, HASH) is None
-    assert await store.find_user(ALICE) == user
-    assert await store.find_login("Alice") == (user, HASH)
+    assert await store.users.add_user(user, HASH) is None
+    assert await store.users.find_user(ALICE) == user
+    assert await store.users.find_login("Alice") == (user, HASH)
 
 
-async def test_a_user_is_found_by_its_name_in_any_case(store: AuthStore) -> None:
-    await store.add_user(USER, HASH)
-    assert await store.find_login("ALICE") == (USER, HASH)
-    assert await store.find_login("\uff41lice") == (USER, HASH)
+async def test_a_user_is_found_by_its_name_in_any_case(store: AuthStores) -> None:
+    await store.users.add_user(USER, HASH)
+    assert await store.users.find_login("ALICE") == (USER, HASH)
+    assert await store.users.find_login("\uff41lice") == (USER, HASH)
 
 
-async def test_nobody_is_found_who_is_not_there(store: AuthStore) -> None:
-    assert await store.find_user(ALICE) is None
-    assert await store.find_login("alice") is None
-    await store.add_user(USER, HASH)
-    assert await store.find_login("alice@example.com") is None
+async def test_nobody_is_found_who_is_not_there(store: AuthStores) -> None:
+    assert await store.users.find_user(ALICE) is None
+    assert await store.users.find_login("alice") is None
+    await store.users.add_user(USER, HASH)
+    assert await store.users.find_login("alice@example.com") is None
 
 
-async def test_a_name_is_taken_in_any_case(store: AuthStore) -> None:
-    await store.add_user(USER, HASH)
+async def test_a_name_is_taken_in_any_case(store: AuthStores) -> None:
+    await store.users.add_user(USER, HASH)
     again = replace(USER, id=BOB, username="aLICE", email="b@example.com")
-    assert await store.add_user(again, HASH) is Taken.USERNAME
-    assert await store.find_user(BOB) is None
+    assert await store.users.add_user(again, HASH) is Taken.USERNAME
+    assert await store.users.find_user(BOB) is None
 
 
-async def test_an_address_is_taken_in_any_case(store: AuthStore) -> None:
-    await store.add_user(USER, HASH)
+async def test_an_address_is_taken_in_any_case(store: AuthStores) -> None:
+    await store.users.add_user(USER, HASH)
     again = replace(USER, id=BOB, username="bob", email="ALICE@example.COM")
-    assert await store.add_user(again, HASH) is Taken.EMAIL
-    assert await store.find_user(BOB) is None
+    assert await store.users.add_user(again, HASH) is Taken.EMAIL
+    assert await store.users.find_user(BOB) is None
 
 
-async def test_with_both_taken_the_name_is_said(store: AuthStore) -> None:
-    await store.add_user(USER, HASH)
-    assert await store.add_user(replace(USER, id=BOB), HASH) is Taken.USERNAME
+async def test_with_both_taken_the_name_is_said(store: AuthStores) -> None:
+    await store.users.add_user(USER, HASH)
+    assert await store.users.add_user(replace(USER, id=BOB), HASH) is Taken.USERNAME
 
 
-async def test_of_many_at_once_one_gets_the_name(store: AuthStore, store_url: str) -> None:
+async def test_of_many_at_once_one_gets_the_name(store: AuthStores, store_url: str) -> None:
     async with STORES.open(store_url) as second:
         answers = await asyncio.gather(
             *(
-                (store, second)[number % 2].add_user(
+                (store, second)[number % 2].users.add_user(
                     replace(
                         USER,
                         id=f"{number:08d}-0000-4000-8000-000000000000",
@@ -86,139 +87,144 @@ async def test_of_many_at_once_one_gets_the_name(store: AuthStore, store_url: st
     assert sorted(answers, key=str) == [None, *[Taken.USERNAME] * 7]
 
 
-async def test_a_key_is_found_by_its_hash_with_its_user(store: AuthStore) -> None:
-    await store.add_user(replace(USER, roles=("ADMIN", "USER")), HASH)
-    await store.add_key(KEY, "h1")
-    holder = await store.find_key("h1")
+async def test_a_key_is_found_by_its_hash_with_its_user(store: AuthStores) -> None:
+    await store.users.add_user(replace(USER, roles=("ADMIN", "USER")), HASH)
+    await store.keys.add_key(KEY, "h1")
+    holder = await store.keys.find_key("h1")
     assert holder is not None
     assert (holder.key, holder.username, holder.roles) == (KEY, "Alice", ("ADMIN", "USER"))
-    assert await store.find_key("h2") is None
+    assert await store.keys.find_key("h2") is None
 
 
-async def test_a_key_may_belong_to_somebody_unknown(store: AuthStore) -> None:
-    await store.add_key(KEY, "h1")
-    holder = await store.find_key("h1")
+async def test_a_key_may_belong_to_somebody_unknown(store: AuthStores) -> None:
+    await store.keys.add_key(KEY, "h1")
+    holder = await store.keys.find_key("h1")
     assert holder is not None
     assert (holder.key, holder.username, holder.known) == (KEY, "", False)
 
 
-async def test_keys_are_listed_oldest_first_for_their_user_alone(store: AuthStore) -> None:
+async def test_keys_are_listed_oldest_first_for_their_user_alone(store: AuthStores) -> None:
     keys = [replace(KEY, id=f"k{number}", created_at=9 - number) for number in range(3)]
     for number, key in enumerate(keys):
-        await store.add_key(key, f"h{number}")
-    await store.add_key(replace(KEY, id="bobs", user_id=BOB), "h9")
-    assert list(await store.keys_of(ALICE)) == keys[::-1]
-    assert list(await store.keys_of("nobody")) == []
+        await store.keys.add_key(key, f"h{number}")
+    await store.keys.add_key(replace(KEY, id="bobs", user_id=BOB), "h9")
+    assert list(await store.keys.keys_of(ALICE)) == keys[::-1]
+    assert list(await store.keys.keys_of("nobody")) == []
 
 
-async def test_a_revoked_key_is_gone_from_sight(store: AuthStore) -> None:
-    await store.add_key(KEY, "h1")
-    assert await store.revoke_key(ALICE, KEY.id, at=8)
-    assert await store.find_key("h1") is None
-    assert list(await store.keys_of(ALICE)) == []
+async def test_a_revoked_key_is_gone_from_sight(store: AuthStores) -> None:
+    await store.keys.add_key(KEY, "h1")
+    assert await store.keys.revoke_key(ALICE, KEY.id, at=8)
+    assert await store.keys.find_key("h1") is None
+    assert list(await store.keys.keys_of(ALICE)) == []
 
 
-async def test_a_key_is_revoked_once_and_by_its_user_alone(store: AuthStore) -> None:
-    await store.add_key(KEY, "h1")
-    assert not await store.revoke_key(BOB, KEY.id, at=8)
-    assert await store.find_key("h1") is not None
-    assert await store.revoke_key(ALICE, KEY.id, at=8)
-    assert not await store.revoke_key(ALICE, KEY.id, at=9)
-    assert not await store.revoke_key(ALICE, "no such key", at=9)
+async def test_a_key_is_revoked_once_and_by_its_user_alone(store: AuthStores) -> None:
+    await store.keys.add_key(KEY, "h1")
+    assert not await store.keys.revoke_key(BOB, KEY.id, at=8)
+    assert await store.keys.find_key("h1") is not None
+    assert await store.keys.revoke_key(ALICE, KEY.id, at=8)
+    assert not await store.keys.revoke_key(ALICE, KEY.id, at=9)
+    assert not await store.keys.revoke_key(ALICE, "no such key", at=9)
 
 
-async def test_of_many_revocations_at_once_one_counts(store: AuthStore) -> None:
-    await store.add_key(KEY, "h1")
-    answers = await asyncio.gather(*(store.revoke_key(ALICE, KEY.id, at=8) for _ in range(5)))
+async def test_of_many_revocations_at_once_one_counts(store: AuthStores) -> None:
+    await store.keys.add_key(KEY, "h1")
+    answers = await asyncio.gather(*(store.keys.revoke_key(ALICE, KEY.id, at=8) for _ in range(5)))
     assert sorted(answers) == [False] * 4 + [True]
 
 
-async def test_the_last_use_only_goes_forward(store: AuthStore) -> None:
-    await store.add_key(KEY, "h1")
-    await store.add_key(replace(KEY, id="other", created_at=6), "h2")
-    await store.touch_keys({KEY.id: 100, "unknown": 5})
-    await store.touch_keys({KEY.id: 50, "other": 60})
-    assert [key.last_used_at for key in await store.keys_of(ALICE)] == [100, 60]
-    await store.touch_keys({})
+async def test_the_last_use_only_goes_forward(store: AuthStores) -> None:
+    await store.keys.add_key(KEY, "h1")
+    await store.keys.add_key(replace(KEY, id="other", created_at=6), "h2")
+    await store.keys.touch_keys({KEY.id: 100, "unknown": 5})
+    await store.keys.touch_keys({KEY.id: 50, "other": 60})
+    assert [key.last_used_at for key in await store.keys.keys_of(ALICE)] == [100, 60]
+    await store.keys.touch_keys({})
 
 
-async def test_the_first_member_begins_and_owns_the_organisation(store: AuthStore) -> None:
-    assert await store.put_member(ORG, ALICE, at=1)
-    assert await store.put_member(ORG, BOB, at=2)
-    assert await store.find_standing(ORG, ALICE) is Standing.OWNER
-    assert await store.find_standing(ORG, BOB) is Standing.MEMBER
-    assert await store.find_standing(OTHER_ORG, ALICE) is None
+async def test_the_first_member_begins_and_owns_the_organisation(store: AuthStores) -> None:
+    assert await store.organizations.put_member(ORG, ALICE, at=1)
+    assert await store.organizations.put_member(ORG, BOB, at=2)
+    assert await store.organizations.find_standing(ORG, ALICE) is Standing.OWNER
+    assert await store.organizations.find_standing(ORG, BOB) is Standing.MEMBER
+    assert await store.organizations.find_standing(OTHER_ORG, ALICE) is None
 
 
-async def test_putting_a_member_again_changes_nothing(store: AuthStore) -> None:
-    await store.put_member(ORG, ALICE, at=1)
-    await store.put_member(ORG, BOB, at=2)
-    assert not await store.put_member(ORG, BOB, at=3)
-    assert not await store.put_member(ORG, ALICE, at=3)
-    assert await store.find_standing(ORG, BOB) is Standing.MEMBER
-    assert await store.find_standing(ORG, ALICE) is Standing.OWNER
+async def test_putting_a_member_again_changes_nothing(store: AuthStores) -> None:
+    await store.organizations.put_member(ORG, ALICE, at=1)
+    await store.organizations.put_member(ORG, BOB, at=2)
+    assert not await store.organizations.put_member(ORG, BOB, at=3)
+    assert not await store.organizations.put_member(ORG, ALICE, at=3)
+    assert await store.organizations.find_standing(ORG, BOB) is Standing.MEMBER
+    assert await store.organizations.find_standing(ORG, ALICE) is Standing.OWNER
 
 
 async def test_of_many_first_members_at_once_one_is_the_owner(
-    store: AuthStore, store_url: str
+    store: AuthStores, store_url: str
 ) -> None:
     people = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(8)]
     async with STORES.open(store_url) as second:
         await asyncio.gather(
-            *((store, second)[n % 2].put_member(ORG, who, at=n) for n, who in enumerate(people))
+            *(
+                (store, second)[n % 2].organizations.put_member(ORG, who, at=n)
+                for n, who in enumerate(people)
+            )
         )
-    standings = [await store.find_standing(ORG, who) for who in people]
+    standings = [await store.organizations.find_standing(ORG, who) for who in people]
     assert standings.count(Standing.OWNER) == 1
     assert standings.count(Standing.MEMBER) == 7
 
 
-async def test_ending_a_membership_says_what_was_there(store: AuthStore) -> None:
-    assert await store.remove_member(ORG, ALICE) is Removal.NO_ORG
-    await store.put_member(ORG, ALICE, at=1)
-    assert await store.remove_member(ORG, BOB) is Removal.NO_MEMBER
-    assert await store.remove_member(ORG, ALICE) is Removal.DONE
-    assert await store.remove_member(ORG, ALICE) is Removal.NO_MEMBER
-    assert await store.find_standing(ORG, ALICE) is None
+async def test_ending_a_membership_says_what_was_there(store: AuthStores) -> None:
+    assert await store.organizations.remove_member(ORG, ALICE) is Removal.NO_ORG
+    await store.organizations.put_member(ORG, ALICE, at=1)
+    assert await store.organizations.remove_member(ORG, BOB) is Removal.NO_MEMBER
+    assert await store.organizations.remove_member(ORG, ALICE) is Removal.DONE
+    assert await store.organizations.remove_member(ORG, ALICE) is Removal.NO_MEMBER
+    assert await store.organizations.find_standing(ORG, ALICE) is None
 
 
-async def test_an_organisation_without_owner_gets_one_with_the_next_put(store: AuthStore) -> None:
+async def test_an_organisation_without_owner_gets_one_with_the_next_put(store: AuthStores) -> None:
     for who in (ALICE, BOB):
-        await store.put_member(ORG, who, at=1)
-    await store.remove_member(ORG, ALICE)
-    assert await store.find_standing(ORG, BOB) is Standing.MEMBER
-    assert await store.put_member(ORG, BOB, at=2)
-    assert await store.find_standing(ORG, BOB) is Standing.OWNER
+        await store.organizations.put_member(ORG, who, at=1)
+    await store.organizations.remove_member(ORG, ALICE)
+    assert await store.organizations.find_standing(ORG, BOB) is Standing.MEMBER
+    assert await store.organizations.put_member(ORG, BOB, at=2)
+    assert await store.organizations.find_standing(ORG, BOB) is Standing.OWNER
 
 
-async def test_the_first_signing_key_of_an_algorithm_counts(store: AuthStore) -> None:
-    assert await store.find_signing_key("RS256") is None
-    assert await store.adopt_signing_key(SEALED) == SEALED
-    assert await store.adopt_signing_key(replace(SEALED, kid="two")) == SEALED
+async def test_the_first_signing_key_of_an_algorithm_counts(store: AuthStores) -> None:
+    assert await store.signing_keys.find_signing_key("RS256") is None
+    assert await store.signing_keys.adopt_signing_key(SEALED) == SEALED
+    assert await store.signing_keys.adopt_signing_key(replace(SEALED, kid="two")) == SEALED
     other = replace(SEALED, kid="three", alg="ES256")
-    assert await store.adopt_signing_key(other) == other
-    assert await store.find_signing_key("RS256") == SEALED
-    assert await store.find_signing_key("ES256") == other
+    assert await store.signing_keys.adopt_signing_key(other) == other
+    assert await store.signing_keys.find_signing_key("RS256") == SEALED
+    assert await store.signing_keys.find_signing_key("ES256") == other
 
 
-async def test_first_starts_at_once_agree_on_a_key(store: AuthStore, store_url: str) -> None:
+async def test_first_starts_at_once_agree_on_a_key(store: AuthStores, store_url: str) -> None:
     async with STORES.open(store_url) as second:
         adopted = await asyncio.gather(
             *(
-                (store, second)[number % 2].adopt_signing_key(replace(SEALED, kid=str(number)))
+                (store, second)[number % 2].signing_keys.adopt_signing_key(
+                    replace(SEALED, kid=str(number))
+                )
                 for number in range(6)
             )
         )
     assert len({key.kid for key in adopted}) == 1
 
 
-async def test_everything_is_there_after_opening_again(store: AuthStore, store_url: str) -> None:
-    await store.add_user(USER, HASH)
-    await store.add_key(KEY, "h1")
-    await store.put_member(ORG, ALICE, at=1)
-    await store.adopt_signing_key(SEALED)
+async def test_everything_is_there_after_opening_again(store: AuthStores, store_url: str) -> None:
+    await store.users.add_user(USER, HASH)
+    await store.keys.add_key(KEY, "h1")
+    await store.organizations.put_member(ORG, ALICE, at=1)
+    await store.signing_keys.adopt_signing_key(SEALED)
     async with STORES.open(store_url) as again:
         await again.ping()
-        assert await again.find_user(ALICE) == USER
-        assert await again.find_key("h1") is not None
-        assert await again.find_standing(ORG, ALICE) is Standing.OWNER
-        assert await again.find_signing_key("RS256") == SEALED
+        assert await again.users.find_user(ALICE) == USER
+        assert await again.keys.find_key("h1") is not None
+        assert await again.organizations.find_standing(ORG, ALICE) is Standing.OWNER
+        assert await again.signing_keys.find_signing_key("RS256") == SEALED

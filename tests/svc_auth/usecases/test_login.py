@@ -41,7 +41,7 @@ async def test_a_wrong_password_and_an_unknown_user_are_told_apart_by_nobody(
 
 async def test_an_unknown_user_costs_a_verification_too(house: Any, refusal: Any) -> None:
     watched = Watched(house.passwords)
-    login = Login(users=house.store, passwords=watched, tokens=house.minter)
+    login = Login(users=house.store.users, passwords=watched, tokens=house.minter)
     await refusal(login(username="nobody", password="correct horse"))
     assert watched.asked == [None]
 

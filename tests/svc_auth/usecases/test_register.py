@@ -21,7 +21,7 @@ async def test_a_user_gets_the_role_user_and_its_names_as_given(house: Any) -> N
         roles=("USER",),
         created_at=house.clock.now,
     )
-    assert await house.store.find_user(user.id) == user
+    assert await house.store.users.find_user(user.id) == user
 
 
 async def test_a_new_user_is_signed_in(house: Any) -> None:

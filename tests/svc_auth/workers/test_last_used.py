@@ -7,7 +7,8 @@ import pytest
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
 from svc_auth.domain.api_key import ApiKey
-from svc_auth.ports import AuthStore
+from svc_auth.ports import ApiKeys
+from svc_auth.stores.stores import AuthStores
 from svc_auth.workers.last_used import LastUsed
 
 pytestmark = pytest.mark.anyio
@@ -17,25 +18,27 @@ MINUTE = 60_000_000
 class Flaky:
     """A store that may be away; the rest is the real one."""
 
-    def __init__(self, store: AuthStore) -> None:
-        self._store = store
+    def __init__(self, keys: ApiKeys) -> None:
+        self._keys = keys
         self.away = False
         self.writes: list[dict[str, int]] = []
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
+        return getattr(self._keys, name)
 
     async def touch_keys(self, used_at: Mapping[str, int]) -> None:
         if self.away:
             raise AppError(REASON_UNAVAILABLE, "the database is away")
         self.writes.append(dict(used_at))
-        await self._store.touch_keys(used_at)
+        await self._keys.touch_keys(used_at)
 
 
 @pytest.fixture
-async def keys(store: AuthStore) -> Flaky:
-    await store.add_key(ApiKey(id="k", user_id="u", name="ci", prefix="p", created_at=1), "hash")
-    return Flaky(store)
+async def keys(store: AuthStores) -> Flaky:
+    await store.keys.add_key(
+        ApiKey(id="k", user_id="u", name="ci", prefix="p", created_at=1), "hash"
+    )
+    return Flaky(store.keys)
 
 
 async def _last(keys: Flaky) -> int | None:

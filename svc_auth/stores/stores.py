@@ -1,0 +1,17 @@
+"""The ports that one database serves together."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from svc_auth.ports import ApiKeys, Organizations, SigningKeys, Users
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthStores:
+    """What `auth.store` opens."""
+
+    users: Users
+    keys: ApiKeys
+    organizations: Organizations
+    signing_keys: SigningKeys
+    ping: Callable[[], Awaitable[None]]
