@@ -10,8 +10,10 @@ UV ?= uv
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# Dozens of processes are started, and each would compile all of it again.
+unexport PYTHONDONTWRITEBYTECODE
 TYPED := $(wildcard mesh providers svc_* tests bench scripts)
-# Handed on to leaky up, pytest or the benchmark: make test ARGS="-k quota"
+# Handed on to leaky up, pytest or the benchmark: make test ARGS="-n 0 -k quota"
 ARGS ?=
 
 .PHONY: run run-full test test-full sim faults lint lint-gen lint-proto lint-style lint-types lint-imports gen lock bench bench-metering clean help
@@ -23,7 +25,7 @@ run-full: $(VENV)/.run ## the same on PostgreSQL, Redis, Kafka, Cassandra and Co
 	@exec scripts/run-full.sh $(ARGS)
 
 test: $(VENV)/.dev ## run all tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 test-full: $(VENV)/.dev ## run the tests that want the real parts, which are started for it
 	@$(BIN)/python scripts/test_full.py $(ARGS)

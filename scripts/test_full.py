@@ -1,6 +1,7 @@
 """Runs the tests that want the real parts: starts those on free ports, and ends them.
 
-Arguments are pytest's; without a path among them, all such tests run. The
+Arguments are pytest's; without a path among them, all such tests run: contract suites over
+every store, what only a real part shows, and the system on all of them. The
 parts keep their data in a folder of this run, which is removed at the end.
 """
 
@@ -11,24 +12,19 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ROOT / "compose" / "native" / "parts.sh"
 COMPOSE = ROOT / "compose" / "native" / "docker-compose.sh"
-# Contract suites over every store, what only a real part shows, and the system on all of them.
-TESTS = (
-    "tests/svc_auth",
-    "tests/svc_token/stores",
-    "tests/svc_gateway/stores",
-    "tests/svc_analytics",
-    "tests/svc_stubs",
-    "tests/compose",
-    "tests/full",
-    "tests/e2e",
-)
+# What stops the parts that all share, which then have to be its own.
+ALONE = "tests/e2e/parts"
+# What stands on a real part; what is on embedded stores alone `make test` runs.
+RUNS = (("--real", "-n", "auto", "--dist", "loadfile", f"--ignore={ALONE}", "tests"), (ALONE,))
+# Pytest's exit code where a run's share of what was asked for is nothing.
+NO_TESTS = 5
 PORTS = (
     "POSTGRESQL_PORT",
     "REDIS_PORT",
@@ -43,11 +39,16 @@ RANGE = range(20_000, 32_000)
 
 def main(arguments: Sequence[str]) -> int:
     """Pytest's exit code."""
-    chosen = [] if any(Path(one.partition("::")[0]).exists() for one in arguments) else TESTS
+    chosen = any(Path(one.partition("::")[0]).exists() for one in arguments)
     subprocess.run([COMPOSE], check=True)  # noqa: S603
     with _parts() as env:
-        command = [sys.executable, "-m", "pytest", *arguments, *chosen]
-        return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode  # noqa: S603
+        codes = [_pytest([*arguments, *run], env) for run in ([()] if chosen else RUNS)]
+    return max((code for code in codes if code != NO_TESTS), default=NO_TESTS)
+
+
+def _pytest(arguments: Sequence[str], env: Mapping[str, str]) -> int:
+    command = [sys.executable, "-m", "pytest", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode  # noqa: S603
 
 
 @contextmanager

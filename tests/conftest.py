@@ -1,10 +1,16 @@
 """What every test may ask for."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.parts.urls import REAL
+
+TESTS = Path(__file__).parent
+# Where every test is about the real parts, or runs the whole system on what is there.
+ROOMS = ("compose", "full", "e2e")
 # How fast a machine is, is not what a property is about.
 settings.register_profile("leaky", deadline=None)
 settings.load_profile("leaky")
@@ -20,3 +26,24 @@ async def one_loop(anyio_backend: str) -> AsyncIterator[None]:
     """One loop a file: grpcio may tell a call's end late, and then has to find it open."""
     assert anyio_backend
     yield  # noqa: PT022 the loop lives as long as what has yielded
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    text = "leave out what stands on embedded stores alone, which `make test` runs"
+    parser.addoption("--real", action="store_true", help=text)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--real"):
+        return
+    without = [item for item in items if not _on_a_real_part(item)]
+    items[:] = [item for item in items if _on_a_real_part(item)]
+    config.hook.pytest_deselected(items=without)
+
+
+def _on_a_real_part(item: pytest.Item) -> bool:
+    """A contract suite over one, what only one shows, or the whole system on them."""
+    chosen = getattr(item, "callspec", None)
+    backends = set() if chosen is None else {one for one in chosen.params.values() if one in REAL}
+    room = item.path.relative_to(TESTS).parts[0]
+    return bool(backends) or room in ROOMS or item.get_closest_marker("skipif") is not None

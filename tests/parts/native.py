@@ -32,8 +32,11 @@ PORTS = {
 
 
 # Below those that the kernel gives to connections: a client that tries again and again to reach
-# a stopped part on one of them may end up connected to itself, and hold the port.
-CHOICE = range(20_000, 32_000)
+# a stopped part on one of them may end up connected to itself, and hold the port. Each of
+# pytest-xdist's workers has its own of them: what one has chosen another must not take meanwhile.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+CHOICE = range(20_000, 32_000)[_WORKER::_WORKERS]
 
 
 def free_ports(count: int) -> list[int]:

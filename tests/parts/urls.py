@@ -13,6 +13,8 @@ CASSANDRA = "PARTS_CASSANDRA"
 CONSUL = "PARTS_CONSUL"
 # The file with a token that may do everything.
 CONSUL_TOKEN_FILE = "PARTS_CONSUL_TOKEN_FILE"
+# What the parameters of contract suites call them.
+REAL = ("postgresql", "redis", "kafka", "cassandra", "consul")
 
 
 def url(part: str) -> str:

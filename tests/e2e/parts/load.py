@@ -17,6 +17,7 @@ CALL_SECONDS = 15.0
 class Answer:
     """One call; times are of time.monotonic()."""
 
+    ask: "Ask"
     began: float
     ended: float
     status: int
@@ -114,6 +115,7 @@ async def _call(session: aiohttp.ClientSession, ask: Ask) -> Answer:
     async with session.request(ask.method, ask.url, json=ask.json, params=ask.params) as response:
         body = await response.json()
         return Answer(
+            ask=ask,
             began=began,
             ended=time.monotonic(),
             status=response.status,

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 import uuid
+from collections import Counter
 
 import pytest
 
@@ -57,10 +58,9 @@ async def test_an_instance_that_is_killed_takes_only_what_it_was_doing(whole: Wh
         await asyncio.sleep(3)
         pid = system.pids()["token.2"]
         os.kill(pid, signal.SIGKILL)
-        # Until the kernel has closed its connections it takes calls like a living one,
-        # and until busy gateways have read that they are closed they send some there.
+        # Until the kernel has closed its connections it takes calls like a living one.
         await load.holds(lambda: gone(pid), 5)
-        killed = time.monotonic() + NOTICED_SECONDS
+        killed = time.monotonic()
         await load.holds(lambda: "critical" in whole.states("token").values(), 10)
         await load.holds(lambda: _passing(whole), 60)
         back = whole.metric("token.2", "grpc_server_handled_total")
@@ -71,9 +71,15 @@ async def test_an_instance_that_is_killed_takes_only_what_it_was_doing(whole: Wh
     failed = written.failed()
     assert {each.status for each in failed} <= {503}
     assert all("retry-after" in each.headers for each in failed)
-    assert [each for each in failed if each.began > killed] == []
-    assert len(failed) <= CALLERS
-    print(f"{len(written.answers)} consumes, {len(failed)} of them failed")  # noqa: T201
+    # Nobody loses more than the one call that was under way, and once the gateways
+    # have read that the connection is closed nothing is sent there.
+    assert max(Counter(id(each.ask) for each in failed).values(), default=0) <= 1
+    late = max((each.began - killed for each in failed), default=0.0)
+    assert late < NOTICED_SECONDS
+    print(  # noqa: T201
+        f"{len(written.answers)} consumes, {len(failed)} of them failed,"
+        f" the last begun {late * 1000:.0f} ms after the end of the process"
+    )
 
 
 async def test_an_instance_that_drains_takes_nothing_with_it(whole: Whole) -> None:
