@@ -114,6 +114,24 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The payment was declined."""
     REASON_PAYMENT_CONFLICT: _Reason.ValueType  # 62
     """The payment is in a state that does not allow this."""
+    REASON_MEMBER_EXISTS: _Reason.ValueType  # 70
+    """The user, or the holder of the address, is a member already."""
+    REASON_MEMBER_LIMIT: _Reason.ValueType  # 71
+    """The organisation has as many members as it may have."""
+    REASON_LAST_OWNER: _Reason.ValueType  # 72
+    """The organisation would be left without an owner."""
+    REASON_ORG_LIMIT: _Reason.ValueType  # 73
+    """The user owns as many organisations as it may begin."""
+    REASON_INVITATION_NOT_FOUND: _Reason.ValueType  # 74
+    """No such invitation, or one that was withdrawn."""
+    REASON_INVITATION_EXPIRED: _Reason.ValueType  # 75
+    """The invitation was not accepted in time."""
+    REASON_INVITATION_USED: _Reason.ValueType  # 76
+    """The invitation was accepted, and what it gave has ended since."""
+    REASON_INVITATION_FOR_ANOTHER: _Reason.ValueType  # 77
+    """The invitation is for another address than the caller's."""
+    REASON_INVITATION_LIMIT: _Reason.ValueType  # 78
+    """The organisation has as many open invitations as it may have."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Every reason that an error of ours carries, in ErrorInfo.reason and in the
@@ -212,4 +230,22 @@ REASON_PAYMENT_DECLINED: Reason.ValueType  # 61
 """The payment was declined."""
 REASON_PAYMENT_CONFLICT: Reason.ValueType  # 62
 """The payment is in a state that does not allow this."""
+REASON_MEMBER_EXISTS: Reason.ValueType  # 70
+"""The user, or the holder of the address, is a member already."""
+REASON_MEMBER_LIMIT: Reason.ValueType  # 71
+"""The organisation has as many members as it may have."""
+REASON_LAST_OWNER: Reason.ValueType  # 72
+"""The organisation would be left without an owner."""
+REASON_ORG_LIMIT: Reason.ValueType  # 73
+"""The user owns as many organisations as it may begin."""
+REASON_INVITATION_NOT_FOUND: Reason.ValueType  # 74
+"""No such invitation, or one that was withdrawn."""
+REASON_INVITATION_EXPIRED: Reason.ValueType  # 75
+"""The invitation was not accepted in time."""
+REASON_INVITATION_USED: Reason.ValueType  # 76
+"""The invitation was accepted, and what it gave has ended since."""
+REASON_INVITATION_FOR_ANOTHER: Reason.ValueType  # 77
+"""The invitation is for another address than the caller's."""
+REASON_INVITATION_LIMIT: Reason.ValueType  # 78
+"""The organisation has as many open invitations as it may have."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
