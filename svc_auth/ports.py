@@ -10,7 +10,6 @@ from typing import Protocol
 
 from svc_auth.domain.api_key import ApiKey, KeyHolder
 from svc_auth.domain.claims import Subject, Token
-from svc_auth.domain.membership import Removal, Standing
 from svc_auth.domain.revocation import Kind, Revocation
 from svc_auth.domain.user import User
 
@@ -37,6 +36,10 @@ class Users(Protocol):
         """The user of that name, in any case, and its password's hash."""
         ...
 
+    async def find_email(self, email: str) -> User | None:
+        """The user with that address, in any case."""
+        ...
+
 
 class ApiKeys(Protocol):
     """API keys, found by the keyed hash of their text. Revoked ones stay as rows."""
@@ -59,26 +62,6 @@ class ApiKeys(Protocol):
 
     async def touch_keys(self, used_at: Mapping[str, int]) -> None:
         """Notes when keys were last used; an earlier time than the one noted changes nothing."""
-        ...
-
-
-class Organizations(Protocol):
-    """Organisations and their members."""
-
-    async def put_member(self, org_id: str, user_id: str, *, at: int) -> bool:
-        """Makes the user a member, beginning the organisation when it is unknown.
-
-        Who is put into an organisation without an owner becomes its owner.
-        False when nothing changed.
-        """
-        ...
-
-    async def remove_member(self, org_id: str, user_id: str) -> Removal:
-        """Ends the membership."""
-        ...
-
-    async def find_standing(self, org_id: str, user_id: str) -> Standing | None:
-        """What the user is in the organisation; None for no member, or no organisation."""
         ...
 
 

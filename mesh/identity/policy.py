@@ -1,6 +1,6 @@
 """Who may do what: the whole difference between the profiles `local` and `secure`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -39,8 +39,18 @@ class Policy(Protocol):
         """
         ...
 
-    async def may_see(self, principal: Principal, *, user_id: str, org_id: str | None) -> bool:
-        """Whether data of this user, or of this organisation, may be shown to the caller."""
+    async def may_see(
+        self,
+        principal: Principal,
+        *,
+        user_id: str,
+        org_id: str | None,
+        standings: Collection[str] = (),
+    ) -> bool:
+        """Whether data of this user, or of this organisation, are the caller's, too.
+
+        With `standings` the caller must be one of these there, not any member.
+        """
         ...
 
 
@@ -53,19 +63,29 @@ class LocalPolicy:
     async def check(self, request: Message, call: Call) -> None:
         """Always returns."""
 
-    async def may_see(self, principal: Principal, *, user_id: str, org_id: str | None) -> bool:  # noqa: ARG002
+    async def may_see(
+        self,
+        principal: Principal,  # noqa: ARG002
+        *,
+        user_id: str,  # noqa: ARG002
+        org_id: str | None,  # noqa: ARG002
+        standings: Collection[str] = (),  # noqa: ARG002
+    ) -> bool:
         """Always."""
         return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Gate:
-    """A method's rule, compiled. `own` and `member` are request fields, empty for none."""
+    """A method's rule, compiled. `own` and `member` are request fields, empty for none.
+
+    `standings` are what a member must be one of, none for any.
+    """
 
     admit: Admit
     own: str
     member: str
-    org_owner: bool
+    standings: frozenset[str]
 
     @property
     def open(self) -> bool:
@@ -83,15 +103,23 @@ class SecurePolicy:
         """Returns when the rule's access is met."""
         self._gate(call.method).admit(call)
 
-    async def may_see(self, principal: Principal, *, user_id: str, org_id: str | None) -> bool:
-        """The user itself, a member of the organisation, or an ADMIN."""
+    async def may_see(
+        self,
+        principal: Principal,
+        *,
+        user_id: str,
+        org_id: str | None,
+        standings: Collection[str] = (),
+    ) -> bool:
+        """The user itself, a member with one of the standings (none: any), or an ADMIN."""
         if principal.anonymous:
             return False
         if principal.admin or principal.user_id == user_id:
             return True
         if not org_id:
             return False
-        return (await self._memberships.of(org_id=org_id, user_id=principal.user_id)).member
+        membership = await self._memberships.of(org_id=org_id, user_id=principal.user_id)
+        return membership.member and (not standings or membership.standing in standings)
 
     def _gate(self, method: Method[Any, Any]) -> _Gate:
         return self._gates.get(method.path) or self._compile(method)
@@ -121,8 +149,8 @@ class SecurePolicy:
         membership = await self._memberships.of(org_id=org_id, user_id=user_id)
         if not membership.member:
             raise denied("the caller is no member of the organisation")
-        if gate.org_owner and not membership.owner:
-            raise denied("the caller does not own the organisation")
+        if gate.standings and membership.standing not in gate.standings:
+            raise denied(f"the caller's role in the organisation is {membership.standing}")
 
     def _compile(self, method: Method[Any, Any]) -> _Gate:
         rule = method.rule
@@ -130,7 +158,7 @@ class SecurePolicy:
             admit=_admission(method),
             own=_text_field(method, rule.own),
             member=_text_field(method, rule.member),
-            org_owner=rule.org_owner,
+            standings=frozenset(rule.standings),
         )
         self._gates[method.path] = gate
         return gate

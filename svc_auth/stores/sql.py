@@ -7,6 +7,8 @@ from pathlib import Path
 from mesh.storage import sql
 from mesh.storage.schema import Schema
 from svc_auth.stores.sql_api_keys import SqlApiKeys
+from svc_auth.stores.sql_invitations import SqlInvitations
+from svc_auth.stores.sql_memberships import SqlMemberships
 from svc_auth.stores.sql_organizations import SqlOrganizations
 from svc_auth.stores.sql_signing_keys import SqlSigningKeys
 from svc_auth.stores.sql_users import SqlUsers
@@ -23,6 +25,8 @@ async def open_stores(url: str) -> AsyncIterator[AuthStores]:
             users=SqlUsers(database),
             keys=SqlApiKeys(database),
             organizations=SqlOrganizations(database),
+            memberships=SqlMemberships(database),
+            invitations=SqlInvitations(database),
             signing_keys=SqlSigningKeys(database),
             ping=database.ping,
         )

@@ -49,6 +49,13 @@ class SqlUsers:
             rows = (await connection.execute(query)).all()
         return (_user(rows), rows[0].password_hash) if rows else None
 
+    async def find_email(self, email: str) -> User | None:
+        """The user with that address, in any case."""
+        query = _users().where(USERS.c.email_key == comparable(email))
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return _user(rows) if rows else None
+
 
 def _users() -> Select[Any]:
     joined = select(USERS, USER_ROLES.c.role).outerjoin(

@@ -17,10 +17,12 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 METADATA = MetaData()
 ID = String(36)
+STANDINGS = "standing IN ('OWNER', 'MEMBER', 'BILLING')"
 
 USERS = Table(
     "users",
@@ -66,6 +68,7 @@ ORGANIZATIONS = Table(
     METADATA,
     Column("id", ID, primary_key=True),
     Column("created_at", BigInteger, nullable=False),
+    Column("name", Text, nullable=False, server_default=text("''")),
 )
 
 MEMBERSHIPS = Table(
@@ -75,8 +78,29 @@ MEMBERSHIPS = Table(
     Column("user_id", ID, primary_key=True),
     Column("standing", String(16), nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    CheckConstraint("standing IN ('OWNER', 'MEMBER')", name="memberships_standing"),
+    CheckConstraint(STANDINGS, name="memberships_standing"),
     Index("memberships_by_user", "user_id"),
+)
+
+INVITATIONS = Table(
+    "invitations",
+    METADATA,
+    Column("id", ID, primary_key=True),
+    Column("org_id", ID, ForeignKey("organizations.id"), nullable=False),
+    Column("email", Text, nullable=False),
+    # The comparable form.
+    Column("email_key", Text, nullable=False),
+    Column("standing", String(16), nullable=False),
+    # HMAC-SHA256 of the whole token, hexadecimal.
+    Column("token_hash", String(64), nullable=False),
+    Column("invited_by", ID),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("accepted_at", BigInteger),
+    Column("accepted_by", ID),
+    CheckConstraint(STANDINGS, name="invitations_standing"),
+    UniqueConstraint("token_hash", name="invitations_token_hash"),
+    Index("invitations_by_org", "org_id", "created_at"),
 )
 
 SIGNING_KEYS = Table(

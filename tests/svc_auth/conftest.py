@@ -15,24 +15,37 @@ from svc_auth.crypto.keyring import Keyring, open_keyring
 from svc_auth.crypto.passwords import Argon2Passwords
 from svc_auth.crypto.tokens import Minter
 from svc_auth.crypto.vault import Vault
+from svc_auth.domain.organization import OrganizationLimits
 from svc_auth.domain.password import PasswordRules
 from svc_auth.domain.policy import AuthPolicy
 from svc_auth.domain.revocation import Kind, Revocation
+from svc_auth.domain.user import User
 from svc_auth.revocations import Broadcaster, Watcher
 from svc_auth.settings import ClientJwt
 from svc_auth.stores import SCHEMAS, STORES
 from svc_auth.stores.stores import AuthStores
+from svc_auth.usecases.accept_invitation import AcceptInvitation
 from svc_auth.usecases.create_api_key import CreateApiKey
+from svc_auth.usecases.create_organization import CreateOrganization
 from svc_auth.usecases.delete_api_key import DeleteApiKey
+from svc_auth.usecases.delete_invitation import DeleteInvitation
 from svc_auth.usecases.delete_member import DeleteMember
 from svc_auth.usecases.exchange_api_key import ExchangeApiKey
 from svc_auth.usecases.get_membership import GetMembership
+from svc_auth.usecases.get_organization import GetOrganization
 from svc_auth.usecases.get_user_roles import GetUserRoles
+from svc_auth.usecases.invite_member import InviteMember
 from svc_auth.usecases.list_api_keys import ListApiKeys
+from svc_auth.usecases.list_invitations import ListInvitations
+from svc_auth.usecases.list_members import ListMembers
+from svc_auth.usecases.list_organizations import ListOrganizations
 from svc_auth.usecases.login import Login
 from svc_auth.usecases.put_member import PutMember
 from svc_auth.usecases.register import Register
+from svc_auth.usecases.rename_organization import RenameOrganization
+from svc_auth.usecases.set_member_role import SetMemberRole
 from svc_auth.usecases.sign_up import SignUp
+from svc_auth.usecases.transfer_ownership import TransferOwnership
 from svc_auth.usecases.validate_api_key import ValidateApiKey
 from svc_auth.usecases.watch_revocations import WatchRevocations
 from svc_auth.workers.last_used import LastUsed
@@ -40,8 +53,19 @@ from tests.parts import postgresql
 from tests.parts.urls import POSTGRESQL, backends
 
 NOW_US = 1_700_000_000_123_456
-LOCAL = AuthPolicy(known_users_only=False, password=PasswordRules(min_length=8, blocklist=False))
-SECURE = AuthPolicy(known_users_only=True, password=PasswordRules(min_length=8, blocklist=True))
+LIMITS = OrganizationLimits(
+    owned=3, members=5, invitations=3, invitation_lifetime=7 * 86_400_000_000
+)
+LOCAL = AuthPolicy(
+    known_users_only=False,
+    password=PasswordRules(min_length=8, blocklist=False),
+    organizations=LIMITS,
+)
+SECURE = AuthPolicy(
+    known_users_only=True,
+    password=PasswordRules(min_length=8, blocklist=True),
+    organizations=LIMITS,
+)
 
 
 @dataclass
@@ -144,17 +168,51 @@ class House:
         self.exchange = ExchangeApiKey(validate=self.validate, tokens=self.minter)
 
     def _orgs(self) -> None:
+        organizations, memberships = self.store.organizations, self.store.memberships
         self.put = PutMember(
             users=self.store.users,
-            organizations=self.store.organizations,
+            memberships=memberships,
             revocations=self.revocations,
             policy=lambda: self.policy,
             clock=self.clock,
         )
-        self.remove = DeleteMember(
-            organizations=self.store.organizations, revocations=self.revocations
+        self.remove = DeleteMember(memberships=memberships, revocations=self.revocations)
+        self.set_role = SetMemberRole(memberships=memberships, revocations=self.revocations)
+        self.transfer = TransferOwnership(memberships=memberships, revocations=self.revocations)
+        self.standing = GetMembership(memberships=memberships)
+        self.create_org = CreateOrganization(
+            organizations=organizations,
+            policy=lambda: self.policy,
+            clock=self.clock,
+            ids=self.ids,
         )
-        self.standing = GetMembership(organizations=self.store.organizations)
+        self.find_org = GetOrganization(organizations=organizations)
+        self.orgs_of = ListOrganizations(organizations=organizations)
+        self.rename_org = RenameOrganization(organizations=organizations)
+        self.members_of = ListMembers(memberships=memberships, organization=self.find_org)
+        self._invitations()
+
+    def _invitations(self) -> None:
+        self.invite = InviteMember(
+            invitations=self.store.invitations,
+            maker=self.maker,
+            policy=lambda: self.policy,
+            clock=self.clock,
+            ids=self.ids,
+        )
+        self.invitations = ListInvitations(
+            invitations=self.store.invitations, organization=self.find_org, clock=self.clock
+        )
+        self.withdraw = DeleteInvitation(invitations=self.store.invitations, clock=self.clock)
+        self.accept = AcceptInvitation(
+            users=self.store.users,
+            invitations=self.store.invitations,
+            organization=self.find_org,
+            revocations=self.revocations,
+            maker=self.maker,
+            policy=lambda: self.policy,
+            clock=self.clock,
+        )
 
     async def told(self) -> list[tuple[Kind, str]]:
         """What has been published so far, heartbeats left out."""
@@ -168,6 +226,18 @@ class House:
         return await self.register(
             username="alice", email="alice@example.com", password="correct horse"
         )
+
+    async def user(self, name: str) -> Any:
+        """A registered user, whose password is nobody's business and not hashed."""
+        user = User(
+            id=self.ids.new(),
+            username=name,
+            email=f"{name}@example.com",
+            roles=("USER",),
+            created_at=self.clock.now,
+        )
+        assert await self.store.users.add_user(user, "no hash") is None
+        return user
 
 
 @pytest.fixture

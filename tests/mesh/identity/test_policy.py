@@ -70,7 +70,11 @@ class World:
 
 @pytest.fixture
 def world(auth: "Auth", clock: "Hands") -> World:
-    auth.members = {("org-1", "user-1"): False, ("org-1", "owner-1"): True}
+    auth.members = {
+        ("org-1", "user-1"): "MEMBER",
+        ("org-1", "owner-1"): "OWNER",
+        ("org-1", "billing-1"): "BILLING",
+    }
     return World(auth, clock)
 
 

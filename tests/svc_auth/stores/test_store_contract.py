@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from svc_auth.domain.api_key import ApiKey
-from svc_auth.domain.membership import Removal, Standing
+from svc_auth.domain.membership import Standing
 from svc_auth.domain.user import User
 from svc_auth.ports import SealedKey, Taken
 from svc_auth.stores import STORES
@@ -16,7 +16,6 @@ pytestmark = pytest.mark.anyio
 ALICE = "aaaaaaaa-0000-4000-8000-000000000000"
 BOB = "bbbbbbbb-0000-4000-8000-000000000000"
 ORG = "00000000-0000-4000-8000-00000000000a"
-OTHER_ORG = "00000000-0000-4000-8000-00000000000b"
 HASH = "$argon2id$made-up"
 USER = User(id=ALICE, username="Alice", email="Alice@Example.com", roles=("USER",), created_at=7)
 KEY = ApiKey(
@@ -143,57 +142,6 @@ async def test_the_last_use_only_goes_forward(store: AuthStores) -> None:
     await store.keys.touch_keys({})
 
 
-async def test_the_first_member_begins_and_owns_the_organisation(store: AuthStores) -> None:
-    assert await store.organizations.put_member(ORG, ALICE, at=1)
-    assert await store.organizations.put_member(ORG, BOB, at=2)
-    assert await store.organizations.find_standing(ORG, ALICE) is Standing.OWNER
-    assert await store.organizations.find_standing(ORG, BOB) is Standing.MEMBER
-    assert await store.organizations.find_standing(OTHER_ORG, ALICE) is None
-
-
-async def test_putting_a_member_again_changes_nothing(store: AuthStores) -> None:
-    await store.organizations.put_member(ORG, ALICE, at=1)
-    await store.organizations.put_member(ORG, BOB, at=2)
-    assert not await store.organizations.put_member(ORG, BOB, at=3)
-    assert not await store.organizations.put_member(ORG, ALICE, at=3)
-    assert await store.organizations.find_standing(ORG, BOB) is Standing.MEMBER
-    assert await store.organizations.find_standing(ORG, ALICE) is Standing.OWNER
-
-
-async def test_of_many_first_members_at_once_one_is_the_owner(
-    store: AuthStores, store_url: str
-) -> None:
-    people = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(8)]
-    async with STORES.open(store_url) as second:
-        await asyncio.gather(
-            *(
-                (store, second)[n % 2].organizations.put_member(ORG, who, at=n)
-                for n, who in enumerate(people)
-            )
-        )
-    standings = [await store.organizations.find_standing(ORG, who) for who in people]
-    assert standings.count(Standing.OWNER) == 1
-    assert standings.count(Standing.MEMBER) == 7
-
-
-async def test_ending_a_membership_says_what_was_there(store: AuthStores) -> None:
-    assert await store.organizations.remove_member(ORG, ALICE) is Removal.NO_ORG
-    await store.organizations.put_member(ORG, ALICE, at=1)
-    assert await store.organizations.remove_member(ORG, BOB) is Removal.NO_MEMBER
-    assert await store.organizations.remove_member(ORG, ALICE) is Removal.DONE
-    assert await store.organizations.remove_member(ORG, ALICE) is Removal.NO_MEMBER
-    assert await store.organizations.find_standing(ORG, ALICE) is None
-
-
-async def test_an_organisation_without_owner_gets_one_with_the_next_put(store: AuthStores) -> None:
-    for who in (ALICE, BOB):
-        await store.organizations.put_member(ORG, who, at=1)
-    await store.organizations.remove_member(ORG, ALICE)
-    assert await store.organizations.find_standing(ORG, BOB) is Standing.MEMBER
-    assert await store.organizations.put_member(ORG, BOB, at=2)
-    assert await store.organizations.find_standing(ORG, BOB) is Standing.OWNER
-
-
 async def test_the_first_signing_key_of_an_algorithm_counts(store: AuthStores) -> None:
     assert await store.signing_keys.find_signing_key("RS256") is None
     assert await store.signing_keys.adopt_signing_key(SEALED) == SEALED
@@ -220,11 +168,11 @@ async def test_first_starts_at_once_agree_on_a_key(store: AuthStores, store_url:
 async def test_everything_is_there_after_opening_again(store: AuthStores, store_url: str) -> None:
     await store.users.add_user(USER, HASH)
     await store.keys.add_key(KEY, "h1")
-    await store.organizations.put_member(ORG, ALICE, at=1)
+    await store.memberships.put_member(ORG, ALICE, at=1, most=1)
     await store.signing_keys.adopt_signing_key(SEALED)
     async with STORES.open(store_url) as again:
         await again.ping()
         assert await again.users.find_user(ALICE) == USER
         assert await again.keys.find_key("h1") is not None
-        assert await again.organizations.find_standing(ORG, ALICE) is Standing.OWNER
+        assert await again.memberships.find_standing(ORG, ALICE) is Standing.OWNER
         assert await again.signing_keys.find_signing_key("RS256") == SEALED
