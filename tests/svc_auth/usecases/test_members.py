@@ -26,8 +26,24 @@ async def test_who_is_no_member_is_an_answer(house: Any) -> None:
 async def test_every_change_is_announced_and_no_repetition(house: Any) -> None:
     for _ in range(2):
         await house.put(org_id=ORG, user_id=ANN)
-    await house.remove(org_id=ORG, user_id=ANN)
-    assert await house.told() == [(Kind.MEMBERSHIP, f"{ORG}/{ANN}")] * 2
+        await house.put(org_id=ORG, user_id=BOB)
+    assert await house.told() == announced(ANN, BOB)
+    for _ in range(2):
+        await house.set_role(org_id=ORG, user_id=BOB, standing=Standing.BILLING)
+    assert await house.told() == announced(BOB)
+    await house.transfer(org_id=ORG, giver=ANN, taker=BOB)
+    assert sorted(await house.told()) == announced(ANN, BOB)
+    await house.remove(org_id=ORG, user_id=ANN, by=ANN)
+    assert await house.told() == announced(ANN)
+
+
+async def test_what_is_refused_is_not_announced(house: Any, refusal: Any) -> None:
+    await house.put(org_id=ORG, user_id=ANN)
+    await house.told()
+    await refusal(house.set_role(org_id=ORG, user_id=ANN, standing=Standing.MEMBER))
+    await refusal(house.remove(org_id=ORG, user_id=ANN, by=ANN))
+    await refusal(house.transfer(org_id=ORG, giver=ANN, taker=BOB))
+    assert await house.told() == []
 
 
 async def test_in_secure_members_are_registered_users(
@@ -35,28 +51,65 @@ async def test_in_secure_members_are_registered_users(
 ) -> None:
     house.policy = secure
     assert await refusal(house.put(org_id=ORG, user_id=ANN)) == ("USER_NOT_FOUND", "")
-    assert await refusal(house.remove(org_id=ORG, user_id=ANN)) == ("ORG_NOT_FOUND", "")
-    alice = await house.alice()
+    assert await refusal(house.remove(org_id=ORG, user_id=ANN, by="")) == ("ORG_NOT_FOUND", "")
+    alice = await house.user("alice")
     await house.put(org_id=ORG, user_id=alice.id)
     assert await house.standing(org_id=ORG, user_id=alice.id) is Standing.OWNER
 
 
-async def test_what_is_not_there_cannot_be_ended(house: Any, refusal: Any) -> None:
-    assert await refusal(house.remove(org_id=ORG, user_id=ANN)) == ("ORG_NOT_FOUND", "")
+async def test_what_is_not_there_cannot_be_changed(house: Any, refusal: Any) -> None:
+    def changes(user_id: str) -> list[Any]:
+        return [
+            house.remove(org_id=ORG, user_id=user_id, by=""),
+            house.set_role(org_id=ORG, user_id=user_id, standing=Standing.OWNER),
+            house.transfer(org_id=ORG, giver="", taker=user_id),
+        ]
+
+    assert [await refusal(one) for one in changes(ANN)] == [("ORG_NOT_FOUND", "")] * 3
     await house.put(org_id=ORG, user_id=ANN)
-    assert await refusal(house.remove(org_id=ORG, user_id=BOB)) == ("MEMBER_NOT_FOUND", "")
-    await house.remove(org_id=ORG, user_id=ANN)
-    assert await refusal(house.remove(org_id=ORG, user_id=ANN)) == ("MEMBER_NOT_FOUND", "")
+    assert [await refusal(one) for one in changes(BOB)] == [("MEMBER_NOT_FOUND", "")] * 3
+
+
+async def test_the_last_owner_neither_leaves_nor_is_demoted(house: Any, refusal: Any) -> None:
+    await house.put(org_id=ORG, user_id=ANN)
+    alone = house.remove(org_id=ORG, user_id=ANN, by=ANN)
+    assert await refusal(alone) == ("LAST_OWNER", "")
+    await house.put(org_id=ORG, user_id=BOB)
+    for by in (ANN, "an admin", ""):
+        gone = house.remove(org_id=ORG, user_id=ANN, by=by)
+        assert await refusal(gone) == ("LAST_OWNER", "")
+    demoted = house.set_role(org_id=ORG, user_id=ANN, standing=Standing.BILLING)
+    assert await refusal(demoted) == ("LAST_OWNER", "")
+    await house.transfer(org_id=ORG, giver=ANN, taker=BOB)
+    await house.remove(org_id=ORG, user_id=ANN, by=ANN)
+    assert await house.standing(org_id=ORG, user_id=BOB) is Standing.OWNER
+
+
+async def test_an_admin_may_empty_an_organisation(house: Any) -> None:
+    await house.put(org_id=ORG, user_id=ANN)
+    await house.remove(org_id=ORG, user_id=ANN, by="an admin")
+    assert await house.standing(org_id=ORG, user_id=ANN) is None
+
+
+async def test_a_full_organisation_takes_nobody(house: Any, refusal: Any) -> None:
+    for number in range(house.policy.organizations.members):
+        await house.put(org_id=ORG, user_id=f"user-{number}")
+    assert await refusal(house.put(org_id=ORG, user_id=ANN)) == ("MEMBER_LIMIT", "")
 
 
 async def test_an_ended_membership_is_announced_though_its_caller_hung_up(house: Any) -> None:
     await house.put(org_id=ORG, user_id=ANN)
+    await house.put(org_id=ORG, user_id=BOB)
     await house.told()
-    caller = asyncio.ensure_future(house.remove(org_id=ORG, user_id=ANN))
+    caller = asyncio.ensure_future(house.remove(org_id=ORG, user_id=BOB, by=ANN))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
-    assert await house.standing(org_id=ORG, user_id=ANN) is None
-    assert await house.told() == [(Kind.MEMBERSHIP, f"{ORG}/{ANN}")]
+    assert await house.standing(org_id=ORG, user_id=BOB) is None
+    assert await house.told() == announced(BOB)
+
+
+def announced(*users: str) -> list[tuple[Kind, str]]:
+    return [(Kind.MEMBERSHIP, f"{ORG}/{user}") for user in users]
