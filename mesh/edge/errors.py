@@ -18,6 +18,7 @@ from mesh.edge.codec.wellknown import rfc3339
 from mesh.edge.trace import SCOPE_KEY
 from mesh.errors import AppError, FieldViolation
 from mesh.rpc.method import Method
+from mesh.telemetry.redact import scrub_path
 
 log = structlog.get_logger("edge")
 Unavailable = Callable[[Method[Any, Any], str, AppError], dict[str, Any] | None]
@@ -89,8 +90,8 @@ class Failures:
         body: dict[str, Any] = {
             "message": _message(error),
             "timestamp": rfc3339(seconds, micros * 1_000),
-            # A path may hold halves of surrogate pairs, which are no UTF-8.
-            "path": scope["path"].encode("utf-8", "replace").decode(),
+            # A path may hold halves of surrogate pairs, which are no UTF-8, and a secret.
+            "path": scrub_path(scope["path"].encode("utf-8", "replace").decode()),
             "status": status,
             "reason": error.outcome.name,
             "traceId": scope[SCOPE_KEY].trace_id,

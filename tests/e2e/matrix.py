@@ -50,7 +50,9 @@ def services() -> Iterator[ServiceDescriptor]:
 
 
 METHODS = tuple(method for service in services() for method in methods_of(service))
-ROUTES: Mapping[str, Route] = {one.method.path: one for one in compile_routes(METHODS, {})}
+EVERY_ROUTE = tuple(compile_routes(METHODS, {}))
+# Of a method with several the last, which is beside the one that it is known by.
+ROUTES: Mapping[str, Route] = {one.method.path: one for one in EVERY_ROUTE}
 GUARDED = tuple(method for method in METHODS if method.rule.access != ACCESS_PUBLIC)
 
 

@@ -1,6 +1,7 @@
 """Nobody reaches another's data: every method, every door, every kind of credential."""
 
 import asyncio
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -58,12 +59,15 @@ FOR_ANY_USER = {
     "GetTrends",
     "Chat",
     "GetProviderQuota",
+    "CreateOrganization",
     # What is somebody else's is not found, item by item.
     "BatchSettle",
     "BatchRelease",
 }
 # Also for any user, but what is somebody else's is not found.
 NOT_FOUND_FOR_OTHERS = {"GetPurchase", "GetReservation", "Settle", "Release"}
+# Also for any user, and refused to all but whom the invitation is for.
+FOR_THE_INVITED = "AcceptInvitation"
 # Each costs a password hash, so not every forgery is tried on them.
 SLOW = {"Register", "Login"}
 REASONS = {"UNAUTHENTICATED", "INVALID_API_KEY"}
@@ -136,7 +140,8 @@ def test_every_method_is_somewhere_in_the_matrix() -> None:
 def _strangers_exist(method: Method[Any, Any]) -> bool:
     rule = method.rule
     special = rule.access in (ACCESS_ROLES, ACCESS_INTERNAL)
-    return bool(rule.own or rule.member or special or method.name in NOT_FOUND_FOR_OTHERS)
+    refused = {*NOT_FOUND_FOR_OTHERS, FOR_THE_INVITED}
+    return bool(rule.own or rule.member or special or method.name in refused)
 
 
 @every_guarded
@@ -194,8 +199,19 @@ def strangers(cast: Cast, method: Method[Any, Any], fixed: Names) -> dict[str, C
     if rule.member:
         names = {**fixed, "org_id": cast.org} | ({"user_id": bob.id} if rule.own else {})
         found |= {f"no member, {name}": (held, names, 403) for name, held in bobs(cast).items()}
-    if rule.org_owner:
-        found |= {"a mere member": (cast.carol.bearer, fixed, 403)}
+    if rule.standings:
+        others = {"MEMBER": cast.carol, "BILLING": cast.erin}
+        found |= {
+            f"merely {standing}": (
+                one.bearer,
+                {**fixed, "org_id": cast.org} | ({"user_id": one.id} if rule.own else {}),
+                403,
+            )
+            for standing, one in others.items()
+            if standing not in rule.standings
+        }
+    if method.name == FOR_THE_INVITED:
+        found |= {f"another user, {name}": (held, fixed, 403) for name, held in bobs(cast).items()}
     if method.name in NOT_FOUND_FOR_OTHERS:
         found |= {f"another user, {name}": (held, fixed, 404) for name, held in bobs(cast).items()}
     return found
@@ -229,6 +245,8 @@ def rightful(cast: Cast, method: Method[Any, Any]) -> dict[str, tuple[Headers, N
     if rule.access == ACCESS_ROLES:
         more = {"CreateOrgQuotaRequest.org_id": str(uuid.uuid4())}
         return {**found, "an ADMIN's key": (cast.admin.api_key, {**names, **more})}
+    if method.name == FOR_THE_INVITED:
+        found = {}
     spoofing = {**spoofed(cast.bob), **cast.ada.bearer}
     found |= {name: (held, names) for name, held in every_way(cast.ada).items()}
     found |= {"the user, spoofing another": (spoofing, names)}
@@ -237,8 +255,8 @@ def rightful(cast: Cast, method: Method[Any, Any]) -> dict[str, tuple[Headers, N
             name: (one.bearer, {**names, "user_id": one.id, "org_id": cast.org})
             for name, one in {"the owner": cast.ada, "a member": cast.carol}.items()
         }
-    elif rule.member and not rule.org_owner:
-        found |= {"a member": (cast.carol.bearer, names)}
+    elif rule.member and not rule.standings:
+        found |= {"a member": (cast.carol.bearer, names), "billing": (cast.erin.bearer, names)}
     return found
 
 
@@ -341,9 +359,10 @@ def test_a_membership_that_ended_ends_access_within_a_second(cast: Cast) -> None
 def test_no_credential_is_in_any_log(cast: Cast) -> None:
     """After all of the above, good and forged ones alike."""
     said = cast.system.log()
-    everybody = (cast.ada, cast.bob, cast.carol, cast.dave, cast.admin)
+    everybody = (cast.ada, cast.bob, cast.carol, cast.dave, cast.erin, cast.admin)
     secrets = [PASSWORD, *(text for one in everybody for text in (one.token, one.key))]
     secrets += [file.read_text().strip() for file in cast.system.data.glob("*.secret")]
-    assert len(secrets) == 12
+    assert len(secrets) == 14
     assert [text for text in secrets if text in said] == []
+    assert not re.search(r"leaky_invite_[\w-]", said)
     assert "unexpected error" not in said
