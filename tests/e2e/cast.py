@@ -148,7 +148,7 @@ class Cast:
     def crowd(self) -> str:
         """Another organisation, in which everybody but Bob and Dave is and Ada owns, too."""
         org = str(uuid.uuid4())
-        for one in (self.admin, self.ada, self.carol):
+        for one in (self.admin, self.ada, self.carol, self.erin):
             request = PutMemberRequest(org_id=org, user_id=one.id)
             assert self.doors.ask(GRPC, request, self.admin.bearer).status == 200
         owns = SetMemberRoleRequest(org_id=org, user_id=self.ada.id, role="OWNER")

@@ -250,13 +250,16 @@ def rightful(cast: Cast, method: Method[Any, Any]) -> dict[str, tuple[Headers, N
     spoofing = {**spoofed(cast.bob), **cast.ada.bearer}
     found |= {name: (held, names) for name, held in every_way(cast.ada).items()}
     found |= {"the user, spoofing another": (spoofing, names)}
+    people = {"the owner": cast.ada, "a member": cast.carol}
+    if not rule.standings:
+        people["billing"] = cast.erin
     if rule.own and rule.member:
         found |= {
             name: (one.bearer, {**names, "user_id": one.id, "org_id": cast.org})
-            for name, one in {"the owner": cast.ada, "a member": cast.carol}.items()
+            for name, one in people.items()
         }
     elif rule.member and not rule.standings:
-        found |= {"a member": (cast.carol.bearer, names), "billing": (cast.erin.bearer, names)}
+        found |= {name: (one.bearer, names) for name, one in people.items()}
     return found
 
 

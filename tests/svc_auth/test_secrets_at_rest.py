@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from svc_auth.domain.membership import Standing
+
 pytestmark = pytest.mark.anyio
 
 
@@ -23,9 +25,14 @@ async def test_no_secret_is_in_the_database_in_clear(
     )
     _, text = await house.create(user_id=user.id, name="nightly build", expires_at=None)
     _, token = await house.exchange(text)
+    org = (await house.create_org(name="Acme", owner=user.id)).organization
+    _, invitation = await house.invite(
+        org_id=org.id, email="bob@example.com", standing=Standing.MEMBER, by=user.id
+    )
     bytes_kept = _bytes_of(tmp_path)
     assert b"nightly build" in bytes_kept
     assert b"alice@example.com" in bytes_kept
+    assert b"bob@example.com" in bytes_kept
     secret = text.split("_", 2)[2]
     pems = [house.keyring.session.pem, house.keyring.mesh.pem]
     for kept_from_it in (
@@ -33,6 +40,7 @@ async def test_no_secret_is_in_the_database_in_clear(
         text,
         secret,
         secret[4:],
+        invitation.removeprefix("leaky_invite_"),
         session.text,
         token.text,
         "PRIVATE KEY",
