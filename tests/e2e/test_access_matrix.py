@@ -200,14 +200,14 @@ def strangers(cast: Cast, method: Method[Any, Any], fixed: Names) -> dict[str, C
         names = {**fixed, "org_id": cast.org} | ({"user_id": bob.id} if rule.own else {})
         found |= {f"no member, {name}": (held, names, 403) for name, held in bobs(cast).items()}
     if rule.standings:
-        others = {"MEMBER": cast.carol, "BILLING": cast.erin}
+        members = {"MEMBER": cast.carol, "BILLING": cast.erin}
         found |= {
             f"merely {standing}": (
                 one.bearer,
                 {**fixed, "org_id": cast.org} | ({"user_id": one.id} if rule.own else {}),
                 403,
             )
-            for standing, one in others.items()
+            for standing, one in members.items()
             if standing not in rule.standings
         }
     if method.name == FOR_THE_INVITED:

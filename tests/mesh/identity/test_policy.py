@@ -216,7 +216,7 @@ async def test_a_rule_says_as_what_a_member_may(
 
 async def test_billing_buys_and_looks_but_does_not_spend(world: World) -> None:
     billing = Principal(user_id="billing-1")
-    named = {"user_id": "billing-1", "org_id": "org-1"}
+    named: dict[str, Any] = {"user_id": "billing-1", "org_id": "org-1"}
     for method, request, outcome in (
         (CONSUME, ConsumeRequest(**named), REASON_PERMISSION_DENIED),
         (RESERVE, ReserveRequest(**named), REASON_PERMISSION_DENIED),

@@ -40,14 +40,14 @@ def _leave(connection: Connection) -> None:
 @pytest.fixture(params=backends("sqlite", postgresql=POSTGRESQL))
 async def left(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
     """The URL of a store that the first version wrote."""
-    if request.param == "postgresql":
-        async with fresh_database() as url:
-            async with open_postgresql(url) as database, database.write() as connection:
-                await connection.run_sync(_leave)
-            yield url
-    else:
+    if request.param == "sqlite":
         url = f"sqlite:///{tmp_path}/auth.db"
-        async with open_sqlite(url) as database, database.write() as connection:
+        async with open_sqlite(url) as file, file.write() as connection:
+            await connection.run_sync(_leave)
+        yield url
+        return
+    async with fresh_database() as url:
+        async with open_postgresql(url) as database, database.write() as connection:
             await connection.run_sync(_leave)
         yield url
 
