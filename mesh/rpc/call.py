@@ -9,7 +9,6 @@ from typing import Any
 from mesh.identity.principal import NOBODY, Principal
 from mesh.rpc.method import Method
 
-
 # How a service tells the next one who sent the request that it works on. A client
 # cannot say it: nobody reads it but from a service that has proved itself.
 CLIENT_ADDRESS = "x-internal-client-address"
