@@ -1,21 +1,23 @@
 """What the use cases of organisations need from outside. Each method is one atomic step.
 
+A `record` is written in the step's own transaction, and only if that changes something.
 Times are microseconds since the epoch. A store that is away raises AppError UNAVAILABLE.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from svc_auth.domain.invitation import Acceptance, Invitation, Invited
 from svc_auth.domain.membership import Change, Member, Standing
 from svc_auth.domain.organization import Organization, OwnOrganization
+from svc_auth.domain.record import Record
 
 
 class Organizations(Protocol):
     """Organisations."""
 
     async def add_organization(
-        self, organization: Organization, owner: str | None, *, most: int
+        self, organization: Organization, owner: str | None, *, most: int, record: Record
     ) -> bool:
         """Begins an organisation with its owner; None leaves it without members.
 
@@ -31,7 +33,7 @@ class Organizations(Protocol):
         """What the user belongs to, oldest membership first."""
         ...
 
-    async def rename(self, org_id: str, name: str) -> Organization | None:
+    async def rename(self, org_id: str, name: str, *, record: Record) -> Organization | None:
         """The organisation under its new name; None when there is none."""
         ...
 
@@ -43,7 +45,9 @@ class Memberships(Protocol):
         """Everybody who belongs to it, oldest membership first; nobody, when there is none."""
         ...
 
-    async def put_member(self, org_id: str, user_id: str, *, at: int, most: int) -> Change:
+    async def put_member(
+        self, org_id: str, user_id: str, *, at: int, most: int, record: Record
+    ) -> Change:
         """Makes the user a member, beginning the organisation when it is unknown.
 
         Who is put into an organisation without an owner becomes its owner.
@@ -51,11 +55,15 @@ class Memberships(Protocol):
         """
         ...
 
-    async def set_standing(self, org_id: str, user_id: str, standing: Standing) -> Change:
+    async def set_standing(
+        self, org_id: str, user_id: str, standing: Standing, *, record: Record
+    ) -> Change:
         """Makes a member something else; anything but FULL."""
         ...
 
-    async def remove_member(self, org_id: str, user_id: str, *, emptying: bool) -> Change:
+    async def remove_member(
+        self, org_id: str, user_id: str, *, emptying: bool, record: Record
+    ) -> Change:
         """Ends the membership: DONE, NO_ORG, NO_MEMBER or LAST_OWNER.
 
         The last owner goes only when `emptying` and there is no other member.
@@ -63,12 +71,12 @@ class Memberships(Protocol):
         ...
 
     async def transfer(
-        self, org_id: str, *, giver: str, taker: str
-    ) -> tuple[Change, Collection[str]]:
-        """Makes the taker an owner and the giver a MEMBER, and says whose standing changed.
+        self, org_id: str, *, giver: str, taker: str, record: Callable[[Collection[str]], Record]
+    ) -> Change:
+        """Makes the taker an owner and the giver a MEMBER.
 
-        A giver that is no owner gives for all owners there are. DONE, SAME,
-        NO_ORG, or NO_MEMBER for a taker who is none.
+        A giver that is no owner gives for all owners there are; `record` is told
+        whose standing changed. DONE, SAME, NO_ORG, or NO_MEMBER for a taker who is none.
         """
         ...
 
@@ -81,7 +89,7 @@ class Invitations(Protocol):
     """Invitations, found by the keyed hash of their tokens."""
 
     async def add_invitation(
-        self, invitation: Invitation, token_hash: str, *, most: int
+        self, invitation: Invitation, token_hash: str, *, most: int, record: Record
     ) -> Invited:
         """Stores an invitation in the place of one that is open for its address.
 
@@ -93,7 +101,9 @@ class Invitations(Protocol):
         """Those that may still be accepted, oldest first."""
         ...
 
-    async def withdraw_invitation(self, org_id: str, invitation_id: str, *, at: int) -> bool:
+    async def withdraw_invitation(
+        self, org_id: str, invitation_id: str, *, at: int, record: Record
+    ) -> bool:
         """False when there is no such invitation that may still be accepted."""
         ...
 
@@ -101,6 +111,8 @@ class Invitations(Protocol):
         """The invitation, also one that expired or was accepted; None for a withdrawn one."""
         ...
 
-    async def accept(self, invitation_id: str, user_id: str, *, at: int, most: int) -> Acceptance:
+    async def accept(
+        self, invitation_id: str, user_id: str, *, at: int, most: int, record: Record
+    ) -> Acceptance:
         """Makes the user a member as the invitation says, once; `most` members at most."""
         ...

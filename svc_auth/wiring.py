@@ -80,7 +80,7 @@ async def build(context: Context[AuthSettings]) -> AsyncIterator[Parts]:
             passwords=await stack.enter_async_context(open_passwords()),
             maker=PepperedKeys(pepper),
             keyring=await open_keyring(store.signing_keys, Vault(sealing), context.clock),
-            revocations=Broadcaster(context.clock),
+            revocations=Broadcaster(context.clock, store.revocations),
             last_used=LastUsed(store.keys),
         )
         yield house.parts()
@@ -106,7 +106,6 @@ class _House:
         return Minter(
             keyring=self.keyring,
             jwt=lambda: self.context.settings.current.auth.jwt,
-            clock=self.context.clock,
             ids=self.context.ids,
         )
 
@@ -158,7 +157,13 @@ class _House:
         )
         return AuthServicer(
             sign_up=SignUp(register=register, tokens=minter),
-            sign_in=Login(users=self.store.users, passwords=self.passwords, tokens=minter),
+            sign_in=Login(
+                users=self.store.users,
+                passwords=self.passwords,
+                tokens=minter,
+                audit=self.store.audit,
+                clock=clock,
+            ),
             clock=clock,
         )
 
@@ -183,30 +188,33 @@ class _House:
 
     def _organizations(self) -> OrganizationServicer:
         organizations, memberships = self.store.organizations, self.store.memberships
+        revocations, clock = self.revocations, self.context.clock
         find = GetOrganization(organizations=organizations)
         put = PutMember(
             users=self.store.users,
             memberships=memberships,
-            revocations=self.revocations,
+            revocations=revocations,
             policy=self.policy,
-            clock=self.context.clock,
+            clock=clock,
         )
         create = CreateOrganization(
             organizations=organizations,
             policy=self.policy,
-            clock=self.context.clock,
+            clock=clock,
             ids=self.context.ids,
         )
         return OrganizationServicer(
             create=create,
             find=find,
             organizations_of=ListOrganizations(organizations=organizations),
-            rename=RenameOrganization(organizations=organizations),
+            rename=RenameOrganization(organizations=organizations, clock=clock),
             members_of=ListMembers(memberships=memberships, organization=find),
             put=put,
-            set_role=SetMemberRole(memberships=memberships, revocations=self.revocations),
-            delete=DeleteMember(memberships=memberships, revocations=self.revocations),
-            transfer=TransferOwnership(memberships=memberships, revocations=self.revocations),
+            set_role=SetMemberRole(memberships=memberships, revocations=revocations, clock=clock),
+            delete=DeleteMember(memberships=memberships, revocations=revocations, clock=clock),
+            transfer=TransferOwnership(
+                memberships=memberships, revocations=revocations, clock=clock
+            ),
             standing_of=GetMembership(memberships=memberships),
         )
 
@@ -238,9 +246,13 @@ class _House:
 
     def _credentials(self) -> CredentialServicer:
         return CredentialServicer(
-            exchange=ExchangeApiKey(validate=self.validate, tokens=self.minter),
+            exchange=ExchangeApiKey(
+                validate=self.validate, tokens=self.minter, clock=self.context.clock
+            ),
             roles_of=GetUserRoles(users=self.store.users),
-            watch=WatchRevocations(watching=self.revocations),
+            watch=WatchRevocations(
+                log=self.store.revocations, watching=self.revocations, clock=self.context.clock
+            ),
             jwks=self.keyring.jwks,
         )
 

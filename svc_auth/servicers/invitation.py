@@ -11,6 +11,7 @@ from leaky.auth.v1.invitation_pb2 import NewInvitation
 from mesh.rpc.call import Call
 from mesh.rpc.times import timestamp
 from svc_auth.domain.invitation import Invitation
+from svc_auth.servicers.caller import caller_of
 from svc_auth.servicers.wire import standing_at, uuid_of
 from svc_auth.usecases.accept_invitation import AcceptInvitation
 from svc_auth.usecases.delete_invitation import DeleteInvitation
@@ -33,10 +34,10 @@ class InvitationServicer:
     ) -> pb.CreateInvitationResponse:
         """Makes an invitation and shows its token, once."""
         made, token = await self.invite(
+            caller_of(call),
             org_id=uuid_of("org_id", request.org_id),
             email=request.email,
             standing=standing_at("role", request.role),
-            by=call.principal.user_id,
         )
         shown = NewInvitation(
             id=made.id,
@@ -57,10 +58,11 @@ class InvitationServicer:
         return pb.ListInvitationsResponse(invitations=[_message(one) for one in found])
 
     async def delete_invitation(
-        self, request: pb.DeleteInvitationRequest, _call: Call
+        self, request: pb.DeleteInvitationRequest, call: Call
     ) -> pb.DeleteInvitationResponse:
         """Withdraws an invitation."""
         await self.delete(
+            caller_of(call),
             org_id=uuid_of("org_id", request.org_id),
             invitation_id=uuid_of("invitation_id", request.invitation_id),
         )
@@ -70,7 +72,7 @@ class InvitationServicer:
         self, request: pb.AcceptInvitationRequest, call: Call
     ) -> pb.AcceptInvitationResponse:
         """Makes the caller a member."""
-        accepted = await self.accept(token=request.token, user_id=call.principal.user_id)
+        accepted = await self.accept(caller_of(call), token=request.token)
         return pb.AcceptInvitationResponse(
             org_id=accepted.organization.id,
             name=accepted.organization.name,

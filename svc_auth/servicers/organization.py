@@ -11,6 +11,7 @@ from mesh.rpc.call import Call
 from mesh.rpc.times import timestamp
 from svc_auth.domain.membership import Member
 from svc_auth.domain.organization import Organization, OwnOrganization
+from svc_auth.servicers.caller import caller_of
 from svc_auth.servicers.wire import standing_at, uuid_of
 from svc_auth.usecases.create_organization import CreateOrganization
 from svc_auth.usecases.delete_member import DeleteMember
@@ -44,7 +45,7 @@ class OrganizationServicer:
         self, request: pb.CreateOrganizationRequest, call: Call
     ) -> pb.CreateOrganizationResponse:
         """Begins an organisation."""
-        made = await self.create(name=request.name, owner=call.principal.user_id)
+        made = await self.create(caller_of(call), name=request.name)
         return pb.CreateOrganizationResponse(organization=_own(made))
 
     async def list_organizations(
@@ -62,10 +63,12 @@ class OrganizationServicer:
         return pb.GetOrganizationResponse(organization=_message(found))
 
     async def rename_organization(
-        self, request: pb.RenameOrganizationRequest, _call: Call
+        self, request: pb.RenameOrganizationRequest, call: Call
     ) -> pb.RenameOrganizationResponse:
         """Gives an organisation another name."""
-        renamed = await self.rename(org_id=uuid_of("org_id", request.org_id), name=request.name)
+        renamed = await self.rename(
+            caller_of(call), org_id=uuid_of("org_id", request.org_id), name=request.name
+        )
         return pb.RenameOrganizationResponse(organization=_message(renamed))
 
     async def list_members(
@@ -75,18 +78,21 @@ class OrganizationServicer:
         members = await self.members_of(org_id=uuid_of("org_id", request.org_id))
         return pb.ListMembersResponse(members=[_member(one) for one in members])
 
-    async def put_member(self, request: pb.PutMemberRequest, _call: Call) -> pb.PutMemberResponse:
+    async def put_member(self, request: pb.PutMemberRequest, call: Call) -> pb.PutMemberResponse:
         """Makes a user a member."""
         await self.put(
-            org_id=uuid_of("org_id", request.org_id), user_id=uuid_of("user_id", request.user_id)
+            caller_of(call),
+            org_id=uuid_of("org_id", request.org_id),
+            user_id=uuid_of("user_id", request.user_id),
         )
         return pb.PutMemberResponse()
 
     async def set_member_role(
-        self, request: pb.SetMemberRoleRequest, _call: Call
+        self, request: pb.SetMemberRoleRequest, call: Call
     ) -> pb.SetMemberRoleResponse:
         """Makes a member something else."""
         await self.set_role(
+            caller_of(call),
             org_id=uuid_of("org_id", request.org_id),
             user_id=uuid_of("user_id", request.user_id),
             standing=standing_at("role", request.role),
@@ -98,18 +104,22 @@ class OrganizationServicer:
     ) -> pb.DeleteMemberResponse:
         """Ends a membership."""
         await self.delete(
+            caller_of(call),
             org_id=uuid_of("org_id", request.org_id),
             user_id=uuid_of("user_id", request.user_id),
-            by=call.principal.user_id,
         )
         return pb.DeleteMemberResponse()
 
     async def leave_organization(
-        self, request: pb.LeaveOrganizationRequest, _call: Call
+        self, request: pb.LeaveOrganizationRequest, call: Call
     ) -> pb.LeaveOrganizationResponse:
         """Ends one's own membership."""
-        user_id = uuid_of("user_id", request.user_id)
-        await self.delete(org_id=uuid_of("org_id", request.org_id), user_id=user_id, by=user_id)
+        await self.delete(
+            caller_of(call),
+            org_id=uuid_of("org_id", request.org_id),
+            user_id=uuid_of("user_id", request.user_id),
+            leaving=True,
+        )
         return pb.LeaveOrganizationResponse()
 
     async def transfer_ownership(
@@ -117,8 +127,8 @@ class OrganizationServicer:
     ) -> pb.TransferOwnershipResponse:
         """Hands ownership on."""
         await self.transfer(
+            caller_of(call),
             org_id=uuid_of("org_id", request.org_id),
-            giver=call.principal.user_id,
             taker=uuid_of("user_id", request.user_id),
         )
         return pb.TransferOwnershipResponse()

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mesh.storage.database import Database
 from svc_auth.domain.invitation import Acceptance, Invitation, Invited
 from svc_auth.domain.membership import Standing
+from svc_auth.domain.record import Record
 from svc_auth.domain.text import comparable
 from svc_auth.stores.sql_memberships import (
     add_member,
@@ -16,6 +17,7 @@ from svc_auth.stores.sql_memberships import (
     find_standing,
     lock_org,
 )
+from svc_auth.stores.sql_record import write_down
 from svc_auth.stores.tables import INVITATIONS, MEMBERSHIPS, USERS
 
 # So long, in microseconds, an invitation that is over still says that it is.
@@ -29,7 +31,7 @@ class SqlInvitations:
         self._database = database
 
     async def add_invitation(
-        self, invitation: Invitation, token_hash: str, *, most: int
+        self, invitation: Invitation, token_hash: str, *, most: int, record: Record
     ) -> Invited:
         """Stores an invitation in the place of one that is open for its address."""
         org_id, key, now = invitation.org_id, comparable(invitation.email), invitation.created_at
@@ -44,6 +46,7 @@ class SqlInvitations:
                 return Invited.FULL
             row = _row(invitation) | {"email_key": key, "token_hash": token_hash}
             await connection.execute(insert(INVITATIONS).values(row))
+            await write_down(connection, record)
             return Invited.DONE
 
     async def invitations_of(self, org_id: str, *, at: int) -> Sequence[Invitation]:
@@ -53,13 +56,18 @@ class SqlInvitations:
         async with self._database.read() as connection:
             return [_read(row) for row in await connection.execute(query)]
 
-    async def withdraw_invitation(self, org_id: str, invitation_id: str, *, at: int) -> bool:
+    async def withdraw_invitation(
+        self, org_id: str, invitation_id: str, *, at: int, record: Record
+    ) -> bool:
         """False when there is no such invitation that may still be accepted."""
         async with self._database.write() as connection:
             # After an acceptance under way, whose membership would outlive the withdrawal.
             await lock_org(connection, org_id)
             this = (INVITATIONS.c.id == invitation_id, *_open(org_id, at))
-            return bool((await connection.execute(delete(INVITATIONS).where(*this))).rowcount)
+            gone = bool((await connection.execute(delete(INVITATIONS).where(*this))).rowcount)
+            if gone:
+                await write_down(connection, record)
+            return gone
 
     async def find_invitation(self, token_hash: str) -> Invitation | None:
         """The invitation, also one that expired or was accepted."""
@@ -68,7 +76,9 @@ class SqlInvitations:
             row = (await connection.execute(query)).first()
         return None if row is None else _read(row)
 
-    async def accept(self, invitation_id: str, user_id: str, *, at: int, most: int) -> Acceptance:
+    async def accept(
+        self, invitation_id: str, user_id: str, *, at: int, most: int, record: Record
+    ) -> Acceptance:
         """Makes the user a member as the invitation says, once."""
         async with self._database.write() as connection:
             invitation = await _locked(connection, invitation_id)
@@ -81,6 +91,7 @@ class SqlInvitations:
             await add_member(connection, org_id, user_id, standing, at=at)
             done = update(INVITATIONS).where(INVITATIONS.c.id == invitation_id)
             await connection.execute(done.values(accepted_at=at, accepted_by=user_id))
+            await write_down(connection, record)
             return Acceptance.DONE
 
 

@@ -4,7 +4,7 @@ Whatever changes an organisation's members locks its row first, so that such
 changes take turns: none sees an owner or a place that the next one takes away.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.storage.database import Database
 from svc_auth.domain.membership import Change, Member, Standing
+from svc_auth.domain.record import Record
 from svc_auth.stores.sql_insert import insert_new
+from svc_auth.stores.sql_record import write_down
 from svc_auth.stores.tables import MEMBERSHIPS, ORGANIZATIONS, USERS
 
 
@@ -41,7 +43,9 @@ class SqlMemberships:
                 for row in await connection.execute(query)
             ]
 
-    async def put_member(self, org_id: str, user_id: str, *, at: int, most: int) -> Change:
+    async def put_member(
+        self, org_id: str, user_id: str, *, at: int, most: int, record: Record
+    ) -> Change:
         """Makes the user a member, and the owner where there is none."""
         async with self._database.write() as connection:
             begun = {"id": org_id, "name": org_id, "created_at": at}
@@ -58,9 +62,12 @@ class SqlMemberships:
                 return Change.FULL
             else:
                 await add_member(connection, org_id, user_id, wanted, at=at)
+            await write_down(connection, record)
             return Change.DONE
 
-    async def set_standing(self, org_id: str, user_id: str, standing: Standing) -> Change:
+    async def set_standing(
+        self, org_id: str, user_id: str, standing: Standing, *, record: Record
+    ) -> Change:
         """Makes a member something else."""
         async with self._database.write() as connection:
             had = await _held(connection, org_id, user_id)
@@ -71,9 +78,12 @@ class SqlMemberships:
             if had is Standing.OWNER and len(await _owners(connection, org_id)) == 1:
                 return Change.LAST_OWNER
             await _set(connection, org_id, {user_id}, standing)
+            await write_down(connection, record)
             return Change.DONE
 
-    async def remove_member(self, org_id: str, user_id: str, *, emptying: bool) -> Change:
+    async def remove_member(
+        self, org_id: str, user_id: str, *, emptying: bool, record: Record
+    ) -> Change:
         """Ends the membership."""
         async with self._database.write() as connection:
             had = await _held(connection, org_id, user_id)
@@ -84,23 +94,27 @@ class SqlMemberships:
                 if not (alone and emptying):
                     return Change.LAST_OWNER
             await connection.execute(delete(MEMBERSHIPS).where(*_member(org_id, user_id)))
+            await write_down(connection, record)
             return Change.DONE
 
     async def transfer(
-        self, org_id: str, *, giver: str, taker: str
-    ) -> tuple[Change, Collection[str]]:
+        self, org_id: str, *, giver: str, taker: str, record: Callable[[Collection[str]], Record]
+    ) -> Change:
         """Makes the taker an owner, and the giver, or every other owner, a MEMBER."""
         async with self._database.write() as connection:
             had = await _held(connection, org_id, taker)
             if isinstance(had, Change):
-                return had, ()
+                return had
             owners = await _owners(connection, org_id)
             leaving = ({giver} if giver in owners else owners) - {taker}
             taking = {taker} - owners
+            changed = leaving | taking
+            if not changed:
+                return Change.SAME
             await _set(connection, org_id, leaving, Standing.MEMBER)
             await _set(connection, org_id, taking, Standing.OWNER)
-            changed = leaving | taking
-            return (Change.DONE if changed else Change.SAME), changed
+            await write_down(connection, record(changed))
+            return Change.DONE
 
     async def find_standing(self, org_id: str, user_id: str) -> Standing | None:
         """What the user is in the organisation."""

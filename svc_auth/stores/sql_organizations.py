@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mesh.storage.database import Database
 from svc_auth.domain.membership import Standing
 from svc_auth.domain.organization import Organization, OwnOrganization
+from svc_auth.domain.record import Record
+from svc_auth.stores.sql_record import write_down
 from svc_auth.stores.tables import MEMBERSHIPS, ORGANIZATIONS, USERS
 
 
@@ -19,7 +21,7 @@ class SqlOrganizations:
         self._database = database
 
     async def add_organization(
-        self, organization: Organization, owner: str | None, *, most: int
+        self, organization: Organization, owner: str | None, *, most: int, record: Record
     ) -> bool:
         """Begins an organisation with its owner, unless that one owns `most` already."""
         async with self._database.write() as connection:
@@ -39,6 +41,7 @@ class SqlOrganizations:
                     "created_at": organization.created_at,
                 }
                 await connection.execute(insert(MEMBERSHIPS).values(member))
+            await write_down(connection, record)
             return True
 
     async def find_organization(self, org_id: str) -> Organization | None:
@@ -61,11 +64,13 @@ class SqlOrganizations:
             for row in rows
         ]
 
-    async def rename(self, org_id: str, name: str) -> Organization | None:
+    async def rename(self, org_id: str, name: str, *, record: Record) -> Organization | None:
         """The organisation under its new name."""
-        change = update(ORGANIZATIONS).where(ORGANIZATIONS.c.id == org_id).values(name=name)
+        other = (ORGANIZATIONS.c.id == org_id, ORGANIZATIONS.c.name != name)
+        change = update(ORGANIZATIONS).where(*other).values(name=name)
         async with self._database.write() as connection:
-            await connection.execute(change)
+            if (await connection.execute(change)).rowcount:
+                await write_down(connection, record)
             return await _organization(connection, org_id)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from svc_auth.organization_ports import Invitations, Memberships, Organizations
-from svc_auth.ports import ApiKeys, SigningKeys, Users
+from svc_auth.ports import ApiKeys, Audit, RevocationLog, SigningKeys, Users
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,4 +17,6 @@ class AuthStores:
     memberships: Memberships
     invitations: Invitations
     signing_keys: SigningKeys
+    audit: Audit
+    revocations: RevocationLog
     ping: Callable[[], Awaitable[None]]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from leaky.common.v1 import reason_pb2
 from mesh.clock import Clock
 from mesh.errors import AppError
+from svc_auth.domain.audit import Action
+from svc_auth.domain.caller import Caller
 from svc_auth.domain.invitation import Acceptance, Invitation
 from svc_auth.domain.membership import Standing
 from svc_auth.domain.organization import Organization
@@ -13,9 +15,9 @@ from svc_auth.domain.policy import AuthPolicy
 from svc_auth.domain.user import User
 from svc_auth.organization_ports import Invitations
 from svc_auth.ports import KeyMaker, Revocations, Users
-from svc_auth.usecases.finish import finish
 from svc_auth.usecases.get_organization import GetOrganization
-from svc_auth.usecases.membership_change import announce
+from svc_auth.usecases.invite_member import invitation_entry
+from svc_auth.usecases.membership_change import member_record
 
 _REFUSALS = {
     Acceptance.GONE: (reason_pb2.REASON_INVITATION_NOT_FOUND, "invitation not found"),
@@ -53,8 +55,8 @@ class AcceptInvitation:
     policy: Callable[[], AuthPolicy]
     clock: Clock
 
-    async def __call__(self, *, token: str, user_id: str) -> Accepted:
-        """Nobody's empty `user_id`, which `local` lets through, is who has the invited address.
+    async def __call__(self, caller: Caller, *, token: str) -> Accepted:
+        """Nobody, whom `local` lets through, stands for who has the invited address.
 
         AppError INVITATION_NOT_FOUND, INVITATION_FOR_ANOTHER, INVITATION_EXPIRED,
         INVITATION_USED, MEMBER_EXISTS, MEMBER_LIMIT or USER_NOT_FOUND.
@@ -62,8 +64,8 @@ class AcceptInvitation:
         invitation = await self.invitations.find_invitation(self.maker.hash(token))
         if invitation is None:
             raise AppError(*_REFUSALS[Acceptance.GONE])
-        user = await self._invited(invitation, user_id)
-        outcome = await finish(self._accept(invitation, user.id))
+        user = await self._invited(invitation, caller.user_id)
+        outcome = await self._accept(caller, invitation, user.id)
         if outcome in _REFUSALS:
             raise AppError(*_REFUSALS[outcome])
         organization = await self.organization(org_id=invitation.org_id)
@@ -81,13 +83,17 @@ class AcceptInvitation:
             raise AppError(reason_pb2.REASON_INVITATION_FOR_ANOTHER, message)
         return user
 
-    async def _accept(self, invitation: Invitation, user_id: str) -> Acceptance:
+    async def _accept(self, caller: Caller, invitation: Invitation, user_id: str) -> Acceptance:
+        now = self.clock.now_us()
+        entry = invitation_entry(
+            caller, Action.INVITATION_ACCEPTED, invitation, now, user_id=user_id
+        )
         outcome = await self.invitations.accept(
             invitation.id,
             user_id,
-            at=self.clock.now_us(),
+            at=now,
             most=self.policy().organizations.members,
+            record=member_record(entry),
         )
-        if outcome is Acceptance.DONE:
-            announce(self.revocations, invitation.org_id, user_id)
+        self.revocations.announce()
         return outcome

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from leaky.common.v1 import reason_pb2
 from mesh.clock import Clock, Ids
 from mesh.errors import AppError, invalid
+from svc_auth.domain.audit import Action, AuditEntry
+from svc_auth.domain.caller import Caller
 from svc_auth.domain.invitation import Invitation, Invited, token_text
 from svc_auth.domain.membership import Standing
 from svc_auth.domain.policy import AuthPolicy
+from svc_auth.domain.record import Record
 from svc_auth.domain.text import email_problem
 from svc_auth.organization_ports import Invitations
 from svc_auth.ports import KeyMaker
+from svc_auth.usecases.membership_change import org_entry
 
 _REFUSALS = {
     Invited.NO_ORG: (reason_pb2.REASON_ORG_NOT_FOUND, "organisation not found"),
@@ -21,6 +25,20 @@ _REFUSALS = {
         "the organisation has as many open invitations as it may have",
     ),
 }
+
+
+def invitation_entry(
+    caller: Caller, action: Action, invitation: Invitation, at: int, *, user_id: str = ""
+) -> AuditEntry:
+    """The audit log's line about an invitation; never its address, nor its token."""
+    return org_entry(
+        caller,
+        action,
+        org_id=invitation.org_id,
+        user_id=user_id,
+        at=at,
+        detail=f"{invitation.standing} {invitation.id}",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +52,9 @@ class InviteMember:
     ids: Ids
 
     async def __call__(
-        self, *, org_id: str, email: str, standing: Standing, by: str
+        self, caller: Caller, *, org_id: str, email: str, standing: Standing
     ) -> tuple[Invitation, str]:
-        """The invitation and its token; `by` is the caller, empty for nobody.
+        """The invitation and its token.
 
         AppError INVALID_ARGUMENT, ORG_NOT_FOUND, MEMBER_EXISTS or INVITATION_LIMIT.
         """
@@ -49,13 +67,18 @@ class InviteMember:
             org_id=org_id,
             email=email,
             standing=standing,
-            invited_by=by or None,
+            invited_by=caller.user_id or None,
             created_at=now,
             expires_at=now + limits.invitation_lifetime,
         )
         token = token_text(self.maker.new_secret())
         outcome = await self.invitations.add_invitation(
-            invitation, self.maker.hash(token), most=limits.invitations
+            invitation,
+            self.maker.hash(token),
+            most=limits.invitations,
+            record=Record(
+                entry=invitation_entry(caller, Action.INVITATION_CREATED, invitation, now)
+            ),
         )
         if outcome in _REFUSALS:
             raise AppError(*_REFUSALS[outcome])

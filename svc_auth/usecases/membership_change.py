@@ -1,11 +1,14 @@
-"""What all changes of memberships have in common: their announcement, and their refusals."""
+"""What all changes of memberships have in common: their record, and their refusals."""
+
+from collections.abc import Collection
 
 from leaky.common.v1 import reason_pb2
 from mesh.errors import AppError
-from svc_auth.domain import membership
+from svc_auth.domain import membership, revocation
+from svc_auth.domain.audit import Action, AuditEntry, SubjectKind
+from svc_auth.domain.caller import Caller
 from svc_auth.domain.membership import Change
-from svc_auth.domain.revocation import Kind
-from svc_auth.ports import Revocations
+from svc_auth.domain.record import Record
 
 _REFUSALS = {
     Change.NO_ORG: (reason_pb2.REASON_ORG_NOT_FOUND, "organisation not found"),
@@ -21,13 +24,29 @@ _REFUSALS = {
 }
 
 
-def announce(revocations: Revocations, org_id: str, *user_ids: str) -> None:
-    """Has every cache drop memberships that changed.
+def org_entry(
+    caller: Caller, action: Action, *, org_id: str, at: int, user_id: str = "", detail: str = ""
+) -> AuditEntry:
+    """The audit log's line about an organisation."""
+    return AuditEntry(
+        caller=caller,
+        action=action,
+        subject_kind=SubjectKind.ORGANIZATION,
+        subject_id=org_id,
+        user_id=user_id,
+        at=at,
+        detail=detail,
+    )
 
-    New ones, too: they may be remembered elsewhere as ones that are not.
+
+def member_record(entry: AuditEntry, changed: Collection[str] = ()) -> Record:
+    """What a change of memberships leaves behind: of the entry's user, unless others `changed`.
+
+    A membership that is new is revoked, too: it may be cached elsewhere as one that is not.
     """
-    for user_id in user_ids:
-        revocations.publish(Kind.MEMBERSHIP, membership.subject(org_id, user_id))
+    subjects = [membership.subject(entry.subject_id, one) for one in changed or (entry.user_id,)]
+    revocations = tuple(revocation.of_membership(one, at=entry.at) for one in sorted(subjects))
+    return Record(entry=entry, revocations=revocations)
 
 
 def refuse(change: Change) -> None:

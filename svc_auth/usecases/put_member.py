@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mesh.clock import Clock
-from svc_auth.domain.membership import Change
+from svc_auth.domain.audit import Action
+from svc_auth.domain.caller import Caller
 from svc_auth.domain.policy import AuthPolicy
 from svc_auth.organization_ports import Memberships
 from svc_auth.ports import Revocations, Users
-from svc_auth.usecases.finish import finish
 from svc_auth.usecases.known_user import require_user
-from svc_auth.usecases.membership_change import announce, refuse
+from svc_auth.usecases.membership_change import member_record, org_entry, refuse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +23,17 @@ class PutMember:
     policy: Callable[[], AuthPolicy]
     clock: Clock
 
-    async def __call__(self, *, org_id: str, user_id: str) -> None:
+    async def __call__(self, caller: Caller, *, org_id: str, user_id: str) -> None:
         """AppError MEMBER_LIMIT, or USER_NOT_FOUND where the policy asks for known users."""
-        await require_user(self.users, user_id, self.policy())
-        refuse(await finish(self._put(org_id, user_id)))
-
-    async def _put(self, org_id: str, user_id: str) -> Change:
+        policy, now = self.policy(), self.clock.now_us()
+        await require_user(self.users, user_id, policy)
+        entry = org_entry(caller, Action.MEMBER_PUT, org_id=org_id, user_id=user_id, at=now)
         change = await self.memberships.put_member(
-            org_id, user_id, at=self.clock.now_us(), most=self.policy().organizations.members
+            org_id,
+            user_id,
+            at=now,
+            most=policy.organizations.members,
+            record=member_record(entry),
         )
-        if change is Change.DONE:
-            announce(self.revocations, org_id, user_id)
-        return change
+        refuse(change)
+        self.revocations.announce()

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,12 @@ from svc_auth.crypto.keyring import Keyring, open_keyring
 from svc_auth.crypto.passwords import Argon2Passwords
 from svc_auth.crypto.tokens import Minter
 from svc_auth.crypto.vault import Vault
+from svc_auth.domain.audit import AuditEntry, AuditQuery
+from svc_auth.domain.caller import ANYBODY, Caller
 from svc_auth.domain.organization import OrganizationLimits
 from svc_auth.domain.password import PasswordRules
 from svc_auth.domain.policy import AuthPolicy
+from svc_auth.domain.record import Record
 from svc_auth.domain.revocation import Kind, Revocation
 from svc_auth.domain.user import User
 from svc_auth.revocations import Broadcaster, Watcher
@@ -51,6 +54,7 @@ from svc_auth.usecases.watch_revocations import WatchRevocations
 from svc_auth.workers.last_used import LastUsed
 from tests.parts import postgresql
 from tests.parts.urls import POSTGRESQL, backends
+from tests.svc_auth.records import RECORD
 
 NOW_US = 1_700_000_000_123_456
 LIMITS = OrganizationLimits(
@@ -107,6 +111,14 @@ async def keyring(store: AuthStores, clock: StillClock) -> Keyring:
     return await open_keyring(store.signing_keys, Vault("a secret of the tests"), clock)
 
 
+CALLER = Caller(
+    actor="cccccccc-0000-4000-8000-000000000000",
+    address="192.0.2.1",
+    correlation_id="c-1",
+    trace_id="0af7651916cd43dd8448eb211c80319c",
+)
+
+
 @dataclass
 class House:
     """Every use case, put together as the service does; `policy` may be changed."""
@@ -118,16 +130,17 @@ class House:
     policy: AuthPolicy = LOCAL
     jwt: ClientJwt = field(default_factory=ClientJwt)
     ids: RandomIds = field(default_factory=RandomIds)
+    caller: Caller = CALLER
 
     def __post_init__(self) -> None:
         self.maker = PepperedKeys("the pepper of the tests")
-        self.revocations = Broadcaster(self.clock)
+        self.revocations = Broadcaster(self.clock, self.store.revocations)
         self.watcher: Watcher = self.revocations.watch()
-        self.watch = WatchRevocations(watching=self.revocations)
-        self.last_used = LastUsed(self.store.keys)
-        self.minter = Minter(
-            keyring=self.keyring, jwt=lambda: self.jwt, clock=self.clock, ids=self.ids
+        self.watch = WatchRevocations(
+            log=self.store.revocations, watching=self.revocations, clock=self.clock
         )
+        self.last_used = LastUsed(self.store.keys)
+        self.minter = Minter(keyring=self.keyring, jwt=lambda: self.jwt, ids=self.ids)
         self._users()
         self._keys()
         self._orgs()
@@ -142,7 +155,13 @@ class House:
             roles=("USER",),
         )
         self.sign_up = SignUp(register=self.register, tokens=self.minter)
-        self.login = Login(users=self.store.users, passwords=self.passwords, tokens=self.minter)
+        self.login = Login(
+            users=self.store.users,
+            passwords=self.passwords,
+            tokens=self.minter,
+            audit=self.store.audit,
+            clock=self.clock,
+        )
         self.roles = GetUserRoles(users=self.store.users)
 
     def _keys(self) -> None:
@@ -165,7 +184,7 @@ class House:
             policy=lambda: self.policy,
             clock=self.clock,
         )
-        self.exchange = ExchangeApiKey(validate=self.validate, tokens=self.minter)
+        self.exchange = ExchangeApiKey(validate=self.validate, tokens=self.minter, clock=self.clock)
 
     def _orgs(self) -> None:
         organizations, memberships = self.store.organizations, self.store.memberships
@@ -176,9 +195,14 @@ class House:
             policy=lambda: self.policy,
             clock=self.clock,
         )
-        self.remove = DeleteMember(memberships=memberships, revocations=self.revocations)
-        self.set_role = SetMemberRole(memberships=memberships, revocations=self.revocations)
-        self.transfer = TransferOwnership(memberships=memberships, revocations=self.revocations)
+        changes: Any = {
+            "memberships": memberships,
+            "revocations": self.revocations,
+            "clock": self.clock,
+        }
+        self.remove = DeleteMember(**changes)
+        self.set_role = SetMemberRole(**changes)
+        self.transfer = TransferOwnership(**changes)
         self.standing = GetMembership(memberships=memberships)
         self.create_org = CreateOrganization(
             organizations=organizations,
@@ -188,7 +212,7 @@ class House:
         )
         self.find_org = GetOrganization(organizations=organizations)
         self.orgs_of = ListOrganizations(organizations=organizations)
-        self.rename_org = RenameOrganization(organizations=organizations)
+        self.rename_org = RenameOrganization(organizations=organizations, clock=self.clock)
         self.members_of = ListMembers(memberships=memberships, organization=self.find_org)
         self._invitations()
 
@@ -215,17 +239,25 @@ class House:
         )
 
     async def told(self) -> list[tuple[Kind, str]]:
-        """What has been published so far, heartbeats left out."""
-        self.revocations.publish(Kind.HEARTBEAT, "end")
-        heard: list[Revocation] = []
-        while not heard or heard[-1].subject != "end":
-            heard.append(await anext(self.watcher))
+        """What has been revoked since the last time."""
+        await self.revocations.poll()
+        heard: list[Revocation] = list(self.watcher._pending)
+        self.watcher._pending.clear()
         return [(said.kind, said.subject) for said in heard if said.kind is not Kind.HEARTBEAT]
+
+    async def audited(self) -> list[AuditEntry]:
+        """The audit log, oldest first."""
+        lines = await self.store.audit.lines(AuditQuery(), before=None, limit=1000)
+        return [line.entry for line in reversed(lines)]
 
     async def alice(self) -> Any:
         return await self.register(
-            username="alice", email="alice@example.com", password="correct horse"
+            self.caller, username="alice", email="alice@example.com", password="correct horse"
         )
+
+    def by(self, user_id: str) -> Caller:
+        """This user as the caller; an empty id is nobody."""
+        return replace(self.caller, actor=user_id or ANYBODY)
 
     async def user(self, name: str) -> Any:
         """A registered user, whose password is nobody's business and not hashed."""
@@ -236,15 +268,17 @@ class House:
             roles=("USER",),
             created_at=self.clock.now,
         )
-        assert await self.store.users.add_user(user, "no hash") is None
+        assert await self.store.users.add_user(user, "no hash", Record(entry=RECORD.entry)) is None
         return user
 
 
 @pytest.fixture
-def house(
+async def house(
     store: AuthStores, passwords: Argon2Passwords, keyring: Keyring, clock: StillClock
 ) -> House:
-    return House(store=store, passwords=passwords, keyring=keyring, clock=clock)
+    house = House(store=store, passwords=passwords, keyring=keyring, clock=clock)
+    await house.revocations.poll()
+    return house
 
 
 @pytest.fixture

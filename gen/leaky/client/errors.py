@@ -62,6 +62,7 @@ __all__ = [
     "Unimplemented",
     "UnknownProvider",
     "UnsupportedMediaType",
+    "UserDisabled",
     "UserNotFound",
     "UsernameTaken",
     "WeakPassword",
@@ -222,6 +223,12 @@ class MemberNotFound(LeakyError):
     """No such member of the organisation."""
 
     REASON: ClassVar[str] = "MEMBER_NOT_FOUND"
+
+
+class UserDisabled(LeakyError):
+    """The user is disabled."""
+
+    REASON: ClassVar[str] = "USER_DISABLED"
 
 
 class QuotaNotFound(LeakyError):
@@ -419,6 +426,7 @@ BY_REASON: dict[str, type[LeakyError]] = {
     "USER_NOT_FOUND": UserNotFound,
     "ORG_NOT_FOUND": OrgNotFound,
     "MEMBER_NOT_FOUND": MemberNotFound,
+    "USER_DISABLED": UserDisabled,
     "QUOTA_NOT_FOUND": QuotaNotFound,
     "QUOTA_EXISTS": QuotaExists,
     "INSUFFICIENT_QUOTA": InsufficientQuota,

@@ -3,14 +3,14 @@
 Organisations of before are called by their ids.
 
 Revision ID: 0003
-Revises: 0001
+Revises: 0002
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 ID = sa.String(36)
 STANDINGS = "standing IN ('OWNER', 'MEMBER', 'BILLING')"
 

@@ -16,6 +16,7 @@ from svc_auth.domain.organization import Organization
 from svc_auth.stores import SCHEMAS, STORES
 from tests.parts.postgresql import fresh_database
 from tests.parts.urls import POSTGRESQL, backends
+from tests.svc_auth.records import RECORD
 
 pytestmark = pytest.mark.anyio
 ANN = "aaaaaaaa-0000-4000-8000-000000000000"
@@ -63,5 +64,5 @@ async def test_organisations_keep_their_members_and_get_a_name_and_roles(left: s
             (ANN, Standing.OWNER, 8),
             (BOB, Standing.MEMBER, 9),
         ]
-        changed = await store.memberships.set_standing(ORG, BOB, Standing.BILLING)
+        changed = await store.memberships.set_standing(ORG, BOB, Standing.BILLING, record=RECORD)
         assert changed is Change.DONE
