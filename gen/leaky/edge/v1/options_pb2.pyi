@@ -121,6 +121,8 @@ class Rule(_message.Message):
     RESPONSE_HEADERS_FIELD_NUMBER: _builtins.int
     DEADLINE_FIELD_NUMBER: _builtins.int
     STANDINGS_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
     access: Global___Access.ValueType
     """Required."""
     own: _builtins.str
@@ -134,6 +136,14 @@ class Rule(_message.Message):
     """HTTP status of a success; 0 is 200. A 204 has no body."""
     deadline: Global___Deadline.ValueType
     """The deadline's class."""
+    scope: _builtins.str
+    """What a credential that is limited to scopes must have for the method, such
+    as "tokens.write"; no such credential may call a method that names none.
+    """
+    provider: _builtins.str
+    """Request field naming a provider; a credential that is limited to providers
+    must have it.
+    """
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """With ACCESS_ROLES: any one of these suffices."""
@@ -169,10 +179,12 @@ class Rule(_message.Message):
         response_headers: _abc.Iterable[Global___Header] | None = ...,
         deadline: Global___Deadline.ValueType = ...,
         standings: _abc.Iterable[_builtins.str] | None = ...,
+        scope: _builtins.str = ...,
+        provider: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "callers", b"callers", "deadline", b"deadline", "member", b"member", "own", b"own", "request_headers", b"request_headers", "response_headers", b"response_headers", "roles", b"roles", "standings", b"standings", "success_status", b"success_status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "callers", b"callers", "deadline", b"deadline", "member", b"member", "own", b"own", "provider", b"provider", "request_headers", b"request_headers", "response_headers", b"response_headers", "roles", b"roles", "scope", b"scope", "standings", b"standings", "success_status", b"success_status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
