@@ -40,10 +40,11 @@ class SqlInvitations:
                 return Invited.NO_ORG
             if await _is_members(connection, org_id, key):
                 return Invited.MEMBER
-            await _clear(connection, org_id, key, now)
-            open_ones = select(func.count()).select_from(INVITATIONS).where(*_open(org_id, now))
-            if (await connection.execute(open_ones)).scalar_one() >= most:
+            others = (*_open(org_id, now), INVITATIONS.c.email_key != key)
+            count = select(func.count()).select_from(INVITATIONS).where(*others)
+            if (await connection.execute(count)).scalar_one() >= most:
                 return Invited.FULL
+            await _clear(connection, org_id, key, now)
             row = _row(invitation) | {"email_key": key, "token_hash": token_hash}
             await connection.execute(insert(INVITATIONS).values(row))
             await write_down(connection, record)

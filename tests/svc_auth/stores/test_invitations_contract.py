@@ -156,6 +156,17 @@ async def test_only_open_invitations_count_against_the_limit(store: AuthStores) 
     assert await add(store, later, "h3", most=1) is Invited.DONE
 
 
+async def test_an_invitation_that_is_refused_takes_nobodys_place(store: AuthStores) -> None:
+    """When the limit was higher before."""
+    await begin(store)
+    for number in range(3):
+        await add(store, another(number), f"h{number}")
+    again = another(9, email=another(0).email)
+    assert await add(store, again, "h9", most=2) is Invited.FULL
+    assert await store.invitations.find_invitation("h0") == another(0)
+    assert await add(store, again, "h9", most=3) is Invited.DONE
+
+
 async def test_of_many_at_once_no_more_than_the_limit_are_made(
     store: AuthStores, store_url: str
 ) -> None:
