@@ -107,6 +107,7 @@ class Cast:
             **{f"{request}Request.org_id": self.org for request in ABOUT_THE_ORG},
             "PutMemberRequest.user_id": self.dave.id,
             "DeleteMemberRequest.user_id": self.member,
+            "UpdateOrgQuotaRequest.total_tokens": 1000,
             "SetMemberRoleRequest.user_id": self.member,
             "role": "BILLING",
             "LeaveOrganizationRequest.org_id": self.crowd,

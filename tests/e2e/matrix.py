@@ -104,8 +104,12 @@ class Doors:
         method = method_of(request)
         if door == GRPC:
             return self._grpc(method, request, credential)
-        service = "gateway" if door == EDGE else http_service(method)
-        asked = rest(ROUTES[method.path], request)
+        return self.at(ROUTES[method.path], door, request, credential)
+
+    def at(self, route: Route, door: str, request: Message, credential: Headers) -> Answer:
+        """The answer on one of a method's routes."""
+        service = "gateway" if door == EDGE else http_service(route.method)
+        asked = rest(route, request)
         headers = {**asked.headers, **credential}
         url = self._system.url(service) + asked.path
         response = self.http.request(
