@@ -6,11 +6,13 @@ from pydantic import AfterValidator, Field
 
 from mesh.identity.profile import Profile
 from mesh.settings import MeshSettings, Section
-from mesh.settings.model import AuthPorts, Duration, Jwt, Port, Secret, long_enough
+from mesh.settings.model import AuthPorts, Duration, Jwt, Port, Secret, live, long_enough
+from svc_auth.domain.organization import OrganizationLimits
 from svc_auth.domain.password import PasswordRules
 from svc_auth.domain.policy import AuthPolicy
 
 YEAR = 365 * 86_400.0
+SECOND = 1_000_000
 
 
 # Empty: generated under the data folder at the first start.
@@ -21,6 +23,15 @@ class ClientJwt(Jwt):
     """Tokens for clients."""
 
     expiry: Annotated[Duration, Field(ge=1, le=YEAR)] = 3600.0
+
+
+class Organizations(Section):
+    """How many there may be of what around organisations."""
+
+    max_owned: int = live(20, ge=0, le=100_000)
+    max_members: int = live(1_000, ge=1, le=10_000)
+    max_invitations: int = live(100, ge=0, le=10_000)
+    invitation_expiry: Duration = live(7 * 86_400.0, ge=1, le=YEAR)
 
 
 class Oidc(Section):
@@ -59,6 +70,7 @@ class AuthSection(AuthPorts):
     password: Password = Password()
     api_key: ApiKeys = ApiKeys()
     keys: Keys = Keys()
+    organizations: Organizations = Organizations()
 
 
 class AuthSettings(MeshSettings):
@@ -78,4 +90,16 @@ class AuthSettings(MeshSettings):
         asked = self.auth.password.blocklist
         blocklist = secure if asked is None else asked
         rules = PasswordRules(min_length=self.auth.password.min_length, blocklist=blocklist)
-        return AuthPolicy(known_users_only=secure, password=rules)
+        return AuthPolicy(
+            known_users_only=secure, password=rules, organizations=self._organizations
+        )
+
+    @property
+    def _organizations(self) -> OrganizationLimits:
+        given = self.auth.organizations
+        return OrganizationLimits(
+            owned=given.max_owned,
+            members=given.max_members,
+            invitations=given.max_invitations,
+            invitation_lifetime=round(given.invitation_expiry * SECOND),
+        )

@@ -27,21 +27,33 @@ from svc_auth.revocations import Broadcaster
 from svc_auth.servicers.api_key import ApiKeyServicer
 from svc_auth.servicers.auth import AuthServicer
 from svc_auth.servicers.credential import CredentialServicer
+from svc_auth.servicers.invitation import InvitationServicer
 from svc_auth.servicers.organization import OrganizationServicer
 from svc_auth.settings import AuthSettings
 from svc_auth.stores import STORES
 from svc_auth.stores.stores import AuthStores
+from svc_auth.usecases.accept_invitation import AcceptInvitation
 from svc_auth.usecases.create_api_key import CreateApiKey
+from svc_auth.usecases.create_organization import CreateOrganization
 from svc_auth.usecases.delete_api_key import DeleteApiKey
+from svc_auth.usecases.delete_invitation import DeleteInvitation
 from svc_auth.usecases.delete_member import DeleteMember
 from svc_auth.usecases.exchange_api_key import ExchangeApiKey
 from svc_auth.usecases.get_membership import GetMembership
+from svc_auth.usecases.get_organization import GetOrganization
 from svc_auth.usecases.get_user_roles import GetUserRoles
+from svc_auth.usecases.invite_member import InviteMember
 from svc_auth.usecases.list_api_keys import ListApiKeys
+from svc_auth.usecases.list_invitations import ListInvitations
+from svc_auth.usecases.list_members import ListMembers
+from svc_auth.usecases.list_organizations import ListOrganizations
 from svc_auth.usecases.login import Login
 from svc_auth.usecases.put_member import PutMember
 from svc_auth.usecases.register import Register
+from svc_auth.usecases.rename_organization import RenameOrganization
+from svc_auth.usecases.set_member_role import SetMemberRole
 from svc_auth.usecases.sign_up import SignUp
+from svc_auth.usecases.transfer_ownership import TransferOwnership
 from svc_auth.usecases.validate_api_key import ValidateApiKey
 from svc_auth.usecases.watch_revocations import WatchRevocations
 from svc_auth.workers.last_used import LastUsed
@@ -68,7 +80,7 @@ async def build(context: Context[AuthSettings]) -> AsyncIterator[Parts]:
             passwords=await stack.enter_async_context(open_passwords()),
             maker=PepperedKeys(pepper),
             keyring=await open_keyring(store.signing_keys, Vault(sealing), context.clock),
-            revocations=Broadcaster(context.clock),
+            revocations=Broadcaster(context.clock, store.revocations),
             last_used=LastUsed(store.keys),
         )
         yield house.parts()
@@ -94,7 +106,6 @@ class _House:
         return Minter(
             keyring=self.keyring,
             jwt=lambda: self.context.settings.current.auth.jwt,
-            clock=self.context.clock,
             ids=self.context.ids,
         )
 
@@ -109,7 +120,13 @@ class _House:
         )
 
     def parts(self) -> Parts:
-        servicers = (self._auth(), self._api_keys(), self._organizations(), self._credentials())
+        servicers = (
+            self._auth(),
+            self._api_keys(),
+            self._organizations(),
+            self._invitations(),
+            self._credentials(),
+        )
         return Parts(
             servicers=servicers,
             workers=(self.last_used.run, self.revocations.run),
@@ -140,7 +157,13 @@ class _House:
         )
         return AuthServicer(
             sign_up=SignUp(register=register, tokens=minter),
-            sign_in=Login(users=self.store.users, passwords=self.passwords, tokens=minter),
+            sign_in=Login(
+                users=self.store.users,
+                passwords=self.passwords,
+                tokens=minter,
+                audit=self.store.audit,
+                clock=clock,
+            ),
             clock=clock,
         )
 
@@ -164,26 +187,72 @@ class _House:
         )
 
     def _organizations(self) -> OrganizationServicer:
+        organizations, memberships = self.store.organizations, self.store.memberships
+        revocations, clock = self.revocations, self.context.clock
+        find = GetOrganization(organizations=organizations)
         put = PutMember(
             users=self.store.users,
-            organizations=self.store.organizations,
-            revocations=self.revocations,
+            memberships=memberships,
+            revocations=revocations,
             policy=self.policy,
-            clock=self.context.clock,
+            clock=clock,
+        )
+        create = CreateOrganization(
+            organizations=organizations,
+            policy=self.policy,
+            clock=clock,
+            ids=self.context.ids,
         )
         return OrganizationServicer(
+            create=create,
+            find=find,
+            organizations_of=ListOrganizations(organizations=organizations),
+            rename=RenameOrganization(organizations=organizations, clock=clock),
+            members_of=ListMembers(memberships=memberships, organization=find),
             put=put,
-            delete=DeleteMember(
-                organizations=self.store.organizations, revocations=self.revocations
+            set_role=SetMemberRole(memberships=memberships, revocations=revocations, clock=clock),
+            delete=DeleteMember(memberships=memberships, revocations=revocations, clock=clock),
+            transfer=TransferOwnership(
+                memberships=memberships, revocations=revocations, clock=clock
             ),
-            standing_of=GetMembership(organizations=self.store.organizations),
+            standing_of=GetMembership(memberships=memberships),
+        )
+
+    def _invitations(self) -> InvitationServicer:
+        clock, invitations = self.context.clock, self.store.invitations
+        find = GetOrganization(organizations=self.store.organizations)
+        invite = InviteMember(
+            invitations=invitations,
+            maker=self.maker,
+            policy=self.policy,
+            clock=clock,
+            ids=self.context.ids,
+        )
+        accept = AcceptInvitation(
+            users=self.store.users,
+            invitations=invitations,
+            organization=find,
+            revocations=self.revocations,
+            maker=self.maker,
+            policy=self.policy,
+            clock=clock,
+        )
+        return InvitationServicer(
+            invite=invite,
+            invitations_of=ListInvitations(invitations=invitations, organization=find, clock=clock),
+            delete=DeleteInvitation(invitations=invitations, clock=clock),
+            accept=accept,
         )
 
     def _credentials(self) -> CredentialServicer:
         return CredentialServicer(
-            exchange=ExchangeApiKey(validate=self.validate, tokens=self.minter),
+            exchange=ExchangeApiKey(
+                validate=self.validate, tokens=self.minter, clock=self.context.clock
+            ),
             roles_of=GetUserRoles(users=self.store.users),
-            watch=WatchRevocations(watching=self.revocations),
+            watch=WatchRevocations(
+                log=self.store.revocations, watching=self.revocations, clock=self.context.clock
+            ),
             jwks=self.keyring.jwks,
         )
 

@@ -375,6 +375,16 @@ class Limits(Protocol):
 class Visibility(Protocol):
     """Whose data a caller may see where no rule of the method says it."""
 
-    async def may_see(self, principal: Principal, *, user_id: str, org_id: str | None) -> bool:
-        """The user itself, a member of the organisation, an ADMIN; anyone in `local`."""
+    async def may_see(
+        self,
+        principal: Principal,
+        *,
+        user_id: str,
+        org_id: str | None,
+        standings: Collection[str] = (),
+    ) -> bool:
+        """The user itself, a member of the organisation, an ADMIN; anyone in `local`.
+
+        With `standings` a member must be one of these.
+        """
         ...

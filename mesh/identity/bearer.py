@@ -5,18 +5,18 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from leaky.auth.v1.credential_service_pb2 import REVOCATION_KIND_API_KEY, RevocationKind
 from mesh.clock import Clock
 from mesh.identity import jose
 from mesh.identity.jwks import KeySet
 from mesh.identity.lru import Lru
 from mesh.identity.principal import Principal
+from mesh.identity.refused_tokens import RefusedTokens
+from mesh.identity.revoked import Revoked
+from mesh.identity.scopes import limits_of
 
 API_AUDIENCE = "leaky-api"
 MESH_AUDIENCE = "leaky-mesh"
 _CAPACITY = 10_000
-# Longer than a token made from an API key lives (120 s).
-_REMEMBER_REVOKED_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Bearer:
         self._issuer = issuer
         self._clock = clock
         self._proven: Lru[bytes, Principal] = Lru(_CAPACITY)
-        self._revoked_keys: Lru[str, bool] = Lru(_CAPACITY)
+        self._refused = RefusedTokens(clock)
         self._version = keys.version
 
     async def principal(self, token: str) -> Principal:
@@ -64,16 +64,15 @@ class Bearer:
             now_us=self._clock.now_us(),
         )
         principal = _principal(claims, token)
-        if self._revoked_keys.get(principal.api_key_id, now=self._clock.monotonic()):
-            raise jose.InvalidToken("made from a revoked API key")
-        return Proof(principal=principal, until_us=int(claims["exp"] * 1_000_000))
+        why = self._refused.refuses(principal)
+        if why:
+            raise jose.InvalidToken(why)
+        return Proof(principal=principal, until_us=principal.until_us)
 
-    def drop(self, kind: RevocationKind.ValueType, subject: str) -> None:
-        """Refuses tokens made from a revoked key; a user's own are good until they end."""
-        if kind == REVOCATION_KIND_API_KEY:
-            until = self._clock.monotonic() + _REMEMBER_REVOKED_SECONDS
-            self._revoked_keys.put(subject, value=True, until=until)
-            self._proven.discard(lambda _, held: held.api_key_id == subject)
+    def drop(self, revoked: Revoked) -> None:
+        """Refuses from here on the tokens that this ends."""
+        if self._refused.add(revoked):
+            self._proven.discard(lambda _, held: bool(self._refused.refuses(held)))
 
     def clear(self) -> None:
         """Forgets whom tokens stood for; they are verified again."""
@@ -81,16 +80,26 @@ class Bearer:
 
 
 def _principal(claims: dict[str, Any], token: str) -> Principal:
-    roles = claims.get("roles", [])
-    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
-        raise jose.InvalidToken("roles are no list of names")
+    providers = _names(claims, "providers") if "providers" in claims else None
     return Principal(
         user_id=claims["sub"],
         username=_text(claims, "username"),
-        roles=frozenset(roles),
+        roles=frozenset(_names(claims, "roles")),
+        scopes=limits_of(_text(claims, "scope")),
+        providers=None if providers is None else frozenset(providers),
         api_key_id=_text(claims, "key_id"),
+        token_id=claims["jti"],
+        issued_us=round(claims["iat"] * 1_000_000),
+        until_us=int(claims["exp"] * 1_000_000),
         token=token,
     )
+
+
+def _names(claims: dict[str, Any], name: str) -> list[str]:
+    names = claims.get(name, [])
+    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+        raise jose.InvalidToken(f"{name} are no list of names")
+    return names
 
 
 def _text(claims: dict[str, Any], name: str) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from svc_auth.domain.organization import OrganizationLimits
 from svc_auth.domain.password import PasswordRules
 
 
@@ -11,3 +12,4 @@ class AuthPolicy:
 
     known_users_only: bool
     password: PasswordRules
+    organizations: OrganizationLimits

@@ -7,7 +7,11 @@ from pathlib import Path
 from mesh.storage import sql
 from mesh.storage.schema import Schema
 from svc_auth.stores.sql_api_keys import SqlApiKeys
+from svc_auth.stores.sql_audit import SqlAudit
+from svc_auth.stores.sql_invitations import SqlInvitations
+from svc_auth.stores.sql_memberships import SqlMemberships
 from svc_auth.stores.sql_organizations import SqlOrganizations
+from svc_auth.stores.sql_revocations import SqlRevocations
 from svc_auth.stores.sql_signing_keys import SqlSigningKeys
 from svc_auth.stores.sql_users import SqlUsers
 from svc_auth.stores.stores import AuthStores
@@ -23,7 +27,11 @@ async def open_stores(url: str) -> AsyncIterator[AuthStores]:
             users=SqlUsers(database),
             keys=SqlApiKeys(database),
             organizations=SqlOrganizations(database),
+            memberships=SqlMemberships(database),
+            invitations=SqlInvitations(database),
             signing_keys=SqlSigningKeys(database),
+            audit=SqlAudit(database),
+            revocations=SqlRevocations(database),
             ping=database.ping,
         )
 

@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from svc_auth.ports import ApiKeys, Organizations, SigningKeys, Users
+from svc_auth.organization_ports import Invitations, Memberships, Organizations
+from svc_auth.ports import ApiKeys, Audit, RevocationLog, SigningKeys, Users
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,5 +14,9 @@ class AuthStores:
     users: Users
     keys: ApiKeys
     organizations: Organizations
+    memberships: Memberships
+    invitations: Invitations
     signing_keys: SigningKeys
+    audit: Audit
+    revocations: RevocationLog
     ping: Callable[[], Awaitable[None]]

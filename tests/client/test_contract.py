@@ -17,6 +17,7 @@ from leaky.auth.v1 import (
     api_key_service_pb2,
     auth_service_pb2,
     credential_service_pb2,
+    invitation_service_pb2,
     organization_service_pb2,
 )
 from leaky.client import AsyncClient, Client, _decode, models
@@ -37,6 +38,7 @@ FILES = [
     api_key_service_pb2,
     auth_service_pb2,
     credential_service_pb2,
+    invitation_service_pb2,
     organization_service_pb2,
     chat_service_pb2,
     payment_service_pb2,

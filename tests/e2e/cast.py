@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from leaky.analytics.v1.usage_event_pb2 import UsageEvent
-from leaky.auth.v1.organization_service_pb2 import PutMemberRequest
+from leaky.auth.v1.invitation_service_pb2 import CreateInvitationRequest
+from leaky.auth.v1.organization_service_pb2 import PutMemberRequest, SetMemberRoleRequest
 from leaky.provider.v1.payment_service_pb2 import AuthorizePaymentRequest
 from leaky.token.v1.member_cap_service_pb2 import SetMemberCapRequest
 from leaky.token.v1.metering_service_pb2 import ReserveRequest
@@ -35,6 +36,23 @@ from tests.e2e.system import System, until
 
 PASSWORD = "trombone lantern gravel 7"
 SERVICE = "x-leaky-service"
+# What is asked about Ada's organisation, and leaves it as it is or can be repeated.
+ABOUT_THE_ORG = (
+    "UpdateOrgQuota",
+    "GetOrgQuota",
+    "PutMember",
+    "DeleteMember",
+    "SetMemberRole",
+    "GetOrganization",
+    "RenameOrganization",
+    "ListMembers",
+    "CreateInvitation",
+    "ListInvitations",
+    "DeleteInvitation",
+    "ListMemberCaps",
+    "SetMemberCap",
+    "RemoveMemberCap",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +77,9 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cast:
-    """Ada owns the organisation, Carol is a member, Bob is neither; Dave comes and goes."""
+    """Ada owns the organisation, Carol is a member, Erin is for billing, Bob is none of these;
+    Dave comes and goes.
+    """
 
     system: System
     doors: Doors
@@ -67,6 +87,7 @@ class Cast:
     bob: Person
     carol: Person
     dave: Person
+    erin: Person
     admin: Person
     org: str
     saga: str
@@ -83,15 +104,16 @@ class Cast:
             "LoginRequest.password": PASSWORD,
             "RegisterRequest.password": PASSWORD,
             "CreateOrgQuotaRequest.org_id": lambda: str(uuid.uuid4()),
-            "UpdateOrgQuotaRequest.org_id": self.org,
-            "GetOrgQuotaRequest.org_id": self.org,
-            "PutMemberRequest.org_id": self.org,
-            "DeleteMemberRequest.org_id": self.org,
+            **{f"{request}Request.org_id": self.org for request in ABOUT_THE_ORG},
             "PutMemberRequest.user_id": self.dave.id,
             "DeleteMemberRequest.user_id": self.member,
-            "ListMemberCapsRequest.org_id": self.org,
-            "SetMemberCapRequest.org_id": self.org,
-            "RemoveMemberCapRequest.org_id": self.org,
+            "UpdateOrgQuotaRequest.total_tokens": 1000,
+            "SetMemberRoleRequest.user_id": self.member,
+            "role": "BILLING",
+            "LeaveOrganizationRequest.org_id": self.crowd,
+            "TransferOwnershipRequest.org_id": self.crowd,
+            "DeleteInvitationRequest.invitation_id": self.invitation,
+            "AcceptInvitationRequest.token": self.invited,
             "RemoveMemberCapRequest.user_id": self.capped,
             "SettleRequest.id": self.reservation,
             "ReleaseRequest.id": self.reservation,
@@ -123,6 +145,33 @@ class Cast:
         )
         assert self.doors.ask(GRPC, request, self.admin.bearer).status == 200
         return self.ada.id
+
+    def crowd(self) -> str:
+        """Another organisation, in which everybody but Bob and Dave is and Ada owns, too."""
+        org = str(uuid.uuid4())
+        for one in (self.admin, self.ada, self.carol, self.erin):
+            request = PutMemberRequest(org_id=org, user_id=one.id)
+            assert self.doors.ask(GRPC, request, self.admin.bearer).status == 200
+        owns = SetMemberRoleRequest(org_id=org, user_id=self.ada.id, role="OWNER")
+        assert self.doors.ask(GRPC, owns, self.admin.bearer).status == 200
+        return org
+
+    def invitation(self) -> str:
+        """The id of an open invitation into the organisation."""
+        return str(self._invite(self.org, f"{uuid.uuid4().hex}@example.com").id)
+
+    def invited(self) -> str:
+        """A token that invites Ada into an organisation that she is not in."""
+        org = str(uuid.uuid4())
+        request = PutMemberRequest(org_id=org, user_id=self.admin.id)
+        assert self.doors.ask(GRPC, request, self.admin.bearer).status == 200
+        return str(self._invite(org, f"{self.ada.username}@example.com").token)
+
+    def _invite(self, org: str, email: str) -> Any:
+        request = CreateInvitationRequest(org_id=org, email=email, role="MEMBER")
+        answer = self.doors.ask(GRPC, request, self.admin.bearer)
+        assert answer.status == 200, answer
+        return answer.body.invitation
 
     def reservation(self) -> str:
         """One of Ada's, which nobody has ended."""
@@ -161,10 +210,14 @@ def assemble(system: System, doors: Doors) -> Cast:
     )
     assert made.returncode == 0, made.stderr
     http, org = doors.http, str(uuid.uuid4())
-    admin, (ada, bob, carol, dave) = _person(http, "root-1"), map(_register, [http] * 4)
-    for one in (ada, carol):
+    admin, (ada, bob, carol, dave, erin) = _person(http, "root-1"), map(_register, [http] * 5)
+    for one in (ada, carol, erin):
         put = http.put(f"/api/v1/orgs/{org}/members/{one.id}", headers=admin.bearer)
         assert put.status_code == 204, put.text
+    role = http.put(
+        f"/api/v1/orgs/{org}/members/{erin.id}/role", json={"role": "BILLING"}, headers=admin.bearer
+    )
+    assert role.status_code == 204, role.text
     pool = {"orgId": org, "provider": "openai", "totalTokens": 1000}
     assert http.post("/api/v1/tokens/quota/org", json=pool, headers=admin.bearer).is_success
     order = {"userId": ada.id, "provider": "openai", "tokens": 5}
@@ -178,6 +231,7 @@ def assemble(system: System, doors: Doors) -> Cast:
         bob=bob,
         carol=carol,
         dave=dave,
+        erin=erin,
         admin=admin,
         org=org,
         saga=bought["sagaId"],

@@ -16,14 +16,19 @@ from grpc_status import rpc_status
 from leaky.edge.v1.options_pb2 import ACCESS_PUBLIC
 from mesh.edge.routes import Route
 from svc_gateway.routing import service_of
-from tests.e2e.matrix import EDGE, METHODS, OWN, ROUTES, http_service, request_for, rest
+from tests.e2e.matrix import EDGE, EVERY_ROUTE, METHODS, OWN, http_service, request_for, rest
 from tests.e2e.shape import error_of, fields_at_fault
 from tests.e2e.system import System
 from tests.e2e.wrong_values import in_json, in_path, in_text, rule_of
 
 pytestmark = pytest.mark.e2e
-NAMES = {"provider": "openai", "user_id": str(uuid.uuid4()), "password": "trombone lantern 7"}
-WITH_BODY = [route for route in ROUTES.values() if route.fill.body]
+NAMES = {
+    "provider": "openai",
+    "user_id": str(uuid.uuid4()),
+    "password": "trombone lantern 7",
+    "role": "BILLING",
+}
+WITH_BODY = [route for route in EVERY_ROUTE if route.fill.body]
 HTTP = ("gateway", "auth", "token", "analytics", "stubs.openai", "stubs.gemini", "stubs.qwen")
 BIG = 2 * 1024 * 1024
 JSON = {"content-type": "application/json"}
@@ -75,7 +80,7 @@ def routes(chosen: Any) -> list[Any]:
     ]
 
 
-every_route = pytest.mark.parametrize(("route", "door"), routes(ROUTES.values()))
+every_route = pytest.mark.parametrize(("route", "door"), routes(EVERY_ROUTE))
 every_body = pytest.mark.parametrize(("route", "door"), routes(WITH_BODY))
 
 
@@ -211,7 +216,7 @@ def test_every_other_method_is_refused_with_those_that_are_allowed(
     http: httpx.Client, local: System, route: Route, door: str
 ) -> None:
     asking = Asking(http, local, route, door)
-    same = {one.verb for one in ROUTES.values() if one.uri == route.uri}
+    same = {one.verb for one in EVERY_ROUTE if one.uri == route.uri}
     allowed = same | {"OPTIONS"} | ({"HEAD"} if "GET" in same else set())
     for verb in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"} - allowed:
         answer = http.request(verb, asking.root + asking.path)

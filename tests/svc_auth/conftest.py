@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,33 +15,61 @@ from svc_auth.crypto.keyring import Keyring, open_keyring
 from svc_auth.crypto.passwords import Argon2Passwords
 from svc_auth.crypto.tokens import Minter
 from svc_auth.crypto.vault import Vault
+from svc_auth.domain.audit import AuditEntry, AuditQuery
+from svc_auth.domain.caller import ANYBODY, Caller
+from svc_auth.domain.organization import OrganizationLimits
 from svc_auth.domain.password import PasswordRules
 from svc_auth.domain.policy import AuthPolicy
+from svc_auth.domain.record import Record
 from svc_auth.domain.revocation import Kind, Revocation
+from svc_auth.domain.user import User
 from svc_auth.revocations import Broadcaster, Watcher
 from svc_auth.settings import ClientJwt
 from svc_auth.stores import SCHEMAS, STORES
 from svc_auth.stores.stores import AuthStores
+from svc_auth.usecases.accept_invitation import AcceptInvitation
 from svc_auth.usecases.create_api_key import CreateApiKey
+from svc_auth.usecases.create_organization import CreateOrganization
 from svc_auth.usecases.delete_api_key import DeleteApiKey
+from svc_auth.usecases.delete_invitation import DeleteInvitation
 from svc_auth.usecases.delete_member import DeleteMember
 from svc_auth.usecases.exchange_api_key import ExchangeApiKey
 from svc_auth.usecases.get_membership import GetMembership
+from svc_auth.usecases.get_organization import GetOrganization
 from svc_auth.usecases.get_user_roles import GetUserRoles
+from svc_auth.usecases.invite_member import InviteMember
 from svc_auth.usecases.list_api_keys import ListApiKeys
+from svc_auth.usecases.list_invitations import ListInvitations
+from svc_auth.usecases.list_members import ListMembers
+from svc_auth.usecases.list_organizations import ListOrganizations
 from svc_auth.usecases.login import Login
 from svc_auth.usecases.put_member import PutMember
 from svc_auth.usecases.register import Register
+from svc_auth.usecases.rename_organization import RenameOrganization
+from svc_auth.usecases.set_member_role import SetMemberRole
 from svc_auth.usecases.sign_up import SignUp
+from svc_auth.usecases.transfer_ownership import TransferOwnership
 from svc_auth.usecases.validate_api_key import ValidateApiKey
 from svc_auth.usecases.watch_revocations import WatchRevocations
 from svc_auth.workers.last_used import LastUsed
 from tests.parts import postgresql
 from tests.parts.urls import POSTGRESQL, backends
+from tests.svc_auth.records import RECORD
 
 NOW_US = 1_700_000_000_123_456
-LOCAL = AuthPolicy(known_users_only=False, password=PasswordRules(min_length=8, blocklist=False))
-SECURE = AuthPolicy(known_users_only=True, password=PasswordRules(min_length=8, blocklist=True))
+LIMITS = OrganizationLimits(
+    owned=3, members=5, invitations=3, invitation_lifetime=7 * 86_400_000_000
+)
+LOCAL = AuthPolicy(
+    known_users_only=False,
+    password=PasswordRules(min_length=8, blocklist=False),
+    organizations=LIMITS,
+)
+SECURE = AuthPolicy(
+    known_users_only=True,
+    password=PasswordRules(min_length=8, blocklist=True),
+    organizations=LIMITS,
+)
 
 
 @dataclass
@@ -83,6 +111,14 @@ async def keyring(store: AuthStores, clock: StillClock) -> Keyring:
     return await open_keyring(store.signing_keys, Vault("a secret of the tests"), clock)
 
 
+CALLER = Caller(
+    actor="cccccccc-0000-4000-8000-000000000000",
+    address="192.0.2.1",
+    correlation_id="c-1",
+    trace_id="0af7651916cd43dd8448eb211c80319c",
+)
+
+
 @dataclass
 class House:
     """Every use case, put together as the service does; `policy` may be changed."""
@@ -94,16 +130,17 @@ class House:
     policy: AuthPolicy = LOCAL
     jwt: ClientJwt = field(default_factory=ClientJwt)
     ids: RandomIds = field(default_factory=RandomIds)
+    caller: Caller = CALLER
 
     def __post_init__(self) -> None:
         self.maker = PepperedKeys("the pepper of the tests")
-        self.revocations = Broadcaster(self.clock)
+        self.revocations = Broadcaster(self.clock, self.store.revocations)
         self.watcher: Watcher = self.revocations.watch()
-        self.watch = WatchRevocations(watching=self.revocations)
-        self.last_used = LastUsed(self.store.keys)
-        self.minter = Minter(
-            keyring=self.keyring, jwt=lambda: self.jwt, clock=self.clock, ids=self.ids
+        self.watch = WatchRevocations(
+            log=self.store.revocations, watching=self.revocations, clock=self.clock
         )
+        self.last_used = LastUsed(self.store.keys)
+        self.minter = Minter(keyring=self.keyring, jwt=lambda: self.jwt, ids=self.ids)
         self._users()
         self._keys()
         self._orgs()
@@ -118,7 +155,13 @@ class House:
             roles=("USER",),
         )
         self.sign_up = SignUp(register=self.register, tokens=self.minter)
-        self.login = Login(users=self.store.users, passwords=self.passwords, tokens=self.minter)
+        self.login = Login(
+            users=self.store.users,
+            passwords=self.passwords,
+            tokens=self.minter,
+            audit=self.store.audit,
+            clock=self.clock,
+        )
         self.roles = GetUserRoles(users=self.store.users)
 
     def _keys(self) -> None:
@@ -141,40 +184,101 @@ class House:
             policy=lambda: self.policy,
             clock=self.clock,
         )
-        self.exchange = ExchangeApiKey(validate=self.validate, tokens=self.minter)
+        self.exchange = ExchangeApiKey(validate=self.validate, tokens=self.minter, clock=self.clock)
 
     def _orgs(self) -> None:
+        organizations, memberships = self.store.organizations, self.store.memberships
         self.put = PutMember(
             users=self.store.users,
-            organizations=self.store.organizations,
+            memberships=memberships,
             revocations=self.revocations,
             policy=lambda: self.policy,
             clock=self.clock,
         )
-        self.remove = DeleteMember(
-            organizations=self.store.organizations, revocations=self.revocations
+        changes: Any = {
+            "memberships": memberships,
+            "revocations": self.revocations,
+            "clock": self.clock,
+        }
+        self.remove = DeleteMember(**changes)
+        self.set_role = SetMemberRole(**changes)
+        self.transfer = TransferOwnership(**changes)
+        self.standing = GetMembership(memberships=memberships)
+        self.create_org = CreateOrganization(
+            organizations=organizations,
+            policy=lambda: self.policy,
+            clock=self.clock,
+            ids=self.ids,
         )
-        self.standing = GetMembership(organizations=self.store.organizations)
+        self.find_org = GetOrganization(organizations=organizations)
+        self.orgs_of = ListOrganizations(organizations=organizations)
+        self.rename_org = RenameOrganization(organizations=organizations, clock=self.clock)
+        self.members_of = ListMembers(memberships=memberships, organization=self.find_org)
+        self._invitations()
+
+    def _invitations(self) -> None:
+        self.invite = InviteMember(
+            invitations=self.store.invitations,
+            maker=self.maker,
+            policy=lambda: self.policy,
+            clock=self.clock,
+            ids=self.ids,
+        )
+        self.invitations = ListInvitations(
+            invitations=self.store.invitations, organization=self.find_org, clock=self.clock
+        )
+        self.withdraw = DeleteInvitation(invitations=self.store.invitations, clock=self.clock)
+        self.accept = AcceptInvitation(
+            users=self.store.users,
+            invitations=self.store.invitations,
+            organization=self.find_org,
+            revocations=self.revocations,
+            maker=self.maker,
+            policy=lambda: self.policy,
+            clock=self.clock,
+        )
 
     async def told(self) -> list[tuple[Kind, str]]:
-        """What has been published so far, heartbeats left out."""
-        self.revocations.publish(Kind.HEARTBEAT, "end")
-        heard: list[Revocation] = []
-        while not heard or heard[-1].subject != "end":
-            heard.append(await anext(self.watcher))
+        """What has been revoked since the last time."""
+        await self.revocations.poll()
+        heard: list[Revocation] = list(self.watcher._pending)
+        self.watcher._pending.clear()
         return [(said.kind, said.subject) for said in heard if said.kind is not Kind.HEARTBEAT]
+
+    async def audited(self) -> list[AuditEntry]:
+        """The audit log, oldest first."""
+        lines = await self.store.audit.lines(AuditQuery(), before=None, limit=1000)
+        return [line.entry for line in reversed(lines)]
 
     async def alice(self) -> Any:
         return await self.register(
-            username="alice", email="alice@example.com", password="correct horse"
+            self.caller, username="alice", email="alice@example.com", password="correct horse"
         )
+
+    def by(self, user_id: str) -> Caller:
+        """This user as the caller; an empty id is nobody."""
+        return replace(self.caller, actor=user_id or ANYBODY)
+
+    async def user(self, name: str) -> Any:
+        """A registered user, whose password is nobody's business and not hashed."""
+        user = User(
+            id=self.ids.new(),
+            username=name,
+            email=f"{name}@example.com",
+            roles=("USER",),
+            created_at=self.clock.now,
+        )
+        assert await self.store.users.add_user(user, "no hash", Record(entry=RECORD.entry)) is None
+        return user
 
 
 @pytest.fixture
-def house(
+async def house(
     store: AuthStores, passwords: Argon2Passwords, keyring: Keyring, clock: StillClock
 ) -> House:
-    return House(store=store, passwords=passwords, keyring=keyring, clock=clock)
+    house = House(store=store, passwords=passwords, keyring=keyring, clock=clock)
+    await house.revocations.poll()
+    return house
 
 
 @pytest.fixture

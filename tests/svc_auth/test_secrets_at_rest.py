@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from svc_auth.domain.membership import Standing
+
 pytestmark = pytest.mark.anyio
 
 
@@ -19,13 +21,20 @@ async def test_no_secret_is_in_the_database_in_clear(
     if not store_url.startswith("sqlite:"):
         pytest.skip("looks at SQLite's own files")
     user, session = await house.sign_up(
-        username="alice", email="alice@example.com", password="correct horse"
+        house.caller, username="alice", email="alice@example.com", password="correct horse"
     )
-    _, text = await house.create(user_id=user.id, name="nightly build", expires_at=None)
+    _, text = await house.create(
+        house.caller, user_id=user.id, name="nightly build", expires_at=None
+    )
     _, token = await house.exchange(text)
+    org = (await house.create_org(house.by(user.id), name="Acme")).organization
+    _, invitation = await house.invite(
+        house.caller, org_id=org.id, email="bob@example.com", standing=Standing.MEMBER
+    )
     bytes_kept = _bytes_of(tmp_path)
     assert b"nightly build" in bytes_kept
     assert b"alice@example.com" in bytes_kept
+    assert b"bob@example.com" in bytes_kept
     secret = text.split("_", 2)[2]
     pems = [house.keyring.session.pem, house.keyring.mesh.pem]
     for kept_from_it in (
@@ -33,6 +42,7 @@ async def test_no_secret_is_in_the_database_in_clear(
         text,
         secret,
         secret[4:],
+        invitation.removeprefix("leaky_invite_"),
         session.text,
         token.text,
         "PRIVATE KEY",

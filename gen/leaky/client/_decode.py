@@ -7,6 +7,17 @@ from . import models
 from ._runtime import decode
 
 
+def to_accept_invitation_response(value: object) -> models.AcceptInvitationResponse:
+    """AcceptInvitationResponse from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.AcceptInvitationResponse(
+        org_id=decode.either(data, "orgId", decode.text, ""),
+        name=decode.either(data, "name", decode.text, ""),
+        user_id=decode.either(data, "userId", decode.text, ""),
+        role=decode.either(data, "role", decode.text, ""),
+    )
+
+
 def to_api_key(value: object) -> models.ApiKey:
     """ApiKey from its JSON object; ValueError when it is none."""
     data = decode.document(value)
@@ -143,6 +154,20 @@ def to_get_user_usage_response(value: object) -> models.GetUserUsageResponse:
     )
 
 
+def to_invitation(value: object) -> models.Invitation:
+    """Invitation from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.Invitation(
+        id=decode.either(data, "id", decode.text, ""),
+        org_id=decode.either(data, "orgId", decode.text, ""),
+        email=decode.either(data, "email", decode.text, ""),
+        role=decode.either(data, "role", decode.text, ""),
+        invited_by=decode.maybe(data, "invitedBy", decode.text),
+        created_at=decode.need(data, "createdAt", decode.time),
+        expires_at=decode.need(data, "expiresAt", decode.time),
+    )
+
+
 def to_list_provider_shares_response(value: object) -> models.ListProviderSharesResponse:
     """ListProviderSharesResponse from its JSON object; ValueError when it is none."""
     data = decode.document(value)
@@ -202,6 +227,20 @@ def to_new_api_key(value: object) -> models.NewApiKey:
     )
 
 
+def to_new_invitation(value: object) -> models.NewInvitation:
+    """NewInvitation from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.NewInvitation(
+        id=decode.either(data, "id", decode.text, ""),
+        org_id=decode.either(data, "orgId", decode.text, ""),
+        email=decode.either(data, "email", decode.text, ""),
+        role=decode.either(data, "role", decode.text, ""),
+        created_at=decode.need(data, "createdAt", decode.time),
+        expires_at=decode.need(data, "expiresAt", decode.time),
+        token=decode.either(data, "token", decode.text, ""),
+    )
+
+
 def to_org_quota(value: object) -> models.OrgQuota:
     """OrgQuota from its JSON object; ValueError when it is none."""
     data = decode.document(value)
@@ -212,6 +251,38 @@ def to_org_quota(value: object) -> models.OrgQuota:
         remaining_tokens=decode.either(data, "remainingTokens", decode.integer, 0),
         reset_time=decode.need(data, "resetTime", decode.time),
         updated_at=decode.need(data, "updatedAt", decode.time),
+    )
+
+
+def to_organization(value: object) -> models.Organization:
+    """Organization from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.Organization(
+        org_id=decode.either(data, "orgId", decode.text, ""),
+        name=decode.either(data, "name", decode.text, ""),
+        created_at=decode.need(data, "createdAt", decode.time),
+    )
+
+
+def to_organization_member(value: object) -> models.OrganizationMember:
+    """OrganizationMember from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.OrganizationMember(
+        user_id=decode.either(data, "userId", decode.text, ""),
+        username=decode.maybe(data, "username", decode.text),
+        role=decode.either(data, "role", decode.text, ""),
+        joined_at=decode.need(data, "joinedAt", decode.time),
+    )
+
+
+def to_own_organization(value: object) -> models.OwnOrganization:
+    """OwnOrganization from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.OwnOrganization(
+        org_id=decode.either(data, "orgId", decode.text, ""),
+        name=decode.either(data, "name", decode.text, ""),
+        role=decode.either(data, "role", decode.text, ""),
+        created_at=decode.need(data, "createdAt", decode.time),
     )
 
 

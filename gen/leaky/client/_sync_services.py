@@ -19,6 +19,7 @@ __all__ = [
     "AuthService",
     "ChatService",
     "ConsumeService",
+    "InvitationService",
     "MemberCapService",
     "MeteringService",
     "OrganizationService",
@@ -475,11 +476,279 @@ class AuthService:
         )
 
 
-class OrganizationService:
-    """Who belongs to which organisation."""
+class InvitationService:
+    """Invitations into organisations."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def create_invitation(
+        self,
+        *,
+        org_id: str,
+        email: str,
+        role: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.NewInvitation:
+        """Invites whoever has an address, now or later. No mail is sent: the token in the answer,
+        shown once, is to be brought to the invited. One that is still open for the address is
+        withdrawn.
+
+        POST /api/v1/orgs/{org_id}/invitations
+
+        Args:
+            role: OWNER, MEMBER or BILLING, in any case.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="InvitationService.CreateInvitation",
+                verb="POST",
+                path=f"/api/v1/orgs/{segment('org_id', org_id)}/invitations",
+                repeatable=False,
+                decode=_decode.to_new_invitation,
+                body=fields(email=email, role=role),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def list_invitations(
+        self,
+        *,
+        org_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> tuple[models.Invitation, ...]:
+        """The invitations that may still be accepted, oldest first.
+
+        GET /api/v1/orgs/{org_id}/invitations
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="InvitationService.ListInvitations",
+                verb="GET",
+                path=f"/api/v1/orgs/{segment('org_id', org_id)}/invitations",
+                repeatable=True,
+                decode=lambda value: decode.listed(value, _decode.to_invitation),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def delete_invitation(
+        self,
+        *,
+        org_id: str,
+        invitation_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Withdraws an invitation that nobody has accepted.
+
+        DELETE /api/v1/orgs/{org_id}/invitations/{invitation_id}
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        self._connection.call(
+            Request(
+                name="InvitationService.DeleteInvitation",
+                verb="DELETE",
+                path=f"/api/v1/orgs/{segment('org_id', org_id)}/invitations/{segment('invitation_id', invitation_id)}",
+                repeatable=False,
+                decode=decode.nothing,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def accept_invitation(
+        self,
+        *,
+        token: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.AcceptInvitationResponse:
+        """Makes the caller, whose address must be the invited one, what the invitation says. The
+        same user's next call has the same answer. Without a credential, which `local` allows,
+        the user with that address accepts. In a body the token stays out of logs; as a path it
+        can be sent as a link.
+
+        POST /api/v1/invitations/accept
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="InvitationService.AcceptInvitation",
+                verb="POST",
+                path="/api/v1/invitations/accept",
+                repeatable=True,
+                decode=_decode.to_accept_invitation_response,
+                body=fields(token=token),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+
+class OrganizationService:
+    """Organisations, and who belongs to which as what."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def create_organization(
+        self,
+        *,
+        name: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.OwnOrganization:
+        """Begins an organisation, which the caller owns. Without a credential, which `local`
+        allows, it has nobody yet, and its first member will own it.
+
+        POST /api/v1/orgs
+
+        Args:
+            name: 1 to 100 characters.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="OrganizationService.CreateOrganization",
+                verb="POST",
+                path="/api/v1/orgs",
+                repeatable=False,
+                decode=_decode.to_own_organization,
+                body=fields(name=name),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def list_organizations(
+        self,
+        *,
+        user_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> tuple[models.OwnOrganization, ...]:
+        """The organisations that a user belongs to, oldest membership first.
+
+        GET /api/v1/orgs
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="OrganizationService.ListOrganizations",
+                verb="GET",
+                path="/api/v1/orgs",
+                repeatable=True,
+                decode=lambda value: decode.listed(value, _decode.to_own_organization),
+                query={"userId": user_id},
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def get_organization(
+        self,
+        *,
+        org_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.Organization:
+        """One organisation.
+
+        GET /api/v1/orgs/{org_id}
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="OrganizationService.GetOrganization",
+                verb="GET",
+                path=f"/api/v1/orgs/{segment('org_id', org_id)}",
+                repeatable=True,
+                decode=_decode.to_organization,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def rename_organization(
+        self,
+        *,
+        org_id: str,
+        name: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.Organization:
+        """Gives an organisation another name.
+
+        PUT /api/v1/orgs/{org_id}
+
+        Args:
+            name: 1 to 100 characters.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="OrganizationService.RenameOrganization",
+                verb="PUT",
+                path=f"/api/v1/orgs/{segment('org_id', org_id)}",
+                repeatable=True,
+                decode=_decode.to_organization,
+                body=fields(name=name),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def list_members(
+        self,
+        *,
+        org_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> tuple[models.OrganizationMember, ...]:
+        """Everybody who belongs to an organisation, oldest membership first.
+
+        GET /api/v1/orgs/{org_id}/members
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="OrganizationService.ListMembers",
+                verb="GET",
+                path=f"/api/v1/orgs/{segment('org_id', org_id)}/members",
+                repeatable=True,
+                decode=lambda value: decode.listed(value, _decode.to_organization_member),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
 
     def put_member(
         self,
@@ -510,6 +779,37 @@ class OrganizationService:
             trace=trace,
         )
 
+    def set_member_role(
+        self,
+        *,
+        org_id: str,
+        user_id: str,
+        role: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Makes a member an owner, a plain member or one for billing. The last owner stays one.
+
+        PUT /api/v1/orgs/{org_id}/members/{user_id}/role
+
+        Args:
+            role: OWNER, MEMBER or BILLING, in any case.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        self._connection.call(
+            Request(
+                name="OrganizationService.SetMemberRole",
+                verb="PUT",
+                path=f"/api/v1/orgs/{segment('org_id', org_id)}/members/{segment('user_id', user_id)}/role",
+                repeatable=True,
+                decode=decode.nothing,
+                body=fields(role=role),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
     def delete_member(
         self,
         *,
@@ -518,7 +818,8 @@ class OrganizationService:
         timeout: float | None = None,
         trace: Trace | None = None,
     ) -> None:
-        """Ends a membership.
+        """Ends a membership. The last owner goes only when an ADMIN ends it and nobody is left
+        behind.
 
         DELETE /api/v1/orgs/{org_id}/members/{user_id}
 
@@ -533,6 +834,66 @@ class OrganizationService:
                 path=f"/api/v1/orgs/{segment('org_id', org_id)}/members/{segment('user_id', user_id)}",
                 repeatable=False,
                 decode=decode.nothing,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def leave_organization(
+        self,
+        *,
+        org_id: str,
+        user_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Ends one's own membership. The last owner stays.
+
+        POST /api/v1/orgs/{org_id}/leave
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        self._connection.call(
+            Request(
+                name="OrganizationService.LeaveOrganization",
+                verb="POST",
+                path=f"/api/v1/orgs/{segment('org_id', org_id)}/leave",
+                repeatable=False,
+                decode=decode.nothing,
+                body=fields(userId=user_id),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def transfer_ownership(
+        self,
+        *,
+        org_id: str,
+        user_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Hands ownership on to a member, in one step: the caller becomes a plain member. A caller
+        that is no owner, which an ADMIN may be, takes it from all who have it.
+
+        PUT /api/v1/orgs/{org_id}/owner
+
+        Args:
+            user_id: A member, who becomes an owner.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        self._connection.call(
+            Request(
+                name="OrganizationService.TransferOwnership",
+                verb="PUT",
+                path=f"/api/v1/orgs/{segment('org_id', org_id)}/owner",
+                repeatable=False,
+                decode=decode.nothing,
+                body=fields(userId=user_id),
             ),
             timeout=timeout,
             trace=trace,

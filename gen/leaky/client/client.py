@@ -11,6 +11,7 @@ from ._async_services import (
     AsyncAuthService,
     AsyncChatService,
     AsyncConsumeService,
+    AsyncInvitationService,
     AsyncMemberCapService,
     AsyncMeteringService,
     AsyncOrganizationService,
@@ -26,6 +27,7 @@ from ._sync_services import (
     AuthService,
     ChatService,
     ConsumeService,
+    InvitationService,
     MemberCapService,
     MeteringService,
     OrganizationService,
@@ -68,8 +70,13 @@ class AsyncClient(AsyncConnection):
         return AsyncAuthService(self)
 
     @property
+    def invitation(self) -> AsyncInvitationService:
+        """Invitations into organisations."""
+        return AsyncInvitationService(self)
+
+    @property
     def organization(self) -> AsyncOrganizationService:
-        """Who belongs to which organisation."""
+        """Organisations, and who belongs to which as what."""
         return AsyncOrganizationService(self)
 
     @property
@@ -132,8 +139,13 @@ class Client(Connection):
         return AuthService(self)
 
     @property
+    def invitation(self) -> InvitationService:
+        """Invitations into organisations."""
+        return InvitationService(self)
+
+    @property
     def organization(self) -> OrganizationService:
-        """Who belongs to which organisation."""
+        """Organisations, and who belongs to which as what."""
         return OrganizationService(self)
 
     @property

@@ -25,12 +25,21 @@ __all__ = [
     "Internal",
     "InvalidApiKey",
     "InvalidArgument",
+    "InvitationExpired",
+    "InvitationForAnother",
+    "InvitationLimit",
+    "InvitationNotFound",
+    "InvitationUsed",
+    "LastOwner",
     "LeakyError",
     "MalformedJson",
     "MemberCapExceeded",
     "MemberCapNotFound",
+    "MemberExists",
+    "MemberLimit",
     "MemberNotFound",
     "MethodNotAllowed",
+    "OrgLimit",
     "OrgNotFound",
     "Overloaded",
     "PathNotFound",
@@ -48,11 +57,13 @@ __all__ = [
     "RateLimited",
     "ReservationConflict",
     "ReservationNotFound",
+    "ScopeInsufficient",
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",
     "UnknownProvider",
     "UnsupportedMediaType",
+    "UserDisabled",
     "UserNotFound",
     "UsernameTaken",
     "WeakPassword",
@@ -161,6 +172,14 @@ class Unimplemented(LeakyError):
     REASON: ClassVar[str] = "UNIMPLEMENTED"
 
 
+class ScopeInsufficient(LeakyError):
+    """The credential is limited, and not to this: it lacks the scope or the provider (RFC 6750's
+    insufficient_scope).
+    """
+
+    REASON: ClassVar[str] = "SCOPE_INSUFFICIENT"
+
+
 class UsernameTaken(LeakyError):
     """Another user has this name."""
 
@@ -213,6 +232,12 @@ class MemberNotFound(LeakyError):
     """No such member of the organisation."""
 
     REASON: ClassVar[str] = "MEMBER_NOT_FOUND"
+
+
+class UserDisabled(LeakyError):
+    """The user is disabled."""
+
+    REASON: ClassVar[str] = "USER_DISABLED"
 
 
 class QuotaNotFound(LeakyError):
@@ -329,6 +354,60 @@ class PaymentConflict(LeakyError):
     REASON: ClassVar[str] = "PAYMENT_CONFLICT"
 
 
+class MemberExists(LeakyError):
+    """The user, or the holder of the address, is a member already."""
+
+    REASON: ClassVar[str] = "MEMBER_EXISTS"
+
+
+class MemberLimit(LeakyError):
+    """The organisation has as many members as it may have."""
+
+    REASON: ClassVar[str] = "MEMBER_LIMIT"
+
+
+class LastOwner(LeakyError):
+    """The organisation would be left without an owner."""
+
+    REASON: ClassVar[str] = "LAST_OWNER"
+
+
+class OrgLimit(LeakyError):
+    """The user owns as many organisations as it may begin."""
+
+    REASON: ClassVar[str] = "ORG_LIMIT"
+
+
+class InvitationNotFound(LeakyError):
+    """No such invitation, or one that was withdrawn."""
+
+    REASON: ClassVar[str] = "INVITATION_NOT_FOUND"
+
+
+class InvitationExpired(LeakyError):
+    """The invitation was not accepted in time."""
+
+    REASON: ClassVar[str] = "INVITATION_EXPIRED"
+
+
+class InvitationUsed(LeakyError):
+    """The invitation was accepted, and what it gave has ended since."""
+
+    REASON: ClassVar[str] = "INVITATION_USED"
+
+
+class InvitationForAnother(LeakyError):
+    """The invitation is for another address than the caller's."""
+
+    REASON: ClassVar[str] = "INVITATION_FOR_ANOTHER"
+
+
+class InvitationLimit(LeakyError):
+    """The organisation has as many open invitations as it may have."""
+
+    REASON: ClassVar[str] = "INVITATION_LIMIT"
+
+
 BY_REASON: dict[str, type[LeakyError]] = {
     "INVALID_ARGUMENT": InvalidArgument,
     "MALFORMED_JSON": MalformedJson,
@@ -347,6 +426,7 @@ BY_REASON: dict[str, type[LeakyError]] = {
     "FEATURE_DISABLED": FeatureDisabled,
     "RATE_LIMIT_EXCEEDED": RateLimitExceeded,
     "UNIMPLEMENTED": Unimplemented,
+    "SCOPE_INSUFFICIENT": ScopeInsufficient,
     "USERNAME_TAKEN": UsernameTaken,
     "EMAIL_TAKEN": EmailTaken,
     "WEAK_PASSWORD": WeakPassword,
@@ -356,6 +436,7 @@ BY_REASON: dict[str, type[LeakyError]] = {
     "USER_NOT_FOUND": UserNotFound,
     "ORG_NOT_FOUND": OrgNotFound,
     "MEMBER_NOT_FOUND": MemberNotFound,
+    "USER_DISABLED": UserDisabled,
     "QUOTA_NOT_FOUND": QuotaNotFound,
     "QUOTA_EXISTS": QuotaExists,
     "INSUFFICIENT_QUOTA": InsufficientQuota,
@@ -375,4 +456,13 @@ BY_REASON: dict[str, type[LeakyError]] = {
     "PAYMENT_NOT_FOUND": PaymentNotFound,
     "PAYMENT_DECLINED": PaymentDeclined,
     "PAYMENT_CONFLICT": PaymentConflict,
+    "MEMBER_EXISTS": MemberExists,
+    "MEMBER_LIMIT": MemberLimit,
+    "LAST_OWNER": LastOwner,
+    "ORG_LIMIT": OrgLimit,
+    "INVITATION_NOT_FOUND": InvitationNotFound,
+    "INVITATION_EXPIRED": InvitationExpired,
+    "INVITATION_USED": InvitationUsed,
+    "INVITATION_FOR_ANOTHER": InvitationForAnother,
+    "INVITATION_LIMIT": InvitationLimit,
 }

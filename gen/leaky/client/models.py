@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 __all__ = [
+    "AcceptInvitationResponse",
     "ApiKey",
     "ConsumeResponse",
     "CreatePurchaseResponse",
@@ -20,12 +21,17 @@ __all__ = [
     "GetStatusResponse",
     "GetTrendsResponse",
     "GetUserUsageResponse",
+    "Invitation",
     "ListProviderSharesResponse",
     "ListUsageResponse",
     "LoginResponse",
     "MemberCap",
     "NewApiKey",
+    "NewInvitation",
     "OrgQuota",
+    "Organization",
+    "OrganizationMember",
+    "OwnOrganization",
     "ProviderShare",
     "Purchase",
     "Quota",
@@ -42,6 +48,19 @@ __all__ = [
     "UserProvider",
     "ValidateApiKeyResponse",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptInvitationResponse:
+    """The membership."""
+
+    org_id: str
+    name: str
+    """The organisation's name."""
+
+    user_id: str
+    role: str
+    """OWNER, MEMBER or BILLING."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +247,25 @@ class GetUserUsageResponse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """An invitation that nobody has accepted yet, without its token."""
+
+    id: str
+    org_id: str
+    email: str
+    """Who may accept it: the user with this address."""
+
+    role: str
+    """What that user becomes: OWNER, MEMBER or BILLING."""
+
+    invited_by: str | None
+    """Unset where `local` let somebody invite without a credential."""
+
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListProviderSharesResponse:
     """The shares, most tokens first."""
 
@@ -299,6 +337,20 @@ class NewApiKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewInvitation:
+    """An invitation as it is shown once, to whom it was made for."""
+
+    id: str
+    org_id: str
+    email: str
+    role: str
+    created_at: datetime
+    expires_at: datetime
+    token: str = field(repr=False)
+    """To be brought to the invited, who accepts with it; only its hash is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrgQuota:
     """An organisation's pool."""
 
@@ -314,6 +366,46 @@ class OrgQuota:
     """When the allowance renews."""
 
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organization:
+    """An organisation: users who share pools of tokens."""
+
+    org_id: str
+    name: str
+    """Need not be unique; the id where nobody has given one."""
+
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrganizationMember:
+    """Who belongs to an organisation."""
+
+    user_id: str
+    username: str | None
+    """Unset for a user that nobody has registered, whom `local` allows."""
+
+    role: str
+    """OWNER: manages members, invitations and shares, spends and buys. MEMBER: spends and buys.
+    BILLING: buys, and sees what there is.
+    """
+
+    joined_at: datetime
+    """When the membership began."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnOrganization:
+    """An organisation as one of its members sees it."""
+
+    org_id: str
+    name: str
+    role: str
+    """OWNER, MEMBER or BILLING."""
+
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

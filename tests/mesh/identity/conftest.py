@@ -29,6 +29,7 @@ from mesh.identity.jose import SigningKey
 from mesh.rpc.call import Call
 from mesh.rpc.dispatcher import Dispatcher, Handler
 from mesh.rpc.local_channel import LocalChannel
+from mesh.rpc.times import timestamp
 
 NOW_US = 1_700_000_000_000_000
 
@@ -66,7 +67,7 @@ class Auth:
     login: SigningKey
     mesh: SigningKey
     api_keys: dict[str, Known] = field(default_factory=dict)
-    members: dict[tuple[str, str], bool] = field(default_factory=dict)
+    members: dict[tuple[str, str], str] = field(default_factory=dict)
     published: list[SigningKey] = field(default_factory=list)
     jwks: bytes | None = None
     down: bool = False
@@ -98,7 +99,7 @@ class Auth:
             "sub": "user-1",
             "username": "ada",
             "roles": ["USER"],
-            "scope": "",
+            "scope": "tokens.read tokens.write *",
             "iat": now,
             "exp": now + life,
             "jti": str(uuid.uuid4()),
@@ -111,9 +112,14 @@ class Auth:
         keys = [jose.public_jwk(key) for key in (self.login, self.mesh, *self.published)]
         return json.dumps({"keys": keys}).encode()
 
-    def revoke(self, kind: RevocationKind.ValueType, subject: str) -> None:
+    def revoke(
+        self, kind: RevocationKind.ValueType, subject: str, *, at_us: int = 0, until_us: int = 0
+    ) -> None:
         """Also a heartbeat: kind 0 and no subject."""
-        self.streams[-1].put_nowait(WatchRevocationsResponse(kind=kind, subject=subject))
+        message = WatchRevocationsResponse(
+            kind=kind, subject=subject, at=timestamp(at_us), until=timestamp(until_us)
+        )
+        self.streams[-1].put_nowait(message)
 
     def cut(self) -> None:
         """Ends the newest stream with UNAVAILABLE."""
@@ -183,15 +189,16 @@ class OrganizationServicer:
         self._auth = auth
 
     async def get_membership(self, request: GetMembershipRequest, _: Call) -> Any:
-        owner = self._auth.members.get((request.org_id, request.user_id))
+        standing = self._auth.members.get((request.org_id, request.user_id), "")
         await self._auth.open.wait()
-        return GetMembershipResponse(member=owner is not None, owner=bool(owner))
+        return GetMembershipResponse(standing=standing)
 
-    async def put_member(self, _request: Any, _call: Call) -> Any:
+    async def _none(self, _request: Any, _call: Call) -> Any:
         raise NotImplementedError
 
-    async def delete_member(self, _request: Any, _call: Call) -> Any:
-        raise NotImplementedError
+    create_organization = list_organizations = get_organization = rename_organization = _none
+    list_members = put_member = set_member_role = delete_member = _none
+    leave_organization = transfer_ownership = _none
 
 
 @pytest.fixture(scope="session")

@@ -12,15 +12,16 @@ from leaky.common.v1.reason_pb2 import REASON_PERMISSION_DENIED, REASON_UNAVAILA
 from mesh.errors import AppError
 from mesh.identity.memberships import Membership, Memberships
 from mesh.identity.pulse import Pulse
+from mesh.identity.revoked import Revoked
 from mesh.identity.service_tokens import HEADER
 
 if TYPE_CHECKING:
     from tests.mesh.identity.conftest import Auth, Hands
 
 pytestmark = pytest.mark.anyio
-MEMBER = Membership(member=True, owner=False)
-OWNER = Membership(member=True, owner=True)
-STRANGER = Membership(member=False, owner=False)
+MEMBER = Membership("MEMBER")
+OWNER = Membership("OWNER")
+STRANGER = Membership("")
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def memberships(auth: "Auth", clock: "Hands", pulse: Pulse) -> Memberships:
 
 
 async def test_svc_auth_says_who_belongs(memberships: Memberships, auth: "Auth") -> None:
-    auth.members = {("org-1", "user-1"): False, ("org-1", "user-2"): True}
+    auth.members = {("org-1", "user-1"): "MEMBER", ("org-1", "user-2"): "OWNER"}
     assert await memberships.of(org_id="org-1", user_id="user-1") == MEMBER
     assert await memberships.of(org_id="org-1", user_id="user-2") == OWNER
     assert await memberships.of(org_id="org-2", user_id="user-2") == STRANGER
@@ -48,7 +49,7 @@ async def test_svc_auth_says_who_belongs(memberships: Memberships, auth: "Auth")
 async def test_a_membership_is_remembered_briefly(
     memberships: Memberships, auth: "Auth", clock: "Hands", pulse: Pulse
 ) -> None:
-    auth.members = {("org-1", "user-1"): False}
+    auth.members = {("org-1", "user-1"): "MEMBER"}
     for _ in range(3):
         await memberships.of(org_id="org-1", user_id="user-1")
     assert auth.calls["GetMembership"] == 1
@@ -62,7 +63,7 @@ async def test_a_new_member_is_let_in_soon(
     memberships: Memberships, auth: "Auth", clock: "Hands"
 ) -> None:
     assert await memberships.of(org_id="org-1", user_id="user-1") == STRANGER
-    auth.members = {("org-1", "user-1"): False}
+    auth.members = {("org-1", "user-1"): "MEMBER"}
     assert await memberships.of(org_id="org-1", user_id="user-1") == STRANGER
     clock.forward(1)
     assert await memberships.of(org_id="org-1", user_id="user-1") == MEMBER
@@ -79,18 +80,18 @@ async def test_a_new_member_is_let_in_soon(
 async def test_an_ended_membership_is_dropped_at_once(
     memberships: Memberships, auth: "Auth", kind: int, subject: str
 ) -> None:
-    auth.members = {("org-1", "user-1"): False, ("org-2", "user-2"): False}
+    auth.members = {("org-1", "user-1"): "MEMBER", ("org-2", "user-2"): "MEMBER"}
     await memberships.of(org_id="org-1", user_id="user-1")
     await memberships.of(org_id="org-2", user_id="user-2")
     auth.members.clear()
-    memberships.drop(kind, subject)  # type: ignore[arg-type]  # an enum's value in a parameter
+    memberships.drop(Revoked(kind=kind, subject=subject))  # type: ignore[arg-type]  # an enum's value in a parameter
     assert await memberships.of(org_id="org-1", user_id="user-1") == STRANGER
     assert await memberships.of(org_id="org-2", user_id="user-2") == MEMBER
 
 
 async def test_an_api_key_ends_no_membership(memberships: Memberships, auth: "Auth") -> None:
     await memberships.of(org_id="org-1", user_id="user-1")
-    memberships.drop(REVOCATION_KIND_API_KEY, "user-1")
+    memberships.drop(Revoked(kind=REVOCATION_KIND_API_KEY, subject="user-1"))
     await memberships.of(org_id="org-1", user_id="user-1")
     assert auth.calls["GetMembership"] == 1
 
@@ -98,13 +99,13 @@ async def test_an_api_key_ends_no_membership(memberships: Memberships, auth: "Au
 async def test_an_answer_that_a_revocation_overtook_is_not_kept(
     memberships: Memberships, auth: "Auth"
 ) -> None:
-    auth.members = {("org-1", "user-1"): False}
+    auth.members = {("org-1", "user-1"): "MEMBER"}
     auth.open.clear()
     early = asyncio.create_task(memberships.of(org_id="org-1", user_id="user-1"))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     auth.members.clear()
-    memberships.drop(REVOCATION_KIND_MEMBERSHIP, "org-1/user-1")
+    memberships.drop(Revoked(kind=REVOCATION_KIND_MEMBERSHIP, subject="org-1/user-1"))
     auth.open.set()
     assert await early == MEMBER
     assert await memberships.of(org_id="org-1", user_id="user-1") == STRANGER
@@ -113,7 +114,7 @@ async def test_an_answer_that_a_revocation_overtook_is_not_kept(
 async def test_silence_means_asking_every_time(
     memberships: Memberships, auth: "Auth", clock: "Hands"
 ) -> None:
-    auth.members = {("org-1", "user-1"): False}
+    auth.members = {("org-1", "user-1"): "MEMBER"}
     await memberships.of(org_id="org-1", user_id="user-1")
     clock.forward(4)
     await memberships.of(org_id="org-1", user_id="user-1")

@@ -50,6 +50,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The deadline passed."""
     REASON_CANCELLED: _Reason.ValueType  # 13
     """The caller went away."""
+    REASON_SCOPE_INSUFFICIENT: _Reason.ValueType  # 18
+    """The credential is limited, and not to this: it lacks the scope or the
+    provider (RFC 6750's insufficient_scope).
+    """
     REASON_INTERNAL: _Reason.ValueType  # 14
     """A fault of ours, logged with the trace id."""
     REASON_FEATURE_DISABLED: _Reason.ValueType  # 15
@@ -76,6 +80,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """No such organisation."""
     REASON_MEMBER_NOT_FOUND: _Reason.ValueType  # 28
     """No such member of the organisation."""
+    REASON_USER_DISABLED: _Reason.ValueType  # 29
+    """The user is disabled."""
     REASON_QUOTA_NOT_FOUND: _Reason.ValueType  # 40
     """No pool for this owner and provider yet."""
     REASON_QUOTA_EXISTS: _Reason.ValueType  # 41
@@ -114,6 +120,24 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The payment was declined."""
     REASON_PAYMENT_CONFLICT: _Reason.ValueType  # 62
     """The payment is in a state that does not allow this."""
+    REASON_MEMBER_EXISTS: _Reason.ValueType  # 70
+    """The user, or the holder of the address, is a member already."""
+    REASON_MEMBER_LIMIT: _Reason.ValueType  # 71
+    """The organisation has as many members as it may have."""
+    REASON_LAST_OWNER: _Reason.ValueType  # 72
+    """The organisation would be left without an owner."""
+    REASON_ORG_LIMIT: _Reason.ValueType  # 73
+    """The user owns as many organisations as it may begin."""
+    REASON_INVITATION_NOT_FOUND: _Reason.ValueType  # 74
+    """No such invitation, or one that was withdrawn."""
+    REASON_INVITATION_EXPIRED: _Reason.ValueType  # 75
+    """The invitation was not accepted in time."""
+    REASON_INVITATION_USED: _Reason.ValueType  # 76
+    """The invitation was accepted, and what it gave has ended since."""
+    REASON_INVITATION_FOR_ANOTHER: _Reason.ValueType  # 77
+    """The invitation is for another address than the caller's."""
+    REASON_INVITATION_LIMIT: _Reason.ValueType  # 78
+    """The organisation has as many open invitations as it may have."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Every reason that an error of ours carries, in ErrorInfo.reason and in the
@@ -148,6 +172,10 @@ REASON_DEADLINE_EXCEEDED: Reason.ValueType  # 12
 """The deadline passed."""
 REASON_CANCELLED: Reason.ValueType  # 13
 """The caller went away."""
+REASON_SCOPE_INSUFFICIENT: Reason.ValueType  # 18
+"""The credential is limited, and not to this: it lacks the scope or the
+provider (RFC 6750's insufficient_scope).
+"""
 REASON_INTERNAL: Reason.ValueType  # 14
 """A fault of ours, logged with the trace id."""
 REASON_FEATURE_DISABLED: Reason.ValueType  # 15
@@ -174,6 +202,8 @@ REASON_ORG_NOT_FOUND: Reason.ValueType  # 27
 """No such organisation."""
 REASON_MEMBER_NOT_FOUND: Reason.ValueType  # 28
 """No such member of the organisation."""
+REASON_USER_DISABLED: Reason.ValueType  # 29
+"""The user is disabled."""
 REASON_QUOTA_NOT_FOUND: Reason.ValueType  # 40
 """No pool for this owner and provider yet."""
 REASON_QUOTA_EXISTS: Reason.ValueType  # 41
@@ -212,4 +242,22 @@ REASON_PAYMENT_DECLINED: Reason.ValueType  # 61
 """The payment was declined."""
 REASON_PAYMENT_CONFLICT: Reason.ValueType  # 62
 """The payment is in a state that does not allow this."""
+REASON_MEMBER_EXISTS: Reason.ValueType  # 70
+"""The user, or the holder of the address, is a member already."""
+REASON_MEMBER_LIMIT: Reason.ValueType  # 71
+"""The organisation has as many members as it may have."""
+REASON_LAST_OWNER: Reason.ValueType  # 72
+"""The organisation would be left without an owner."""
+REASON_ORG_LIMIT: Reason.ValueType  # 73
+"""The user owns as many organisations as it may begin."""
+REASON_INVITATION_NOT_FOUND: Reason.ValueType  # 74
+"""No such invitation, or one that was withdrawn."""
+REASON_INVITATION_EXPIRED: Reason.ValueType  # 75
+"""The invitation was not accepted in time."""
+REASON_INVITATION_USED: Reason.ValueType  # 76
+"""The invitation was accepted, and what it gave has ended since."""
+REASON_INVITATION_FOR_ANOTHER: Reason.ValueType  # 77
+"""The invitation is for another address than the caller's."""
+REASON_INVITATION_LIMIT: Reason.ValueType  # 78
+"""The organisation has as many open invitations as it may have."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
