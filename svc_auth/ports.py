@@ -3,7 +3,7 @@
 Times are microseconds since the epoch. A store that is away raises AppError UNAVAILABLE.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -12,6 +12,7 @@ from svc_auth.domain.api_key import ApiKey, KeyHolder
 from svc_auth.domain.claims import Subject, Token
 from svc_auth.domain.membership import Removal, Standing
 from svc_auth.domain.revocation import Kind, Revocation
+from svc_auth.domain.signing import KeyLife
 from svc_auth.domain.user import User
 
 
@@ -86,21 +87,48 @@ class Organizations(Protocol):
 class SealedKey:
     """A private signing key as it is stored: encrypted."""
 
-    kid: str
-    alg: str
+    life: KeyLife
     sealed: bytes = field(repr=False)
     created_at: int
 
 
 class SigningKeys(Protocol):
-    """The signing keys, one an algorithm."""
+    """The signing keys of each algorithm, one generation after another."""
 
-    async def find_signing_key(self, alg: str) -> SealedKey | None:
-        """The key of the algorithm."""
+    async def signing_keys(self) -> Sequence[SealedKey]:
+        """All of them, of each algorithm the older generations first."""
         ...
 
     async def adopt_signing_key(self, key: SealedKey) -> SealedKey:
-        """Stores the key unless its algorithm has one; returns the one that counts."""
+        """Stores the key unless its generation is there; returns the one that counts."""
+        ...
+
+    async def lengthen(self, alg: str, lifetime: int) -> None:
+        """Notes that keys of the algorithm sign tokens that live so long; never shortens."""
+        ...
+
+    async def remove_signing_keys(self, kids: Collection[str]) -> None:
+        """Forgets keys for good."""
+        ...
+
+
+class KeyRotation(Protocol):
+    """The keys that this process signs with."""
+
+    def due(self, every: int) -> bool:
+        """Whether the newest will soon have signed for `every` microseconds."""
+        ...
+
+    async def refresh(self) -> None:
+        """Takes over what is in the store."""
+        ...
+
+    async def rotate(self) -> Sequence[KeyLife]:
+        """Makes the next keys and publishes them; they sign later."""
+        ...
+
+    async def forget_retired(self) -> None:
+        """Removes keys that no living token was signed with."""
         ...
 
 

@@ -11,6 +11,7 @@ class Kind(StrEnum):
     API_KEY = "API_KEY"
     USER = "USER"
     MEMBERSHIP = "MEMBERSHIP"
+    TOKEN = "TOKEN"  # noqa: S105 a kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

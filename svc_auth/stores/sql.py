@@ -7,6 +7,9 @@ from pathlib import Path
 from mesh.storage import sql
 from mesh.storage.schema import Schema
 from svc_auth.stores.sql_api_keys import SqlApiKeys
+from svc_auth.stores.sql_login_sessions import SqlLoginSessions
+from svc_auth.stores.sql_oauth_clients import SqlConsents, SqlOAuthClients
+from svc_auth.stores.sql_oauth_grants import SqlGrants
 from svc_auth.stores.sql_organizations import SqlOrganizations
 from svc_auth.stores.sql_signing_keys import SqlSigningKeys
 from svc_auth.stores.sql_users import SqlUsers
@@ -24,6 +27,10 @@ async def open_stores(url: str) -> AsyncIterator[AuthStores]:
             keys=SqlApiKeys(database),
             organizations=SqlOrganizations(database),
             signing_keys=SqlSigningKeys(database),
+            oauth_clients=SqlOAuthClients(database),
+            grants=SqlGrants(database),
+            consents=SqlConsents(database),
+            login_sessions=SqlLoginSessions(database),
             ping=database.ping,
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from svc_auth.ports import ApiKeys, Organizations, SigningKeys, Users
+from svc_auth.ports_oauth2 import Consents, Grants, LoginSessions, OAuthClients
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,4 +15,8 @@ class AuthStores:
     keys: ApiKeys
     organizations: Organizations
     signing_keys: SigningKeys
+    oauth_clients: OAuthClients
+    grants: Grants
+    consents: Consents
+    login_sessions: LoginSessions
     ping: Callable[[], Awaitable[None]]

@@ -11,7 +11,7 @@ import pytest
 from mesh.clock import RandomIds
 from mesh.errors import AppError
 from svc_auth.crypto.api_keys import PepperedKeys
-from svc_auth.crypto.keyring import Keyring, open_keyring
+from svc_auth.crypto.keyring import Keyring, Lifetimes, open_keyring
 from svc_auth.crypto.passwords import Argon2Passwords
 from svc_auth.crypto.tokens import Minter
 from svc_auth.crypto.vault import Vault
@@ -41,6 +41,9 @@ from tests.parts.urls import POSTGRESQL, backends
 
 NOW_US = 1_700_000_000_123_456
 LOCAL = AuthPolicy(known_users_only=False, password=PasswordRules(min_length=8, blocklist=False))
+LIFETIMES = Lifetimes(
+    tokens={"RS256": 3_600_000_000, "ES256": 120_000_000}, publish_before=600_000_000
+)
 SECURE = AuthPolicy(known_users_only=True, password=PasswordRules(min_length=8, blocklist=True))
 
 
@@ -80,7 +83,7 @@ def passwords() -> Iterator[Argon2Passwords]:
 
 @pytest.fixture
 async def keyring(store: AuthStores, clock: StillClock) -> Keyring:
-    return await open_keyring(store.signing_keys, Vault("a secret of the tests"), clock)
+    return await open_keyring(store.signing_keys, Vault("a secret of the tests"), clock, LIFETIMES)
 
 
 @dataclass

@@ -13,6 +13,7 @@ from ._async_services import (
     AsyncConsumeService,
     AsyncMemberCapService,
     AsyncMeteringService,
+    AsyncOauthClientService,
     AsyncOrganizationService,
     AsyncPurchaseService,
     AsyncQuotaService,
@@ -28,6 +29,7 @@ from ._sync_services import (
     ConsumeService,
     MemberCapService,
     MeteringService,
+    OauthClientService,
     OrganizationService,
     PurchaseService,
     QuotaService,
@@ -66,6 +68,13 @@ class AsyncClient(AsyncConnection):
     def auth(self) -> AsyncAuthService:
         """Users and their sessions."""
         return AsyncAuthService(self)
+
+    @property
+    def oauth_client(self) -> AsyncOauthClientService:
+        """Applications that may ask users for access. OAuth2 itself is spoken in forms and
+        redirects, on svc_auth's own port.
+        """
+        return AsyncOauthClientService(self)
 
     @property
     def organization(self) -> AsyncOrganizationService:
@@ -130,6 +139,13 @@ class Client(Connection):
     def auth(self) -> AuthService:
         """Users and their sessions."""
         return AuthService(self)
+
+    @property
+    def oauth_client(self) -> OauthClientService:
+        """Applications that may ask users for access. OAuth2 itself is spoken in forms and
+        redirects, on svc_auth's own port.
+        """
+        return OauthClientService(self)
 
     @property
     def organization(self) -> OrganizationService:

@@ -31,6 +31,8 @@ __all__ = [
     "MemberCapNotFound",
     "MemberNotFound",
     "MethodNotAllowed",
+    "OauthClientExists",
+    "OauthClientNotFound",
     "OrgNotFound",
     "Overloaded",
     "PathNotFound",
@@ -329,6 +331,18 @@ class PaymentConflict(LeakyError):
     REASON: ClassVar[str] = "PAYMENT_CONFLICT"
 
 
+class OauthClientNotFound(LeakyError):
+    """No such OAuth2 client."""
+
+    REASON: ClassVar[str] = "OAUTH_CLIENT_NOT_FOUND"
+
+
+class OauthClientExists(LeakyError):
+    """An OAuth2 client with this id exists."""
+
+    REASON: ClassVar[str] = "OAUTH_CLIENT_EXISTS"
+
+
 BY_REASON: dict[str, type[LeakyError]] = {
     "INVALID_ARGUMENT": InvalidArgument,
     "MALFORMED_JSON": MalformedJson,
@@ -375,4 +389,6 @@ BY_REASON: dict[str, type[LeakyError]] = {
     "PAYMENT_NOT_FOUND": PaymentNotFound,
     "PAYMENT_DECLINED": PaymentDeclined,
     "PAYMENT_CONFLICT": PaymentConflict,
+    "OAUTH_CLIENT_NOT_FOUND": OauthClientNotFound,
+    "OAUTH_CLIENT_EXISTS": OauthClientExists,
 }

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 KEY = "leaky_user-7_secret"
+OAUTH_ISSUER = "https://auth.example"
 
 
 class World:
@@ -38,7 +39,9 @@ class World:
         self.pulse = Pulse(clock)
         self.pulse.beat()
         self.keys = KeySet(channel=channel, clock=clock)
-        self.bearer = Bearer(keys=self.keys, issuer="leaky-tokens-auth", clock=clock)
+        self.bearer = Bearer(
+            keys=self.keys, issuer="leaky-tokens-auth", oauth_issuer=OAUTH_ISSUER, clock=clock
+        )
         services = ServiceTokens(service="gateway", secret="s" * 32, clock=clock)
         self.api_keys = ApiKeys(
             channel=channel,

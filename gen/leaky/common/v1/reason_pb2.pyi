@@ -114,6 +114,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The payment was declined."""
     REASON_PAYMENT_CONFLICT: _Reason.ValueType  # 62
     """The payment is in a state that does not allow this."""
+    REASON_OAUTH_CLIENT_NOT_FOUND: _Reason.ValueType  # 90
+    """No such OAuth2 client."""
+    REASON_OAUTH_CLIENT_EXISTS: _Reason.ValueType  # 91
+    """An OAuth2 client with this id exists."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Every reason that an error of ours carries, in ErrorInfo.reason and in the
@@ -212,4 +216,8 @@ REASON_PAYMENT_DECLINED: Reason.ValueType  # 61
 """The payment was declined."""
 REASON_PAYMENT_CONFLICT: Reason.ValueType  # 62
 """The payment is in a state that does not allow this."""
+REASON_OAUTH_CLIENT_NOT_FOUND: Reason.ValueType  # 90
+"""No such OAuth2 client."""
+REASON_OAUTH_CLIENT_EXISTS: Reason.ValueType  # 91
+"""An OAuth2 client with this id exists."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015

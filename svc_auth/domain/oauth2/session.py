@@ -1,0 +1,12 @@
+"""A browser that somebody has logged in with. Times are microseconds since the epoch."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginSession:
+    """Whom a cookie stands for, and since when."""
+
+    user_id: str
+    auth_time: int
+    expires_at: int
