@@ -17,9 +17,11 @@ from mesh.rpc.interceptors.validation import ValidationInterceptor
 from mesh.rpc.local_channel import LocalChannel
 from mesh.service import Context, Parts
 from mesh.settings import Live
+from svc_auth.domain.oauth2.scopes import SCOPES
 from svc_auth.settings import AuthSettings
 from svc_auth.wiring import SERVICE
-from tests.svc_auth.oauth2.driver import ISSUER, PASSWORD, Browser
+from tests.svc_auth.oauth2.driver import ISSUER, PASSWORD, Browser, Client
+from tests.svc_auth.oauth2.relying_party import RelyingParty
 
 NOW_US = 1_700_000_000_123_456
 
@@ -123,3 +125,48 @@ async def http(issuer: Issuer) -> AsyncIterator[httpx.AsyncClient]:
 async def browser(issuer: Issuer) -> AsyncIterator[Browser]:
     async with issuer.http() as client:
         yield Browser(http=client)
+
+
+Register = Callable[..., Any]
+MakeParty = Callable[..., RelyingParty]
+
+
+@pytest.fixture
+def register(http: httpx.AsyncClient) -> Register:
+    """Registers a client over REST; what is not said is what the certification has."""
+
+    async def registered(**changes: Any) -> Client:
+        body: dict[str, Any] = {
+            "name": "An application",
+            "redirectUris": ["https://app.example/callback"],
+            "scopes": list(SCOPES),
+            "grantTypes": ["authorization_code", "refresh_token"],
+            "requirePkce": False,
+        }
+        made = await http.post("/api/v1/oauth2/clients", json=body | changes)
+        assert made.status_code == 201, made.text
+        uris = made.json()["redirectUris"]
+        return Client(
+            id=made.json()["clientId"],
+            secret=made.json()["clientSecret"],
+            redirect_uri=uris[0] if uris else "",
+        )
+
+    return registered
+
+
+@pytest.fixture
+def party(issuer: Issuer, http: httpx.AsyncClient, browser: Browser) -> MakeParty:
+    """A client at work, behind the test's browser unless it brings another."""
+
+    def made(client: Client, **changes: Any) -> RelyingParty:
+        given = {"browser": browser, "http": http, "now_us": issuer.clock.now_us} | changes
+        return RelyingParty(client=client, **given)
+
+    return made
+
+
+@pytest.fixture
+async def rp(register: Register, party: MakeParty) -> RelyingParty:
+    """The certification's first client: confidential, and without PKCE."""
+    return party(await register())
