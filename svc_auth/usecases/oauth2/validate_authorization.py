@@ -19,6 +19,7 @@ from authlib.oidc.core.errors import (
 from svc_auth.domain.oauth2 import scopes
 from svc_auth.domain.oauth2.client import GrantType, OAuthClient
 from svc_auth.domain.oauth2.request import AuthorizationRequest, Prompt, ReplyTo, ResponseMode
+from svc_auth.domain.text import storable
 from svc_auth.ports_oauth2 import OAuthTokens
 from svc_auth.usecases.oauth2.find_client import FindClient
 
@@ -153,6 +154,8 @@ def _text(given: Mapping[str, str], name: str) -> str | None:
     text = given.get(name)
     if text is not None and len(text) > _LONGEST_TEXT:
         raise InvalidRequestError(f"{name} has more than {_LONGEST_TEXT} characters")
+    if text is not None and not storable(text):
+        raise InvalidRequestError(f"{name} has control characters")
     return text
 
 
