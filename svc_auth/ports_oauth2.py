@@ -1,17 +1,21 @@
 """What OAuth2's use cases need from outside, beside what all others do.
 
-Each method is one atomic step. Times are microseconds since the epoch. A store that is
-away raises AppError UNAVAILABLE.
+Each method is one atomic step. A `record` is written in the step's own transaction, and
+only if that changes something; what a step revokes is written there too, as the `caller`'s
+doing. Times are microseconds since the epoch. A store that is away raises AppError
+UNAVAILABLE.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from svc_auth.domain.caller import Caller
 from svc_auth.domain.claims import Token
 from svc_auth.domain.oauth2.client import OAuthClient
-from svc_auth.domain.oauth2.grant import Grant, IssuedToken, Redeemed, RefreshToken, Rotation
+from svc_auth.domain.oauth2.grant import Grant, IssuedToken, Redeemed, RefreshToken
 from svc_auth.domain.oauth2.session import LoginSession
+from svc_auth.domain.record import Record
 from svc_auth.domain.user import User
 
 
@@ -26,7 +30,7 @@ class Registered:
 class OAuthClients(Protocol):
     """Registered clients."""
 
-    async def add_client(self, registered: Registered) -> bool:
+    async def add_client(self, registered: Registered, record: Record) -> bool:
         """Stores the client; False when its id is taken."""
         ...
 
@@ -38,26 +42,23 @@ class OAuthClients(Protocol):
         """All of them, oldest first."""
         ...
 
-    async def replace_secret(self, client_id: str, secret_hash: str) -> bool:
+    async def replace_secret(self, client_id: str, secret_hash: str, record: Record) -> bool:
         """Has another secret count from now on; False for no confidential client."""
         ...
 
-    async def remove_client(self, client_id: str, *, at: int) -> Sequence[IssuedToken] | None:
-        """Forgets the client, its consents and grants; None for an unknown one.
-
-        Returns the access tokens that this has revoked.
-        """
+    async def remove_client(self, client_id: str, *, at: int, record: Record) -> bool:
+        """Forgets the client, its consents and grants; False for an unknown one."""
         ...
 
 
 class Grants(Protocol):
     """What users have allowed, and the tokens that came of it."""
 
-    async def add_grant(self, grant: Grant, code_hash: str) -> None:
-        """Stores a grant whose code has this hash."""
+    async def add_grant(self, grant: Grant, code_hash: str, session: LoginSession) -> bool:
+        """Stores a grant whose code has this hash; False when the login has ended meanwhile."""
         ...
 
-    async def redeem_code(self, code_hash: str, *, at: int) -> Redeemed | None:
+    async def redeem_code(self, code_hash: str, *, at: int, caller: Caller) -> Redeemed | None:
         """Spends the code, or revokes its grant when it was spent before; None if unknown."""
         ...
 
@@ -70,21 +71,27 @@ class Grants(Protocol):
         ...
 
     async def rotate_refresh(
-        self, refresh_hash: str, *, successor_hash: str, token: IssuedToken, at: int
-    ) -> Rotation:
-        """Exchanges a refresh token that is still good; revokes its grant when it was used."""
+        self,
+        refresh_hash: str,
+        *,
+        successor_hash: str,
+        token: IssuedToken,
+        at: int,
+        caller: Caller,
+    ) -> bool:
+        """Exchanges a refresh token that is still good; False, and no grant, when it was used."""
         ...
 
     async def find_token(self, token_id: str) -> IssuedToken | None:
         """The access token, unless it is unknown or revoked; an expired one may be returned."""
         ...
 
-    async def revoke_token(self, token_id: str, *, at: int) -> IssuedToken | None:
-        """Revokes one access token; None when there was nothing to revoke."""
+    async def revoke_token(self, token_id: str, *, at: int, caller: Caller) -> None:
+        """Revokes one access token; again is no fault."""
         ...
 
-    async def revoke_grant(self, grant_id: str, *, at: int) -> Sequence[IssuedToken]:
-        """Revokes a whole family; returns the access tokens that this has ended."""
+    async def revoke_grant(self, grant_id: str, *, at: int, caller: Caller, why: str = "") -> None:
+        """Revokes a whole family; again is no fault."""
         ...
 
     async def purge(self, *, before: int) -> None:
@@ -100,7 +107,7 @@ class Consents(Protocol):
         ...
 
     async def add_consent(
-        self, user_id: str, client_id: str, scopes: Sequence[str], *, at: int
+        self, user_id: str, client_id: str, scopes: Sequence[str], *, at: int, record: Record
     ) -> None:
         """Remembers them beside those that were allowed before."""
         ...
@@ -109,7 +116,7 @@ class Consents(Protocol):
 class LoginSessions(Protocol):
     """Browsers that are logged in, by the hash of their cookie."""
 
-    async def add_session(self, session_hash: str, session: LoginSession) -> None:
+    async def add_session(self, session: LoginSession) -> None:
         """Stores the session."""
         ...
 
@@ -131,7 +138,6 @@ class AccessClaims:
     client_id: str
     username: str
     scopes: tuple[str, ...]
-    issued_at: int
     expires_at: int
     # Everything as it was signed.
     claims: dict[str, Any] = field(repr=False)
@@ -148,11 +154,13 @@ class AccessToken:
 class OAuthTokens(Protocol):
     """Tokens that OAuth2's clients get."""
 
-    def for_user(self, user: User, client_id: str, scopes: Sequence[str]) -> AccessToken:
-        """An access token (RFC 9068) for a user's data."""
+    def for_user(
+        self, user: User, client_id: str, scopes: Sequence[str], *, at: int
+    ) -> AccessToken:
+        """An access token (RFC 9068) for the data of a user who was looked up after `at`."""
         ...
 
-    def for_client(self, client_id: str, scopes: Sequence[str]) -> AccessToken:
+    def for_client(self, client_id: str, scopes: Sequence[str], *, at: int) -> AccessToken:
         """An access token for the client itself."""
         ...
 

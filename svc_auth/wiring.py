@@ -73,7 +73,7 @@ async def build(context: Context[AuthSettings]) -> AsyncIterator[Parts]:
             keyring=await open_keyring(
                 store.signing_keys, Vault(sealing), context.clock, lifetimes(settings)
             ),
-            revocations=Broadcaster(context.clock),
+            revocations=Broadcaster(context.clock, store.revocations),
             last_used=LastUsed(store.keys),
         )
         yield house.parts()
@@ -99,7 +99,6 @@ class _House:
         return Minter(
             keyring=self.keyring,
             jwt=lambda: self.context.settings.current.auth.jwt,
-            clock=self.context.clock,
             ids=self.context.ids,
         )
 
@@ -163,7 +162,13 @@ class _House:
         )
 
     def _login(self) -> Login:
-        return Login(users=self.store.users, passwords=self.passwords, tokens=self.minter)
+        return Login(
+            users=self.store.users,
+            passwords=self.passwords,
+            tokens=self.minter,
+            audit=self.store.audit,
+            clock=self.context.clock,
+        )
 
     def _auth(self) -> AuthServicer:
         clock, minter = self.context.clock, self.minter
@@ -211,16 +216,22 @@ class _House:
         return OrganizationServicer(
             put=put,
             delete=DeleteMember(
-                organizations=self.store.organizations, revocations=self.revocations
+                organizations=self.store.organizations,
+                revocations=self.revocations,
+                clock=self.context.clock,
             ),
             standing_of=GetMembership(organizations=self.store.organizations),
         )
 
     def _credentials(self) -> CredentialServicer:
         return CredentialServicer(
-            exchange=ExchangeApiKey(validate=self.validate, tokens=self.minter),
+            exchange=ExchangeApiKey(
+                validate=self.validate, tokens=self.minter, clock=self.context.clock
+            ),
             roles_of=GetUserRoles(users=self.store.users),
-            watch=WatchRevocations(watching=self.revocations),
+            watch=WatchRevocations(
+                log=self.store.revocations, watching=self.revocations, clock=self.context.clock
+            ),
             keys=self.keyring,
         )
 

@@ -32,6 +32,7 @@ from svc_auth.usecases.oauth2.client_token import ClientToken
 from svc_auth.usecases.oauth2.exchange_code import ExchangeCode
 from svc_auth.usecases.oauth2.find_client import FindClient
 from svc_auth.usecases.oauth2.introspect import Introspect
+from svc_auth.usecases.oauth2.issue import Issue
 from svc_auth.usecases.oauth2.list_clients import ListClients
 from svc_auth.usecases.oauth2.refresh import Refresh
 from svc_auth.usecases.oauth2.register_client import RegisterClient
@@ -40,7 +41,6 @@ from svc_auth.usecases.oauth2.revoke_token import RevokeToken
 from svc_auth.usecases.oauth2.rotate_secret import RotateSecret
 from svc_auth.usecases.oauth2.userinfo import UserInfo
 from svc_auth.usecases.oauth2.validate_authorization import ValidateAuthorization
-from svc_auth.usecases.oauth2.withdraw import Withdraw
 
 _LONGEST_CACHE = 300.0
 
@@ -92,18 +92,14 @@ class OAuth2House:
     def _find(self) -> FindClient:
         return FindClient(clients=self.store.oauth_clients, built_in=self._built_in)
 
-    @property
-    def _withdraw(self) -> Withdraw:
-        return Withdraw(revocations=self.revocations, clock=self.context.clock)
-
     def clients(self) -> OauthClientServicer:
         """Where clients are registered."""
         clients, clock = self.store.oauth_clients, self.context.clock
         return OauthClientServicer(
             register=RegisterClient(clients=clients, opaque=self.opaque, clock=clock),
             clients=ListClients(clients=clients),
-            rotate=RotateSecret(clients=clients, opaque=self.opaque),
-            remove=RemoveClient(clients=clients, withdraw=self._withdraw, clock=clock),
+            rotate=RotateSecret(clients=clients, opaque=self.opaque, clock=clock),
+            remove=RemoveClient(clients=clients, revocations=self.revocations, clock=clock),
         )
 
     def routers(self) -> Sequence[APIRouter]:
@@ -146,29 +142,31 @@ class OAuth2House:
         )
 
     def _token(self) -> TokenEndpoints:
-        grants, users, clock = self.store.grants, self.store.users, self.context.clock
-        tokens, withdraw = self._tokens, self._withdraw
+        grants, clock, tokens = self.store.grants, self.context.clock, self._tokens
+        issue = Issue(users=self.store.users, tokens=tokens)
         return TokenEndpoints(
             authenticate=AuthenticateClient(find=self._find, opaque=self.opaque),
             exchange_code=ExchangeCode(
                 grants=grants,
-                users=users,
-                tokens=tokens,
+                issue=issue,
                 opaque=self.opaque,
-                withdraw=withdraw,
+                revocations=self.revocations,
                 clock=clock,
             ),
             refresh=Refresh(
                 grants=grants,
-                users=users,
-                tokens=tokens,
+                issue=issue,
                 opaque=self.opaque,
-                withdraw=withdraw,
+                revocations=self.revocations,
                 clock=clock,
             ),
             client_token=ClientToken(grants=grants, tokens=tokens, clock=clock),
             introspect=Introspect(grants=grants, tokens=tokens, opaque=self.opaque, clock=clock),
             revoke=RevokeToken(
-                grants=grants, tokens=tokens, opaque=self.opaque, withdraw=withdraw, clock=clock
+                grants=grants,
+                tokens=tokens,
+                opaque=self.opaque,
+                revocations=self.revocations,
+                clock=clock,
             ),
         )

@@ -9,6 +9,9 @@ from mesh.rpc.resilient import ResilientChannel
 from mesh.settings import Live, MeshSettings
 from mesh.telemetry.channel import MeasuredChannel
 
+# Who writes down, and counts, where what it does was asked for.
+_ASK_WHO = {"auth"}
+
 
 class Channels:
     """Channels by service name."""
@@ -31,6 +34,7 @@ class Channels:
                 target=service,
                 settings=self._settings,
                 identify=self._proof,
+                tells_client=service in _ASK_WHO,
             )
         return self._channels[service]
 

@@ -21,7 +21,7 @@ from mesh.errors import AppError
 from mesh.resilience.backoff import Backoff
 from mesh.resilience.breaker import Breaker, BreakerPolicy, Permit
 from mesh.resilience.retry_budget import RetryBudget
-from mesh.rpc.call import CURRENT
+from mesh.rpc.call import CLIENT_ADDRESS, CURRENT
 from mesh.rpc.channel import Channel, InstanceLostError
 from mesh.rpc.deadlines import limit
 from mesh.rpc.method import Method, Req, Res
@@ -38,7 +38,10 @@ _FAILURES = {REASON_UNAVAILABLE, REASON_DEADLINE_EXCEEDED, REASON_INTERNAL}
 
 
 class ResilientChannel:
-    """Wraps the channel to `target`; `identify` proves this service on internal methods."""
+    """Wraps the channel to `target`; `identify` proves this service on internal methods.
+
+    With `tells_client` every call says, and proves, for whose address it is made.
+    """
 
     def __init__(
         self,
@@ -47,12 +50,14 @@ class ResilientChannel:
         target: str,
         settings: Live[MeshSettings],
         identify: Callable[[], Mapping[str, str]],
+        tells_client: bool = False,
         backoff: Backoff = BACKOFF,
     ) -> None:
         self._inner = inner
         self._target = target
         self._settings = settings
         self._identify = identify
+        self._tells_client = tells_client
         self._backoff = backoff
         self._budget = RetryBudget()
         self._breakers: dict[str, Breaker] = {}
@@ -131,7 +136,12 @@ class ResilientChannel:
             sent.setdefault("traceparent", call.traceparent)
         if call is not None and call.correlation_id:
             sent.setdefault("x-correlation-id", call.correlation_id)
-        if method.rule.access == ACCESS_INTERNAL:
+        if self._tells_client:
+            if call is not None and call.client_address:
+                sent.setdefault(CLIENT_ADDRESS, call.client_address)
+        else:
+            sent.pop(CLIENT_ADDRESS, None)
+        if method.rule.access == ACCESS_INTERNAL or CLIENT_ADDRESS in sent:
             sent.update(self._identify())
         return sent
 

@@ -26,22 +26,24 @@ class OAuthMinter:
     clock: Clock
     ids: Ids
 
-    def for_user(self, user: User, client_id: str, scopes: Sequence[str]) -> AccessToken:
-        """An access token for a user's data.
+    def for_user(
+        self, user: User, client_id: str, scopes: Sequence[str], *, at: int
+    ) -> AccessToken:
+        """An access token for the data of a user who was looked up after `at`.
 
         What a user may do as an ADMIN is nothing that an application gets.
         """
         roles = [role for role in user.roles if role != ADMIN]
         about = {"sub": user.id, "username": user.username, "roles": roles}
-        return self._access(about, client_id, scopes)
+        return self._access(about, client_id, scopes, at)
 
-    def for_client(self, client_id: str, scopes: Sequence[str]) -> AccessToken:
+    def for_client(self, client_id: str, scopes: Sequence[str], *, at: int) -> AccessToken:
         """An access token for the client itself, which has no role."""
-        return self._access({"sub": client_id, "roles": []}, client_id, scopes)
+        return self._access({"sub": client_id, "roles": []}, client_id, scopes, at)
 
     def id_token(self, grant: Grant, access_token: str, *, nonce: str | None) -> str:
         """An ID token beside the access token; both end together."""
-        said = self._stamped(grant.client_id) | {
+        said = self._stamped(grant.client_id, self.clock.now_us()) | {
             "sub": grant.user_id,
             "azp": grant.client_id,
             "auth_time": grant.auth_time // SECOND,
@@ -61,7 +63,6 @@ class OAuthMinter:
             client_id=claims["client_id"],
             username=claims.get("username", ""),
             scopes=split(claims["scope"]),
-            issued_at=claims["iat"] * SECOND,
             expires_at=claims["exp"] * SECOND,
             claims=claims,
         )
@@ -71,15 +72,19 @@ class OAuthMinter:
         claims = self._read(text, (client_id,), "jwt", ended=True)
         return None if claims is None else str(claims["sub"])
 
-    def _access(self, about: dict[str, Any], client_id: str, scopes: Sequence[str]) -> AccessToken:
-        said = self._stamped(API_AUDIENCE) | about
-        said |= {"client_id": client_id, "scope": joined(scopes)}
+    def _access(
+        self, about: dict[str, Any], client_id: str, scopes: Sequence[str], at: int
+    ) -> AccessToken:
+        said = self._stamped(API_AUDIENCE, at) | about
+        # To the microsecond (RFC 7519, section 2): a login that was ended and one that
+        # was begun in the same second are told apart.
+        said |= {"iat": at / SECOND, "client_id": client_id, "scope": joined(scopes)}
         text = jose.sign(said, key=self.keyring.session, typ=jose.AT_JWT)
         token = Token(text=text, expires_at=said["exp"] * SECOND)
         return AccessToken(token=token, id=said["jti"])
 
-    def _stamped(self, audience: str) -> dict[str, Any]:
-        now = self.clock.now_us() // SECOND
+    def _stamped(self, audience: str, at: int) -> dict[str, Any]:
+        now = at // SECOND
         return {
             "iss": self.issuer(),
             "aud": audience,

@@ -14,10 +14,12 @@ from starlette.responses import Response
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
+from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2.request import AuthorizationRequest, ReplyTo, ResponseMode
 from svc_auth.domain.oauth2.session import LoginSession
 from svc_auth.oauth2.answers import told
 from svc_auth.oauth2.browser import Browser, StaleFormError, Ticket
+from svc_auth.oauth2.callers import caller_of
 from svc_auth.oauth2.pages import page
 from svc_auth.oauth2.parameters import form, query, single
 from svc_auth.usecases.oauth2.authorize import Authorize, CodeGiven, ConsentNeeded, LoginNeeded
@@ -41,6 +43,7 @@ class Visit:
     request: AuthorizationRequest
     ticket: Ticket
     cookie: str
+    caller: Caller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +78,7 @@ class AuthorizeEndpoint:
         async def asked(visit: Visit) -> Response:
             return await self._next(visit, await self.session_of(cookie))
 
-        return await self._visit(ticket, cookie, asked)
+        return await self._visit(request, ticket, cookie, asked)
 
     async def _ask_by_form(self, request: Request) -> Response:
         # Once more as a GET: a form from another site comes without the cookie.
@@ -90,13 +93,16 @@ class AuthorizeEndpoint:
                 raise AccessDeniedError
             return await self._enter(visit, given)
 
-        return await self._visit(ticket, cookie, posted)
+        return await self._visit(request, ticket, cookie, posted)
 
     async def _enter(self, visit: Visit, given: Mapping[str, str]) -> Response:
         username = given.get("username", "")
         try:
             cookie, session = await self.login(
-                username=username, password=given.get("password", ""), old_cookie=visit.cookie
+                visit.caller,
+                username=username,
+                password=given.get("password", ""),
+                old_cookie=visit.cookie,
             )
         except AppError as error:
             if error.reason == REASON_UNAVAILABLE:
@@ -117,13 +123,14 @@ class AuthorizeEndpoint:
                 raise AccessDeniedError
             return await self._next(visit, await self.session_of(cookie), agreed=True)
 
-        return await self._visit(ticket, cookie, posted)
+        return await self._visit(request, ticket, cookie, posted)
 
     async def _next(
         self, visit: Visit, session: LoginSession | None, *, agreed: bool = False
     ) -> Response:
-        asked_at = visit.ticket.asked_at
-        step = await self.authorize(visit.request, session, asked_at=asked_at, agreed=agreed)
+        step = await self.authorize(
+            visit.caller, visit.request, session, asked_at=visit.ticket.asked_at, agreed=agreed
+        )
         match step:
             case LoginNeeded():
                 return self._login_page(visit, username=visit.request.login_hint)
@@ -167,13 +174,18 @@ class AuthorizeEndpoint:
         return given, self.browser.read(cookie, given.get("ticket", ""), proof), cookie
 
     async def _visit(
-        self, ticket: Ticket, cookie: str, work: Callable[[Visit], Awaitable[Response]]
+        self,
+        request: Request,
+        ticket: Ticket,
+        cookie: str,
+        work: Callable[[Visit], Awaitable[Response]],
     ) -> Response:
         """Works on the request in the ticket; what it is refused with goes back to the client."""
         reply_to = await self.validate.reply_to(ticket.parameters)
         try:
             asked = self.validate(ticket.parameters, reply_to)
-            return await work(Visit(request=asked, ticket=ticket, cookie=cookie))
+            caller = caller_of(request)
+            return await work(Visit(request=asked, ticket=ticket, cookie=cookie, caller=caller))
         except OAuth2Error as error:
             return self._reply(reply_to, told(error))
 

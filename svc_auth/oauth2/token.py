@@ -13,9 +13,11 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from svc_auth.domain.caller import CLIENT, Caller
 from svc_auth.domain.oauth2.client import GrantType, OAuthClient
 from svc_auth.domain.oauth2.scopes import joined
 from svc_auth.oauth2.answers import guarded, json
+from svc_auth.oauth2.callers import caller_of
 from svc_auth.oauth2.client_auth import credentials_of
 from svc_auth.oauth2.parameters import form, needed, single
 from svc_auth.usecases.oauth2.authenticate_client import AuthenticateClient
@@ -27,6 +29,7 @@ from svc_auth.usecases.oauth2.refresh import Refresh
 from svc_auth.usecases.oauth2.revoke_token import RevokeToken
 
 Form = Mapping[str, str]
+Exchange = Callable[[Caller, OAuthClient, Form], Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,7 @@ class TokenEndpoints:
         given = single(await form(request))
         client = await self.authenticate(credentials_of(request, given))
         grant_type = needed(given, "grant_type")
-        exchanges: dict[str, Callable[[OAuthClient, Form], Awaitable[Answer]]] = {
+        exchanges: dict[str, Exchange] = {
             GrantType.AUTHORIZATION_CODE: self._from_code,
             GrantType.REFRESH_TOKEN: self._from_refresh,
             GrantType.CLIENT_CREDENTIALS: self._from_client,
@@ -64,21 +67,23 @@ class TokenEndpoints:
             raise UnsupportedGrantTypeError(grant_type)
         if not client.may(GrantType(grant_type)):
             raise UnauthorizedClientError("the client may not use this grant_type")
-        return json(_body(await exchanges[grant_type](client, given)))
+        caller = caller_of(request, CLIENT)
+        return json(_body(await exchanges[grant_type](caller, client, given)))
 
-    async def _from_code(self, client: OAuthClient, given: Form) -> Answer:
+    async def _from_code(self, caller: Caller, client: OAuthClient, given: Form) -> Answer:
         return await self.exchange_code(
+            caller,
             client,
             code=needed(given, "code"),
             redirect_uri=needed(given, "redirect_uri"),
             verifier=given.get("code_verifier"),
         )
 
-    async def _from_refresh(self, client: OAuthClient, given: Form) -> Answer:
+    async def _from_refresh(self, caller: Caller, client: OAuthClient, given: Form) -> Answer:
         token = needed(given, "refresh_token")
-        return await self.refresh(client, token=token, scope=given.get("scope", ""))
+        return await self.refresh(caller, client, token=token, scope=given.get("scope", ""))
 
-    async def _from_client(self, client: OAuthClient, given: Form) -> Answer:
+    async def _from_client(self, _caller: Caller, client: OAuthClient, given: Form) -> Answer:
         return await self.client_token(client, scope=given.get("scope", ""))
 
     async def _introspect(self, request: Request) -> Response:
@@ -92,7 +97,7 @@ class TokenEndpoints:
     async def _revoke(self, request: Request) -> Response:
         given = single(await form(request))
         client = await self.authenticate(credentials_of(request, given))
-        await self.revoke(client, needed(given, "token"))
+        await self.revoke(caller_of(request, CLIENT), client, needed(given, "token"))
         return json({})
 
 

@@ -20,6 +20,7 @@ from leaky.auth.v1.oauth_client_service_pb2 import (
 from mesh.rpc.call import Call
 from mesh.rpc.times import timestamp
 from svc_auth.domain.oauth2.client import OAuthClient
+from svc_auth.servicers.caller import caller_of
 from svc_auth.usecases.oauth2.list_clients import ListClients
 from svc_auth.usecases.oauth2.register_client import RegisterClient, Registration
 from svc_auth.usecases.oauth2.remove_client import RemoveClient
@@ -39,11 +40,12 @@ class OauthClientServicer:
     remove: RemoveClient
 
     async def create_oauth_client(
-        self, request: CreateOauthClientRequest, _call: Call
+        self, request: CreateOauthClientRequest, call: Call
     ) -> CreateOauthClientResponse:
         """Registers a client and shows its secret, once."""
         pkce = request.require_pkce if request.HasField("require_pkce") else True
         client, secret = await self.register(
+            caller_of(call),
             Registration(
                 client_id=request.client_id,
                 name=request.name,
@@ -52,7 +54,7 @@ class OauthClientServicer:
                 scopes=tuple(request.scopes),
                 grant_types=tuple(request.grant_types),
                 require_pkce=pkce,
-            )
+            ),
         )
         return CreateOauthClientResponse(
             client=NewOauthClient(**_fields(client), client_secret=secret)
@@ -66,17 +68,17 @@ class OauthClientServicer:
         return ListOauthClientsResponse(clients=messages)
 
     async def rotate_oauth_client_secret(
-        self, request: RotateOauthClientSecretRequest, _call: Call
+        self, request: RotateOauthClientSecretRequest, call: Call
     ) -> RotateOauthClientSecretResponse:
         """Has a new secret count, and shows it, once."""
-        secret = await self.rotate(client_id=request.client_id)
+        secret = await self.rotate(caller_of(call), client_id=request.client_id)
         return RotateOauthClientSecretResponse(client_id=request.client_id, client_secret=secret)
 
     async def delete_oauth_client(
-        self, request: DeleteOauthClientRequest, _call: Call
+        self, request: DeleteOauthClientRequest, call: Call
     ) -> DeleteOauthClientResponse:
         """Forgets a client."""
-        await self.remove(client_id=request.client_id)
+        await self.remove(caller_of(call), client_id=request.client_id)
         return DeleteOauthClientResponse()
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from mesh.storage import sql
 from mesh.storage.schema import Schema
 from svc_auth.stores.sql_api_keys import SqlApiKeys
+from svc_auth.stores.sql_audit import SqlAudit
 from svc_auth.stores.sql_login_sessions import SqlLoginSessions
 from svc_auth.stores.sql_oauth_clients import SqlConsents, SqlOAuthClients
 from svc_auth.stores.sql_oauth_grants import SqlGrants
 from svc_auth.stores.sql_organizations import SqlOrganizations
+from svc_auth.stores.sql_revocations import SqlRevocations
 from svc_auth.stores.sql_signing_keys import SqlSigningKeys
 from svc_auth.stores.sql_users import SqlUsers
 from svc_auth.stores.stores import AuthStores
@@ -31,6 +33,8 @@ async def open_stores(url: str) -> AsyncIterator[AuthStores]:
             grants=SqlGrants(database),
             consents=SqlConsents(database),
             login_sessions=SqlLoginSessions(database),
+            audit=SqlAudit(database),
+            revocations=SqlRevocations(database),
             ping=database.ping,
         )
 

@@ -13,10 +13,10 @@ class SqlLoginSessions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add_session(self, session_hash: str, session: LoginSession) -> None:
+    async def add_session(self, session: LoginSession) -> None:
         """Stores the session."""
         row = {
-            "session_hash": session_hash,
+            "session_hash": session.id,
             "user_id": session.user_id,
             "auth_time": session.auth_time,
             "expires_at": session.expires_at,
@@ -31,7 +31,12 @@ class SqlLoginSessions:
             row = (await connection.execute(query)).first()
         if row is None:
             return None
-        return LoginSession(user_id=row.user_id, auth_time=row.auth_time, expires_at=row.expires_at)
+        return LoginSession(
+            id=row.session_hash,
+            user_id=row.user_id,
+            auth_time=row.auth_time,
+            expires_at=row.expires_at,
+        )
 
     async def end_session(self, session_hash: str) -> None:
         """Ends it; again is no fault."""

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from svc_auth.ports import ApiKeys, Organizations, SigningKeys, Users
+from svc_auth.ports import ApiKeys, Audit, Organizations, RevocationLog, SigningKeys, Users
 from svc_auth.ports_oauth2 import Consents, Grants, LoginSessions, OAuthClients
 
 
@@ -19,4 +19,6 @@ class AuthStores:
     grants: Grants
     consents: Consents
     login_sessions: LoginSessions
+    audit: Audit
+    revocations: RevocationLog
     ping: Callable[[], Awaitable[None]]

@@ -8,7 +8,7 @@ from mesh.identity.jose import InvalidToken
 from mesh.identity.principal import Principal
 from mesh.identity.refusals import unauthenticated
 from mesh.identity.service_tokens import HEADER
-from mesh.rpc.call import Call
+from mesh.rpc.call import CLIENT_ADDRESS, Call
 from mesh.rpc.dispatcher import Handler
 
 
@@ -31,6 +31,8 @@ class Services(Protocol):
 class Authenticate:
     """Fills `call.principal` and `call.caller` from what is verified, and from nothing else.
 
+    So it is with `call.client_address`: only a verified service is believed whom it calls for.
+
     A bad credential is 401 whatever the profile. Public methods do not read a
     user's credentials, so that a stale one never stands in the way of a login,
     and take no notice of a bad service token.
@@ -48,6 +50,9 @@ class Authenticate:
         except InvalidToken as error:
             if access != ACCESS_PUBLIC:
                 raise unauthenticated(f"{HEADER} is not valid: {error}") from None
+        if call.caller:
+            # A service calls for somebody: who that was, it alone knows.
+            call.client_address = call.metadata.get(CLIENT_ADDRESS, call.client_address)
         if access != ACCESS_PUBLIC:
             # Services hand users on as tokens. That svc_auth's own internal
             # methods read no API keys also keeps an exchange from asking for itself.

@@ -39,8 +39,6 @@ class Redeemed:
 
     grant: Grant
     first: bool
-    # What a second showing has revoked.
-    revoked: tuple["IssuedToken", ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +65,3 @@ class RefreshToken:
     def good(self, now: int) -> bool:
         """Whether it may still be exchanged."""
         return not self.used and not self.revoked and now < self.grant.ends_at
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rotation:
-    """What became of exchanging a refresh token; `revoked` is what its misuse has ended."""
-
-    done: bool
-    revoked: tuple[IssuedToken, ...] = ()

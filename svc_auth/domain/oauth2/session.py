@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginSession:
-    """Whom a cookie stands for, and since when."""
+    """Whom a cookie stands for, and since when; `id` is the cookie's hash."""
 
+    id: str
     user_id: str
     auth_time: int
     expires_at: int

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0004"
-down_revision = "0001"
+down_revision = "0002"
 ID = sa.String(36)
 HASH = sa.String(64)
 CLIENT_ID = sa.String(64)

@@ -1,16 +1,20 @@
 """What becomes of an authorization request: a question to the user, or a code."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from authlib.oauth2 import OAuth2Error
 from authlib.oidc.core.errors import ConsentRequiredError, LoginRequiredError
 
 from mesh.clock import Clock, Ids
+from svc_auth.domain.audit import Action
+from svc_auth.domain.caller import Caller
+from svc_auth.domain.oauth2.audit import client_entry
 from svc_auth.domain.oauth2.grant import Grant
 from svc_auth.domain.oauth2.request import AuthorizationRequest, Prompt
 from svc_auth.domain.oauth2.session import LoginSession
+from svc_auth.domain.record import Record
 from svc_auth.domain.user import User
 from svc_auth.ports import Users
 from svc_auth.ports_oauth2 import Consents, Grants, Opaque
@@ -57,6 +61,7 @@ class Authorize:
 
     async def __call__(
         self,
+        caller: Caller,
         request: AuthorizationRequest,
         session: LoginSession | None,
         *,
@@ -72,13 +77,15 @@ class Authorize:
             again = not request.silent and session.auth_time < asked_at
             return LoginNeeded() if again else _refuse(LoginRequiredError())
         if agreed:
-            now = self.clock.now_us()
-            await self.consents.add_consent(user.id, request.client.id, request.scopes, at=now)
+            await self._note(caller, request, user)
         elif await self._must_agree(request, user):
             return (
                 ConsentNeeded(user=user) if not request.silent else _refuse(ConsentRequiredError())
             )
-        return CodeGiven(code=await self._code(request, session))
+        code = await self._code(request, session)
+        if code is None:
+            return LoginNeeded() if not request.silent else _refuse(LoginRequiredError())
+        return CodeGiven(code=code)
 
     async def _logged_in(
         self, request: AuthorizationRequest, session: LoginSession | None, asked_at: int
@@ -88,7 +95,16 @@ class Authorize:
             return None
         if not request.fresh_enough(session, asked_at=asked_at, now=now):
             return None
-        return await self.users.find_user(session.user_id)
+        user = await self.users.find_user(session.user_id)
+        return None if user is None or user.disabled else user
+
+    async def _note(self, caller: Caller, request: AuthorizationRequest, user: User) -> None:
+        now, client_id = self.clock.now_us(), request.client.id
+        acting = replace(caller, actor=user.id)
+        entry = client_entry(acting, Action.OAUTH_CONSENT_GIVEN, client_id, at=now, user_id=user.id)
+        await self.consents.add_consent(
+            user.id, client_id, request.scopes, at=now, record=Record(entry=entry)
+        )
 
     async def _must_agree(self, request: AuthorizationRequest, user: User) -> bool:
         if Prompt.CONSENT in request.prompts:
@@ -96,7 +112,7 @@ class Authorize:
         allowed = await self.consents.find_consent(user.id, request.client.id)
         return not allowed.issuperset(request.scopes)
 
-    async def _code(self, request: AuthorizationRequest, session: LoginSession) -> str:
+    async def _code(self, request: AuthorizationRequest, session: LoginSession) -> str | None:
         code, now = self.opaque.new_secret(), self.clock.now_us()
         grant = Grant(
             id=self.ids.new(),
@@ -110,8 +126,8 @@ class Authorize:
             nonce=request.nonce,
             code_challenge=request.code_challenge,
         )
-        await self.grants.add_grant(grant, self.opaque.hash(code))
-        return code
+        added = await self.grants.add_grant(grant, self.opaque.hash(code), session)
+        return code if added else None
 
 
 def _refuse(error: OAuth2Error) -> NoReturn:

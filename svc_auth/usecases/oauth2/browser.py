@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mesh.clock import Clock
+from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2.session import LoginSession
 from svc_auth.ports_oauth2 import LoginSessions, Opaque
 from svc_auth.usecases.login import Login
@@ -21,19 +22,24 @@ class BrowserLogin:
     clock: Clock
 
     async def __call__(
-        self, *, username: str, password: str, old_cookie: str
+        self, caller: Caller, *, username: str, password: str, old_cookie: str
     ) -> tuple[str, LoginSession]:
         """A new cookie and its session; AppError as Login has it.
 
         The cookie is a new one whatever the browser had, so that nobody can
         plant one that he knows.
         """
-        user, _ = await self.login(username=username, password=password)
-        now = self.clock.now_us()
-        session = LoginSession(user_id=user.id, auth_time=now, expires_at=now + self.lifetime())
-        cookie = self.opaque.new_secret()
+        # From before the password was looked at: what ends older logins ends this one.
+        now, cookie = self.clock.now_us(), self.opaque.new_secret()
+        user, _ = await self.login(caller, username=username, password=password)
+        session = LoginSession(
+            id=self.opaque.hash(cookie),
+            user_id=user.id,
+            auth_time=now,
+            expires_at=now + self.lifetime(),
+        )
         await self.sessions.end_session(self.opaque.hash(old_cookie))
-        await self.sessions.add_session(self.opaque.hash(cookie), session)
+        await self.sessions.add_session(session)
         return cookie, session
 
 

@@ -27,10 +27,12 @@ class ClientToken:
         asked = scopes.split(scope) or allowed
         if not asked or not set(asked) <= set(allowed):
             raise InvalidScopeError("scope names what the client may not have by itself")
-        access = self.tokens.for_client(client.id, asked)
+        now = self.clock.now_us()
+        access = self.tokens.for_client(client.id, asked, at=now)
         ends = access.token.expires_at
         await self.grants.issue(
             IssuedToken(id=access.id, client_id=client.id, expires_at=ends), None
         )
-        seconds = (ends - self.clock.now_us()) // SECOND
-        return Answer(access_token=access.token.text, expires_in=seconds, scopes=asked)
+        return Answer(
+            access_token=access.token.text, expires_in=(ends - now) // SECOND, scopes=asked
+        )

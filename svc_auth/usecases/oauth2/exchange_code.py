@@ -8,14 +8,13 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from authlib.oauth2.rfc7636.challenge import CODE_VERIFIER_PATTERN
 
 from mesh.clock import Clock
+from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2.client import GrantType, OAuthClient
-from svc_auth.domain.oauth2.grant import Grant, Redeemed
+from svc_auth.domain.oauth2.grant import Grant
 from svc_auth.domain.oauth2.scopes import OFFLINE_ACCESS, OPENID
-from svc_auth.ports import Users
-from svc_auth.ports_oauth2 import Grants, OAuthTokens, Opaque
-from svc_auth.usecases.finish import finish
-from svc_auth.usecases.oauth2.issue import Answer, answer, mint
-from svc_auth.usecases.oauth2.withdraw import Withdraw
+from svc_auth.ports import Revocations
+from svc_auth.ports_oauth2 import Grants, Opaque
+from svc_auth.usecases.oauth2.issue import Answer, Issue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,18 +25,25 @@ class ExchangeCode:
     """
 
     grants: Grants
-    users: Users
-    tokens: OAuthTokens
+    issue: Issue
     opaque: Opaque
-    withdraw: Withdraw
+    revocations: Revocations
     clock: Clock
 
     async def __call__(
-        self, client: OAuthClient, *, code: str, redirect_uri: str, verifier: str | None
+        self,
+        caller: Caller,
+        client: OAuthClient,
+        *,
+        code: str,
+        redirect_uri: str,
+        verifier: str | None,
     ) -> Answer:
         """The tokens; OAuth2Error otherwise."""
         now = self.clock.now_us()
-        found = await finish(self._redeem(code, now))
+        found = await self.grants.redeem_code(self.opaque.hash(code), at=now, caller=caller)
+        if found is not None and not found.first:
+            self.revocations.announce()
         if found is None or not found.first or now >= found.grant.code_ends_at:
             raise InvalidGrantError("the code is unknown, spent or expired")
         grant = found.grant
@@ -46,22 +52,13 @@ class ExchangeCode:
         _check_proof(grant, verifier)
         return await self._issue(client, grant, now)
 
-    async def _redeem(self, code: str, now: int) -> Redeemed | None:
-        found = await self.grants.redeem_code(self.opaque.hash(code), at=now)
-        if found is not None:
-            await self.withdraw.announce(found.revoked)
-        return found
-
     async def _issue(self, client: OAuthClient, grant: Grant, now: int) -> Answer:
-        user = await self.users.find_user(grant.user_id)
-        if user is None:
-            raise InvalidGrantError("the user is gone")
-        minted = mint(self.tokens, grant, user, grant.scopes)
+        minted = await self.issue.mint(grant, grant.scopes, at=now)
         refresh = self.opaque.new_secret() if _lasting(client, grant) else None
         refresh_hash = self.opaque.hash(refresh) if refresh else None
         if not await self.grants.issue(minted.noted, refresh_hash):
-            raise InvalidGrantError("the code has been shown twice")
-        return answer(minted, self.tokens, now=now, refresh=refresh, nonce=grant.nonce)
+            raise InvalidGrantError("the grant has been revoked meanwhile")
+        return self.issue.answer(minted, refresh=refresh, nonce=grant.nonce)
 
 
 def _lasting(client: OAuthClient, grant: Grant) -> bool:
@@ -80,6 +77,6 @@ def _check_proof(grant: Grant, verifier: str | None) -> None:
         raise InvalidRequestError("code_verifier is missing")
     if not CODE_VERIFIER_PATTERN.match(verifier):
         raise InvalidGrantError("code_verifier is none")
-    made: str = create_s256_code_challenge(verifier)  # type: ignore[no-untyped-call]
+    made: str = create_s256_code_challenge(verifier)
     if not hmac.compare_digest(made, grant.code_challenge):
         raise InvalidGrantError("code_verifier does not fit the code_challenge")

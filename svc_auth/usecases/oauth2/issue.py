@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from authlib.oauth2.rfc6749 import InvalidGrantError
+
 from svc_auth.domain.claims import SECOND
 from svc_auth.domain.oauth2.grant import Grant, IssuedToken
 from svc_auth.domain.oauth2.scopes import OPENID
-from svc_auth.domain.user import User
+from svc_auth.ports import Users
 from svc_auth.ports_oauth2 import AccessToken, OAuthTokens
 
 
@@ -27,6 +29,7 @@ class Minted:
     grant: Grant
     scopes: tuple[str, ...]
     access: AccessToken
+    at: int
 
     @property
     def noted(self) -> IssuedToken:
@@ -40,22 +43,29 @@ class Minted:
         )
 
 
-def mint(tokens: OAuthTokens, grant: Grant, user: User, scopes: tuple[str, ...]) -> Minted:
-    """An access token for what the grant, or a part of it, allows."""
-    access = tokens.for_user(user, grant.client_id, scopes)
-    return Minted(grant=grant, scopes=scopes, access=access)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """Makes tokens for a grant, as long as its user may come in."""
 
+    users: Users
+    tokens: OAuthTokens
 
-def answer(
-    minted: Minted, tokens: OAuthTokens, *, now: int, refresh: str | None, nonce: str | None
-) -> Answer:
-    """The answer, with an ID token where the scopes ask for one."""
-    text = minted.access.token.text
-    identified = OPENID in minted.scopes
-    return Answer(
-        access_token=text,
-        expires_in=(minted.access.token.expires_at - now) // SECOND,
-        scopes=minted.scopes,
-        refresh_token=refresh,
-        id_token=tokens.id_token(minted.grant, text, nonce=nonce) if identified else None,
-    )
+    async def mint(self, grant: Grant, scopes: tuple[str, ...], *, at: int) -> Minted:
+        """An access token for what the grant, or a part of it, allows; InvalidGrantError."""
+        user = await self.users.find_user(grant.user_id)
+        if user is None or user.disabled:
+            raise InvalidGrantError("the user is gone or disabled")
+        access = self.tokens.for_user(user, grant.client_id, scopes, at=at)
+        return Minted(grant=grant, scopes=scopes, access=access, at=at)
+
+    def answer(self, minted: Minted, *, refresh: str | None, nonce: str | None) -> Answer:
+        """The answer, with an ID token where the scopes ask for one."""
+        text = minted.access.token.text
+        identified = OPENID in minted.scopes
+        return Answer(
+            access_token=text,
+            expires_in=(minted.access.token.expires_at - minted.at) // SECOND,
+            scopes=minted.scopes,
+            refresh_token=refresh,
+            id_token=self.tokens.id_token(minted.grant, text, nonce=nonce) if identified else None,
+        )

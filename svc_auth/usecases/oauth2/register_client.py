@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from leaky.common.v1.reason_pb2 import REASON_OAUTH_CLIENT_EXISTS
 from mesh.clock import Clock
 from mesh.errors import AppError, invalid
+from svc_auth.domain.audit import Action
+from svc_auth.domain.caller import Caller
+from svc_auth.domain.oauth2.audit import client_entry
 from svc_auth.domain.oauth2.client import GrantType, OAuthClient, client_problem
 from svc_auth.domain.oauth2.playground import PLAYGROUND
+from svc_auth.domain.record import Record
 from svc_auth.ports_oauth2 import OAuthClients, Opaque, Registered
 
 
@@ -31,7 +35,9 @@ class RegisterClient:
     opaque: Opaque
     clock: Clock
 
-    async def __call__(self, wanted: Registration) -> tuple[OAuthClient, str | None]:
+    async def __call__(
+        self, caller: Caller, wanted: Registration
+    ) -> tuple[OAuthClient, str | None]:
         """The client and its secret; AppError for bad input or an id that is taken."""
         client = OAuthClient(
             id=wanted.client_id or _made(self.opaque.hash(self.opaque.new_secret())),
@@ -49,7 +55,10 @@ class RegisterClient:
         secret = self.opaque.new_secret() if client.confidential else None
         secret_hash = self.opaque.hash(secret) if secret else None
         registered = Registered(client=client, secret_hash=secret_hash)
-        if client.id == PLAYGROUND.id or not await self.clients.add_client(registered):
+        entry = client_entry(caller, Action.OAUTH_CLIENT_CREATED, client.id, at=client.created_at)
+        if client.id == PLAYGROUND.id or not await self.clients.add_client(
+            registered, Record(entry=entry)
+        ):
             raise AppError(REASON_OAUTH_CLIENT_EXISTS, "a client with this id exists")
         return client, secret
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from mesh.clock import Clock
+from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2.client import OAuthClient
-from svc_auth.ports_oauth2 import AccessClaims, Grants, OAuthTokens, Opaque
-from svc_auth.usecases.finish import finish
-from svc_auth.usecases.oauth2.withdraw import Withdraw
+from svc_auth.ports import Revocations
+from svc_auth.ports_oauth2 import Grants, OAuthTokens, Opaque
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,23 +20,17 @@ class RevokeToken:
     grants: Grants
     tokens: OAuthTokens
     opaque: Opaque
-    withdraw: Withdraw
+    revocations: Revocations
     clock: Clock
 
-    async def __call__(self, client: OAuthClient, text: str) -> None:
+    async def __call__(self, caller: Caller, client: OAuthClient, text: str) -> None:
         """Returns whether there was something to revoke or not."""
-        access = self.tokens.read_access(text)
-        await finish(self._access(client, access) if access else self._refresh(client, text))
-
-    async def _access(self, client: OAuthClient, access: AccessClaims) -> None:
-        if access.client_id != client.id:
-            return
-        revoked = await self.grants.revoke_token(access.token_id, at=self.clock.now_us())
-        await self.withdraw.announce([revoked] if revoked else [])
-
-    async def _refresh(self, client: OAuthClient, text: str) -> None:
-        found = await self.grants.find_refresh(self.opaque.hash(text))
-        if found is None or found.grant.client_id != client.id:
-            return
-        revoked = await self.grants.revoke_grant(found.grant.id, at=self.clock.now_us())
-        await self.withdraw.announce(revoked)
+        now, access = self.clock.now_us(), self.tokens.read_access(text)
+        if access is not None:
+            if access.client_id == client.id:
+                await self.grants.revoke_token(access.token_id, at=now, caller=caller)
+        else:
+            found = await self.grants.find_refresh(self.opaque.hash(text))
+            if found is not None and found.grant.client_id == client.id:
+                await self.grants.revoke_grant(found.grant.id, at=now, caller=caller)
+        self.revocations.announce()

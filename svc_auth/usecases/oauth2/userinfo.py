@@ -27,6 +27,6 @@ class UserInfo:
         if OPENID not in access.scopes:
             raise InsufficientScopeError("the scope openid is needed")
         user = await self.users.find_user(access.subject)
-        if user is None:
-            raise InvalidTokenError("the user is gone")
+        if user is None or user.disabled:
+            raise InvalidTokenError("the user is gone or disabled")
         return userinfo(user, access.scopes)

@@ -30,6 +30,7 @@ from mesh.identity.memberships import Memberships
 from mesh.identity.policy import LocalPolicy, SecurePolicy
 from mesh.identity.principal import NOBODY, Principal
 from mesh.identity.pulse import Pulse
+from mesh.identity.revoked import Revoked
 from mesh.rpc.call import Call
 from mesh.rpc.method import Method, rpc
 
@@ -188,7 +189,7 @@ async def test_an_ended_membership_lets_nobody_in(world: World) -> None:
     request = GetOrgQuotaRequest(org_id="org-1")
     assert await world.outcome(ORG_QUOTA, request, USER) is OK
     world.auth.members.clear()
-    world.memberships.drop(REVOCATION_KIND_MEMBERSHIP, "org-1/user-1")
+    world.memberships.drop(Revoked(kind=REVOCATION_KIND_MEMBERSHIP, subject="org-1/user-1"))
     assert await world.outcome(ORG_QUOTA, request, USER) == REASON_PERMISSION_DENIED
 
 

@@ -148,7 +148,7 @@ def register(http: httpx.AsyncClient) -> Register:
         uris = made.json()["redirectUris"]
         return Client(
             id=made.json()["clientId"],
-            secret=made.json()["clientSecret"],
+            secret=made.json()["clientSecret"] or "",
             redirect_uri=uris[0] if uris else "",
         )
 
@@ -160,7 +160,11 @@ def party(issuer: Issuer, http: httpx.AsyncClient, browser: Browser) -> MakePart
     """A client at work, behind the test's browser unless it brings another."""
 
     def made(client: Client, **changes: Any) -> RelyingParty:
-        given = {"browser": browser, "http": http, "now_us": issuer.clock.now_us} | changes
+        given: dict[str, Any] = {
+            "browser": browser,
+            "http": http,
+            "now_us": issuer.clock.now_us,
+        } | changes
         return RelyingParty(client=client, **given)
 
     return made

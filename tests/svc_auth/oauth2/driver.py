@@ -75,7 +75,8 @@ class Client:
     """A registered client, as itself knows it."""
 
     id: str
-    secret: str | None
+    # Empty for a public client.
+    secret: str
     redirect_uri: str = "https://app.example/callback"
 
 

@@ -16,6 +16,14 @@ from tests.svc_auth.oauth2.driver import ISSUER, Browser, Client, request
 MICROSECONDS = 1_000_000
 
 
+def refused(response: httpx.Response, error: str, status: int = 400) -> httpx.Response:
+    """A refusal as RFC 6749, section 5.2, has it."""
+    assert (response.status_code, response.json().get("error")) == (status, error), response.text
+    assert response.headers["cache-control"] == "no-store"
+    assert set(response.json()) <= {"error", "error_description"}
+    return response
+
+
 @dataclass
 class Tokens:
     """An answer of the token endpoint, with its ID token's claims read and checked."""
@@ -66,7 +74,7 @@ class RelyingParty:
     async def token(self, **data: Any) -> httpx.Response:
         """A call of the token endpoint with the client's secret."""
         given = {name: value for name, value in data.items() if value is not None}
-        if self.client.secret is None:
+        if not self.client.secret:
             return await self.http.post("/oauth2/token", data=given | {"client_id": self.client.id})
         if self.post_secret:
             own = {"client_id": self.client.id, "client_secret": self.client.secret}
@@ -114,6 +122,13 @@ class RelyingParty:
         assert claims["at_hash"]
         assert len(claims["sub"]) <= 255
         return Tokens(body=body, id_token=dict(read.claims), kid=str(read.header["kid"]))
+
+    async def introspect(self, token: str) -> dict[str, Any]:
+        basic = (self.client.id, self.client.secret)
+        response = await self.http.post("/oauth2/introspect", data={"token": token}, auth=basic)
+        assert response.status_code == 200, response.text
+        assert response.headers["cache-control"] == "no-store"
+        return dict(response.json())
 
     async def userinfo(self, tokens: Tokens) -> dict[str, Any]:
         response = await self.http.get("/userinfo", headers=tokens.bearer)

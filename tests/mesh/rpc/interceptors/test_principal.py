@@ -113,3 +113,13 @@ async def test_internal_methods_do_not_exchange_api_keys() -> None:
 async def test_identity_headers_of_clients_mean_nothing(header: str) -> None:
     call = await served(USERS, **{header: "user-1"})
     assert (call.principal, call.caller) == (NOBODY, "")
+
+
+async def test_only_a_service_says_for_whose_address_it_calls() -> None:
+    told = {"x_internal_client_address": "192.0.2.1"}
+    for method in (PUBLIC, USERS):
+        assert (await served(method, **told)).client_address == ""
+        call = await served(method, x_leaky_service="gateway's", **told)
+        assert call.client_address == "192.0.2.1"
+        assert (await served(method, x_leaky_service="gateway's")).client_address == ""
+    assert (await served(PUBLIC, x_leaky_service="eve's", **told)).client_address == ""
