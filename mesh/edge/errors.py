@@ -24,6 +24,10 @@ Unavailable = Callable[[Method[Any, Any], str, AppError], dict[str, Any] | None]
 JSON = (b"content-type", b"application/json")
 _UNAUTHORIZED, _TOO_LARGE, _SERVER_ERROR, _UNAVAILABLE = 401, 413, 500, 503
 _LOGGED = "leaky.logged"
+# RFC 6750, section 3.1: who needs another credential is told what for.
+_CHALLENGES = {
+    reason_pb2.REASON_SCOPE_INSUFFICIENT: b'Bearer error="insufficient_scope"',
+}
 _DOWN = (reason_pb2.REASON_UNAVAILABLE, reason_pb2.REASON_CIRCUIT_OPEN)
 # Of HTTP errors that did not begin as an AppError.
 _REASONS = {
@@ -117,6 +121,8 @@ def _headers(error: AppError, status: int) -> Headers:
         headers.append((b"retry-after", str(_seconds(error)).encode()))
     if status == _UNAUTHORIZED:
         headers.append((b"www-authenticate", b"Bearer"))
+    if error.reason in _CHALLENGES:
+        headers.append((b"www-authenticate", _CHALLENGES[error.reason]))
     if status == _TOO_LARGE:
         # The rest of the body is still on its way and nobody will read it.
         headers.append((b"connection", b"close"))

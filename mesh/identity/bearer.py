@@ -12,6 +12,7 @@ from mesh.identity.lru import Lru
 from mesh.identity.principal import Principal
 from mesh.identity.refused_tokens import RefusedTokens
 from mesh.identity.revoked import Revoked
+from mesh.identity.scopes import limits_of
 
 API_AUDIENCE = "leaky-api"
 MESH_AUDIENCE = "leaky-mesh"
@@ -86,19 +87,26 @@ class Bearer:
 
 
 def _principal(claims: dict[str, Any], token: str) -> Principal:
-    roles = claims.get("roles", [])
-    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
-        raise jose.InvalidToken("roles are no list of names")
+    providers = _names(claims, "providers") if "providers" in claims else None
     return Principal(
         user_id=claims["sub"],
         username=_text(claims, "username"),
-        roles=frozenset(roles),
+        roles=frozenset(_names(claims, "roles")),
+        scopes=limits_of(_text(claims, "scope")),
+        providers=None if providers is None else frozenset(providers),
         api_key_id=_text(claims, "key_id"),
         token_id=claims["jti"],
         issued_us=round(claims["iat"] * 1_000_000),
         until_us=int(claims["exp"] * 1_000_000),
         token=token,
     )
+
+
+def _names(claims: dict[str, Any], name: str) -> list[str]:
+    names = claims.get(name, [])
+    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+        raise jose.InvalidToken(f"{name} are no list of names")
+    return names
 
 
 def _text(claims: dict[str, Any], name: str) -> str:

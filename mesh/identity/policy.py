@@ -16,6 +16,7 @@ from leaky.edge.v1.options_pb2 import (
 from mesh.identity.memberships import Memberships
 from mesh.identity.principal import Principal
 from mesh.identity.refusals import denied, unauthenticated
+from mesh.identity.scopes import check_provider, check_scope
 from mesh.rpc.call import Call
 from mesh.rpc.method import Method
 
@@ -45,13 +46,15 @@ class Policy(Protocol):
 
 
 class LocalPolicy:
-    """A playground: everything goes."""
+    """A playground: everything goes, but for what a credential is limited to itself."""
 
     def admit(self, call: Call) -> None:
-        """Always returns."""
+        """Returns unless the credential's scopes leave the method out."""
+        check_scope(call)
 
     async def check(self, request: Message, call: Call) -> None:
-        """Always returns."""
+        """Returns unless the credential is for other providers."""
+        check_provider(request, call)
 
     async def may_see(self, principal: Principal, *, user_id: str, org_id: str | None) -> bool:  # noqa: ARG002
         """Always."""
@@ -80,8 +83,9 @@ class SecurePolicy:
         self._gates: dict[str, _Gate] = {}
 
     def admit(self, call: Call) -> None:
-        """Returns when the rule's access is met."""
+        """Returns when the rule's access and scope are met."""
         self._gate(call.method).admit(call)
+        check_scope(call)
 
     async def may_see(self, principal: Principal, *, user_id: str, org_id: str | None) -> bool:
         """The user itself, a member of the organisation, or an ADMIN."""
@@ -97,7 +101,8 @@ class SecurePolicy:
         return self._gates.get(method.path) or self._compile(method)
 
     async def check(self, request: Message, call: Call) -> None:
-        """Returns when the rule's `own` and `member` are met."""
+        """Returns when the rule's `own`, `member` and `provider` are met."""
+        check_provider(request, call)
         gate = self._gate(call.method)
         if gate.open:
             return
@@ -132,6 +137,7 @@ class SecurePolicy:
             member=_text_field(method, rule.member),
             org_owner=rule.org_owner,
         )
+        _text_field(method, rule.provider)
         self._gates[method.path] = gate
         return gate
 

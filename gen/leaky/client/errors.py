@@ -50,6 +50,7 @@ __all__ = [
     "RateLimited",
     "ReservationConflict",
     "ReservationNotFound",
+    "ScopeInsufficient",
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",
@@ -162,6 +163,14 @@ class Unimplemented(LeakyError):
     """The method is not served here."""
 
     REASON: ClassVar[str] = "UNIMPLEMENTED"
+
+
+class ScopeInsufficient(LeakyError):
+    """The credential is limited, and not to this: it lacks the scope or the provider (RFC 6750's
+    insufficient_scope).
+    """
+
+    REASON: ClassVar[str] = "SCOPE_INSUFFICIENT"
 
 
 class UsernameTaken(LeakyError):
@@ -368,6 +377,7 @@ BY_REASON: dict[str, type[LeakyError]] = {
     "FEATURE_DISABLED": FeatureDisabled,
     "RATE_LIMIT_EXCEEDED": RateLimitExceeded,
     "UNIMPLEMENTED": Unimplemented,
+    "SCOPE_INSUFFICIENT": ScopeInsufficient,
     "USERNAME_TAKEN": UsernameTaken,
     "EMAIL_TAKEN": EmailTaken,
     "WEAK_PASSWORD": WeakPassword,

@@ -112,7 +112,7 @@ class Auth:
             "sub": "user-1",
             "username": "ada",
             "roles": ["USER"],
-            "scope": "",
+            "scope": "tokens.read tokens.write *",
             "iat": now,
             "exp": now + life,
             "jti": str(uuid.uuid4()),

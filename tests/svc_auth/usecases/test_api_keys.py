@@ -125,7 +125,7 @@ async def test_a_key_is_exchanged_for_a_token_of_the_mesh(house: Any) -> None:
         "sub": alice.id,
         "username": "alice",
         "roles": ["USER"],
-        "scope": "tokens.read tokens.write",
+        "scope": "account.read analytics.read tokens.read tokens.write *",
         "key_id": key.id,
         "iat": house.clock.now / SECOND,
         "exp": now + 120,

@@ -50,6 +50,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The deadline passed."""
     REASON_CANCELLED: _Reason.ValueType  # 13
     """The caller went away."""
+    REASON_SCOPE_INSUFFICIENT: _Reason.ValueType  # 18
+    """The credential is limited, and not to this: it lacks the scope or the
+    provider (RFC 6750's insufficient_scope).
+    """
     REASON_INTERNAL: _Reason.ValueType  # 14
     """A fault of ours, logged with the trace id."""
     REASON_FEATURE_DISABLED: _Reason.ValueType  # 15
@@ -154,6 +158,10 @@ REASON_DEADLINE_EXCEEDED: Reason.ValueType  # 12
 """The deadline passed."""
 REASON_CANCELLED: Reason.ValueType  # 13
 """The caller went away."""
+REASON_SCOPE_INSUFFICIENT: Reason.ValueType  # 18
+"""The credential is limited, and not to this: it lacks the scope or the
+provider (RFC 6750's insufficient_scope).
+"""
 REASON_INTERNAL: Reason.ValueType  # 14
 """A fault of ours, logged with the trace id."""
 REASON_FEATURE_DISABLED: Reason.ValueType  # 15

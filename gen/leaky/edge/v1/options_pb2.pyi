@@ -121,6 +121,8 @@ class Rule(_message.Message):
     RESPONSE_HEADERS_FIELD_NUMBER: _builtins.int
     DEADLINE_FIELD_NUMBER: _builtins.int
     ORG_OWNER_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
     access: Global___Access.ValueType
     """Required."""
     own: _builtins.str
@@ -136,6 +138,14 @@ class Rule(_message.Message):
     """The deadline's class."""
     org_owner: _builtins.bool
     """With `member`: the caller must own the organisation, not only belong to it."""
+    scope: _builtins.str
+    """What a credential that is limited to scopes must have for the method, such
+    as "tokens.write"; no such credential may call a method that names none.
+    """
+    provider: _builtins.str
+    """Request field naming a provider; a credential that is limited to providers
+    must have it.
+    """
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """With ACCESS_ROLES: any one of these suffices."""
@@ -165,10 +175,12 @@ class Rule(_message.Message):
         response_headers: _abc.Iterable[Global___Header] | None = ...,
         deadline: Global___Deadline.ValueType = ...,
         org_owner: _builtins.bool = ...,
+        scope: _builtins.str = ...,
+        provider: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "callers", b"callers", "deadline", b"deadline", "member", b"member", "org_owner", b"org_owner", "own", b"own", "request_headers", b"request_headers", "response_headers", b"response_headers", "roles", b"roles", "success_status", b"success_status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "callers", b"callers", "deadline", b"deadline", "member", b"member", "org_owner", b"org_owner", "own", b"own", "provider", b"provider", "request_headers", b"request_headers", "response_headers", b"response_headers", "roles", b"roles", "scope", b"scope", "success_status", b"success_status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
