@@ -49,7 +49,7 @@ from svc_auth.workers.expired_grants import ExpiredGrants
 from svc_auth.workers.key_rotation import Rotating
 from svc_auth.workers.last_used import LastUsed
 
-__all__ = ["SERVICE", "build", "open_passwords", "open_stores"]
+__all__ = ["SERVICE", "build", "lifetimes", "open_passwords", "open_stores"]
 
 
 def open_stores(settings: AuthSettings) -> AbstractAsyncContextManager[AuthStores]:
