@@ -87,7 +87,10 @@ class Keyring:
         for alg in ALGORITHMS:
             if signing.newest(self.lives, alg) is None:
                 await self._make(alg, FIRST_GENERATION, active_at=self._clock.now_us())
-            await self._store.lengthen(alg, self._lifetimes.tokens[alg])
+        await self.refresh()
+        for alg, lifetime in self._lifetimes.tokens.items():
+            if any(life.alg == alg and life.longest_lifetime < lifetime for life in self.lives):
+                await self._store.lengthen(alg, lifetime)
         await self.refresh()
 
     async def rotate(self) -> Sequence[KeyLife]:
