@@ -14,6 +14,7 @@ from svc_auth.domain.audit import AuditEntry, AuditLine, AuditQuery
 from svc_auth.domain.claims import Subject, Token
 from svc_auth.domain.record import Record
 from svc_auth.domain.revocation import Numbered, Revocation
+from svc_auth.domain.signing import KeyLife
 from svc_auth.domain.user import Account, User
 
 
@@ -110,21 +111,48 @@ class ApiKeys(Protocol):
 class SealedKey:
     """A private signing key as it is stored: encrypted."""
 
-    kid: str
-    alg: str
+    life: KeyLife
     sealed: bytes = field(repr=False)
     created_at: int
 
 
 class SigningKeys(Protocol):
-    """The signing keys, one an algorithm."""
+    """The signing keys of each algorithm, one generation after another."""
 
-    async def find_signing_key(self, alg: str) -> SealedKey | None:
-        """The key of the algorithm."""
+    async def signing_keys(self) -> Sequence[SealedKey]:
+        """All of them, of each algorithm the older generations first."""
         ...
 
     async def adopt_signing_key(self, key: SealedKey) -> SealedKey:
-        """Stores the key unless its algorithm has one; returns the one that counts."""
+        """Stores the key unless its generation is there; returns the one that counts."""
+        ...
+
+    async def lengthen(self, alg: str, lifetime: int) -> None:
+        """Notes that keys of the algorithm sign tokens that live so long; never shortens."""
+        ...
+
+    async def remove_signing_keys(self, kids: Collection[str]) -> None:
+        """Forgets keys for good."""
+        ...
+
+
+class KeyRotation(Protocol):
+    """The keys that this process signs with."""
+
+    def due(self, every: int) -> bool:
+        """Whether the newest will soon have signed for `every` microseconds."""
+        ...
+
+    async def refresh(self) -> None:
+        """Takes over what is in the store."""
+        ...
+
+    async def rotate(self) -> Sequence[KeyLife]:
+        """Makes the next keys and publishes them; they sign later."""
+        ...
+
+    async def forget_retired(self) -> None:
+        """Removes keys that no living token was signed with."""
         ...
 
 

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from mesh.identity.profile import Profile
 from mesh.settings import MeshSettings, Section
-from mesh.settings.model import AuthPorts, Duration, Jwt, Port, Secret, live, long_enough
+from mesh.settings.model import AuthPorts, Duration, Jwt, Oidc, Port, Secret, live, long_enough
 from svc_auth.domain.organization import OrganizationLimits
 from svc_auth.domain.password import PasswordRules
 from svc_auth.domain.policy import AuthPolicy
@@ -34,10 +34,14 @@ class Organizations(Section):
     invitation_expiry: Duration = live(7 * 86_400.0, ge=1, le=YEAR)
 
 
-class Oidc(Section):
-    """OpenID Connect's own issuer is a URL."""
+class OwnOidc(Oidc):
+    """What OAuth2's clients and their users get, and for how long."""
 
-    issuer: str = "http://127.0.0.1:8081"
+    access_token_lifetime: Annotated[Duration, Field(ge=1, le=86_400)] = 900.0
+    # Of all refresh tokens that come of one login, however often they are exchanged.
+    refresh_token_lifetime: Annotated[Duration, Field(ge=1, le=YEAR)] = 30 * 86_400.0
+    # Of a browser's login.
+    session_lifetime: Annotated[Duration, Field(ge=1, le=YEAR)] = 12 * 3600.0
 
 
 class Password(Section):
@@ -54,9 +58,15 @@ class ApiKeys(Section):
 
 
 class Keys(Section):
-    """Signing keys are stored encrypted under this key."""
+    """Signing keys are stored encrypted under a key, and rotated.
+
+    Keys are published for `publish_before` until they sign; who verifies
+    tokens keeps a key set for five minutes at most.
+    """
 
     encryption_key: OwnSecret = ""
+    rotate_every: Annotated[Duration, Field(ge=60)] = 30 * 86_400.0
+    publish_before: Annotated[Duration, Field(ge=1)] = 600.0
 
 
 class AuthSection(AuthPorts):
@@ -66,7 +76,7 @@ class AuthSection(AuthPorts):
     grpc_port: Port = 9081
     store: str = ""
     jwt: ClientJwt = ClientJwt()
-    oidc: Oidc = Oidc()
+    oidc: OwnOidc = OwnOidc()
     password: Password = Password()
     api_key: ApiKeys = ApiKeys()
     keys: Keys = Keys()
@@ -77,6 +87,14 @@ class AuthSettings(MeshSettings):
     """What auth reads."""
 
     auth: AuthSection = AuthSection()
+
+    @model_validator(mode="after")
+    def _two_issuers(self) -> "AuthSettings":
+        # What tells a session's token from an application's.
+        if self.auth.jwt.issuer == self.auth.oidc.issuer:
+            message = "auth.jwt.issuer and auth.oidc.issuer must differ"
+            raise ValueError(message)
+        return self
 
     @property
     def store_url(self) -> str:
@@ -91,7 +109,10 @@ class AuthSettings(MeshSettings):
         blocklist = secure if asked is None else asked
         rules = PasswordRules(min_length=self.auth.password.min_length, blocklist=blocklist)
         return AuthPolicy(
-            known_users_only=secure, password=rules, organizations=self._organizations
+            known_users_only=secure,
+            playground=not secure,
+            password=rules,
+            organizations=self._organizations,
         )
 
     @property

@@ -19,9 +19,9 @@ from svc_auth.crypto.keyring import Keyring, open_keyring
 from svc_auth.crypto.passwords import open_passwords
 from svc_auth.crypto.tokens import Minter
 from svc_auth.crypto.vault import Vault
+from svc_auth.domain.claims import SECOND
 from svc_auth.domain.policy import AuthPolicy
 from svc_auth.domain.user import USER
-from svc_auth.oauth2 import jwks_router
 from svc_auth.ports import Passwords
 from svc_auth.revocations import Broadcaster
 from svc_auth.servicers.api_key import ApiKeyServicer
@@ -56,9 +56,12 @@ from svc_auth.usecases.sign_up import SignUp
 from svc_auth.usecases.transfer_ownership import TransferOwnership
 from svc_auth.usecases.validate_api_key import ValidateApiKey
 from svc_auth.usecases.watch_revocations import WatchRevocations
+from svc_auth.wiring_oauth2 import OAuth2House, lifetimes
+from svc_auth.workers.expired_grants import ExpiredGrants
+from svc_auth.workers.key_rotation import Rotating
 from svc_auth.workers.last_used import LastUsed
 
-__all__ = ["SERVICE", "build", "open_passwords", "open_stores"]
+__all__ = ["SERVICE", "build", "lifetimes", "open_passwords", "open_stores"]
 
 
 def open_stores(settings: AuthSettings) -> AbstractAsyncContextManager[AuthStores]:
@@ -79,7 +82,9 @@ async def build(context: Context[AuthSettings]) -> AsyncIterator[Parts]:
             store=store,
             passwords=await stack.enter_async_context(open_passwords()),
             maker=PepperedKeys(pepper),
-            keyring=await open_keyring(store.signing_keys, Vault(sealing), context.clock),
+            keyring=await open_keyring(
+                store.signing_keys, Vault(sealing), context.clock, lifetimes(settings)
+            ),
             revocations=Broadcaster(context.clock, store.revocations),
             last_used=LastUsed(store.keys),
         )
@@ -126,10 +131,16 @@ class _House:
             self._organizations(),
             self._invitations(),
             self._credentials(),
+            self._oauth2().clients(),
         )
         return Parts(
             servicers=servicers,
-            workers=(self.last_used.run, self.revocations.run),
+            workers=(
+                self.last_used.run,
+                self.revocations.run,
+                self._rotating().run,
+                ExpiredGrants(self.store.grants, self.context.clock).run,
+            ),
             http={self.context.settings.current.auth.http_port: self._app(servicers)},
             ready={"database": self.store.ping},
         )
@@ -142,7 +153,34 @@ class _House:
             channel_for=lambda _method: self.context.local,
             settings=self.context.settings,
             ready={"database": self.store.ping},
-            routers=[jwks_router(self.keyring.jwks)],
+            routers=self._oauth2().routers(),
+        )
+
+    def _oauth2(self) -> OAuth2House:
+        return OAuth2House(
+            context=self.context,
+            store=self.store,
+            opaque=self.maker,
+            keyring=self.keyring,
+            revocations=self.revocations,
+            login=self._login(),
+        )
+
+    def _rotating(self) -> Rotating:
+        keys = self.context.settings.current.auth.keys
+        return Rotating(
+            self.keyring,
+            every=int(keys.rotate_every * SECOND),
+            look_seconds=min(30.0, keys.publish_before / 4),
+        )
+
+    def _login(self) -> Login:
+        return Login(
+            users=self.store.users,
+            passwords=self.passwords,
+            tokens=self.minter,
+            audit=self.store.audit,
+            clock=self.context.clock,
         )
 
     def _auth(self) -> AuthServicer:
@@ -157,13 +195,7 @@ class _House:
         )
         return AuthServicer(
             sign_up=SignUp(register=register, tokens=minter),
-            sign_in=Login(
-                users=self.store.users,
-                passwords=self.passwords,
-                tokens=minter,
-                audit=self.store.audit,
-                clock=clock,
-            ),
+            sign_in=self._login(),
             clock=clock,
         )
 
@@ -253,7 +285,7 @@ class _House:
             watch=WatchRevocations(
                 log=self.store.revocations, watching=self.revocations, clock=self.context.clock
             ),
-            jwks=self.keyring.jwks,
+            keys=self.keyring,
         )
 
 

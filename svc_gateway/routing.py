@@ -8,6 +8,7 @@ from leaky.auth.v1 import (
     api_key_service_pb2,
     auth_service_pb2,
     invitation_service_pb2,
+    oauth_client_service_pb2,
     organization_service_pb2,
 )
 from leaky.provider.v1 import chat_service_pb2
@@ -25,6 +26,7 @@ FILES = (
     api_key_service_pb2,
     organization_service_pb2,
     invitation_service_pb2,
+    oauth_client_service_pb2,
     quota_service_pb2,
     consume_service_pb2,
     metering_service_pb2,

@@ -30,9 +30,10 @@ class Proof:
 class Bearer:
     """Reads the tokens that svc_auth signs; needs it only for keys not seen yet."""
 
-    def __init__(self, *, keys: KeySet, issuer: str, clock: Clock) -> None:
+    def __init__(self, *, keys: KeySet, issuer: str, oauth_issuer: str, clock: Clock) -> None:
         self._keys = keys
         self._issuer = issuer
+        self._oauth_issuer = oauth_issuer
         self._clock = clock
         self._proven: Lru[bytes, Principal] = Lru(_CAPACITY)
         self._refused = RefusedTokens(clock)
@@ -54,12 +55,18 @@ class Bearer:
     async def verify(
         self, token: str, audiences: Collection[str] = (API_AUDIENCE, MESH_AUDIENCE)
     ) -> Proof:
-        """The same without memory."""
+        """The same without memory.
+
+        Session and mesh tokens are of the one issuer, OAuth2 access tokens
+        (RFC 9068) of the other; what is of neither kind, such as an ID token,
+        has the wrong issuer for its type.
+        """
         jwk = await self._keys.find(jose.key_id(token))
+        oauth = jose.token_type(token) == jose.AT_JWT
         claims = jose.verify(
             token,
             jwk=jwk,
-            issuer=self._issuer,
+            issuer=self._oauth_issuer if oauth else self._issuer,
             audiences=audiences,
             now_us=self._clock.now_us(),
         )

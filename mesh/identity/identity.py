@@ -43,7 +43,12 @@ class Identity:
         self._tokens = ServiceTokens(service=service, secret=_secret(settings.current), clock=clock)
         pulse = self._pulse = Pulse(clock)
         self._keys = KeySet(channel=auth_channel, clock=clock)
-        bearer = Bearer(keys=self._keys, issuer=settings.current.auth.jwt.issuer, clock=clock)
+        bearer = Bearer(
+            keys=self._keys,
+            issuer=settings.current.auth.jwt.issuer,
+            oauth_issuer=settings.current.auth.oidc.issuer,
+            clock=clock,
+        )
         metadata = self._tokens.metadata
         api_keys = ApiKeys(
             channel=auth_channel,

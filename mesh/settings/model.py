@@ -92,10 +92,27 @@ class Jwt(Section):
     issuer: str = "leaky-tokens-auth"
 
 
+def _issuer(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not text.isascii():
+        raise ValueError("must be an http or https URL")
+    # RFC 8414, section 2, and OpenID Connect Discovery, section 3; paths are joined to it.
+    if parts.query or parts.fragment or "@" in parts.netloc or text.endswith(("/", "?", "#")):
+        raise ValueError("must have no user, query or fragment, and no slash at its end")
+    return text
+
+
+class Oidc(Section):
+    """OpenID Connect's own issuer is a URL: where svc_auth is reached from outside."""
+
+    issuer: Annotated[str, AfterValidator(_issuer)] = "http://127.0.0.1:8081"
+
+
 class AuthPorts(Ports):
     """What every service knows of svc_auth."""
 
     jwt: Jwt = Jwt()
+    oidc: Oidc = Oidc()
 
 
 class ApiKeyCache(Section):

@@ -27,6 +27,8 @@ class Caller:
         return "" if self.actor in _NO_USERS else self.actor
 
 
+# An OAuth2 client; which one is what it is about.
+CLIENT = "client"
 # What svc_auth does by itself.
 SYSTEM = Caller(actor="system")
 # Who runs a command on the machine that the store is on.

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from google.protobuf.descriptor import ServiceDescriptor
 
@@ -32,6 +32,16 @@ from svc_auth.usecases.exchange_api_key import ExchangeApiKey
 from svc_auth.usecases.get_user_roles import GetUserRoles
 from svc_auth.usecases.watch_revocations import WatchRevocations
 
+
+class PublicKeys(Protocol):
+    """What tokens are verified with."""
+
+    @property
+    def jwks(self) -> bytes:
+        """A JWK set, as it is at this moment."""
+        ...
+
+
 KINDS = {
     Kind.HEARTBEAT: REVOCATION_KIND_UNSPECIFIED,
     Kind.API_KEY: REVOCATION_KIND_API_KEY,
@@ -52,7 +62,7 @@ class CredentialServicer:
     exchange: ExchangeApiKey
     roles_of: GetUserRoles
     watch: WatchRevocations
-    jwks: bytes
+    keys: PublicKeys
 
     async def exchange_api_key(
         self, request: ExchangeApiKeyRequest, _call: Call
@@ -68,7 +78,7 @@ class CredentialServicer:
 
     async def get_jwks(self, _request: GetJwksRequest, _call: Call) -> GetJwksResponse:
         """The public keys."""
-        return GetJwksResponse(jwks=self.jwks)
+        return GetJwksResponse(jwks=self.keys.jwks)
 
     async def get_user_roles(
         self, request: GetUserRolesRequest, _call: Call

@@ -5,8 +5,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from svc_auth.domain.audit import AuditEntry
 from svc_auth.domain.record import Record
-from svc_auth.domain.revocation import Revocation
+from svc_auth.domain.revocation import Kind, Revocation
+from svc_auth.stores.sql_logins import end_logins
 from svc_auth.stores.tables import AUDIT_LOG, REVOCATIONS
+
+# A user's tokens end by their times of issue; what makes new ones must end too.
+_ENDS_LOGINS = {Kind.USER, Kind.SESSIONS}
 
 
 async def write_down(connection: AsyncConnection, record: Record) -> None:
@@ -14,6 +18,8 @@ async def write_down(connection: AsyncConnection, record: Record) -> None:
     await append(connection, record.entry)
     for one in record.revocations:
         await add(connection, one)
+        if one.kind in _ENDS_LOGINS:
+            await end_logins(connection, one.subject, at=one.at)
 
 
 async def add(connection: AsyncConnection, revoked: Revocation) -> None:

@@ -118,11 +118,15 @@ SIGNING_KEYS = Table(
     "signing_keys",
     METADATA,
     Column("alg", String(16), primary_key=True),
-    # 1 for the first key of an algorithm; two first starts at once agree on one.
+    # 1 for the first key of an algorithm; two processes that make the next one agree on one.
     Column("generation", Integer, primary_key=True, autoincrement=False),
     Column("kid", String(64), nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    # When it begins to sign; it is published from the start.
+    Column("active_at", BigInteger, nullable=False, server_default="0"),
+    # Of the tokens that it signs, as far as any process was set to.
+    Column("longest_lifetime", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("kid", name="signing_keys_kid"),
 )
 
@@ -132,7 +136,7 @@ AUDIT_LOG = Table(
     METADATA,
     Column("seq", SEQ, primary_key=True),
     Column("at", BigInteger, nullable=False),
-    # A user's id, or "anonymous", "system", "operator".
+    # A user's id, or "anonymous", "client", "system", "operator".
     Column("actor", ID, nullable=False),
     Column("api_key_id", ID, nullable=False),
     Column("action", String(32), nullable=False),

@@ -30,7 +30,7 @@ from mesh.settings.source import load
 from svc_auth.crypto.keyring import Keyring, open_keyring
 from svc_auth.crypto.vault import Vault
 from svc_auth.settings import AuthSettings
-from svc_auth.wiring import open_stores
+from svc_auth.wiring import lifetimes, open_stores
 from tests.e2e.matrix import GRPC, Doors, Headers, Names
 from tests.e2e.system import System, until
 
@@ -278,7 +278,7 @@ async def keyring_of(system: System) -> Keyring:
     settings = load(AuthSettings, system.env, {})
     vault = Vault((system.data / "auth.keys.key").read_text().strip())
     async with open_stores(settings) as store:
-        return await open_keyring(store.signing_keys, vault, SystemClock())
+        return await open_keyring(store.signing_keys, vault, SystemClock(), lifetimes(settings))
 
 
 def claims(person: Person, **changed: Any) -> dict[str, Any]:

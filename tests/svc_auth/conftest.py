@@ -11,7 +11,7 @@ import pytest
 from mesh.clock import RandomIds
 from mesh.errors import AppError
 from svc_auth.crypto.api_keys import PepperedKeys
-from svc_auth.crypto.keyring import Keyring, open_keyring
+from svc_auth.crypto.keyring import Keyring, Lifetimes, open_keyring
 from svc_auth.crypto.passwords import Argon2Passwords
 from svc_auth.crypto.tokens import Minter
 from svc_auth.crypto.vault import Vault
@@ -70,6 +70,9 @@ SECURE = AuthPolicy(
     password=PasswordRules(min_length=8, blocklist=True),
     organizations=LIMITS,
 )
+LIFETIMES = Lifetimes(
+    tokens={"RS256": 3_600_000_000, "ES256": 120_000_000}, publish_before=600_000_000
+)
 
 
 @dataclass
@@ -108,7 +111,7 @@ def passwords() -> Iterator[Argon2Passwords]:
 
 @pytest.fixture
 async def keyring(store: AuthStores, clock: StillClock) -> Keyring:
-    return await open_keyring(store.signing_keys, Vault("a secret of the tests"), clock)
+    return await open_keyring(store.signing_keys, Vault("a secret of the tests"), clock, LIFETIMES)
 
 
 CALLER = Caller(

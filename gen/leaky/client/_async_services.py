@@ -22,6 +22,7 @@ __all__ = [
     "AsyncInvitationService",
     "AsyncMemberCapService",
     "AsyncMeteringService",
+    "AsyncOauthClientService",
     "AsyncOrganizationService",
     "AsyncPurchaseService",
     "AsyncQuotaService",
@@ -596,6 +597,148 @@ class AsyncInvitationService:
                 repeatable=True,
                 decode=_decode.to_accept_invitation_response,
                 body=fields(token=token),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+
+class AsyncOauthClientService:
+    """Applications that may ask users for access. OAuth2 itself is spoken in forms and redirects,
+    on svc_auth's own port.
+    """
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def create_oauth_client(
+        self,
+        *,
+        name: str,
+        client_id: str | None = None,
+        public: bool | None = None,
+        redirect_uris: list[str] | tuple[str, ...] | None = None,
+        scopes: list[str] | tuple[str, ...] | None = None,
+        grant_types: list[str] | tuple[str, ...] | None = None,
+        require_pkce: bool | None = None,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.NewOauthClient:
+        """Registers a client and shows its secret, once.
+
+        POST /api/v1/oauth2/clients
+
+        Args:
+            name: 1 to 100 characters, which users are shown.
+            client_id: 3 to 64 of lower-case letters, digits and single hyphens; empty: one is
+                made.
+            public: Without a secret, for what runs at the user's own place.
+            redirect_uris: https, http on loopback, or a private scheme such as com.example.app; 20
+                at most.
+            scopes: Of openid, profile, email, offline_access, tokens.read, tokens.write; one at
+                least.
+            grant_types: Of authorization_code, client_credentials, refresh_token; empty:
+                authorization_code.
+            require_pkce: True unless set; only a client with a secret may do without.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="OauthClientService.CreateOauthClient",
+                verb="POST",
+                path="/api/v1/oauth2/clients",
+                repeatable=False,
+                decode=_decode.to_new_oauth_client,
+                body=fields(
+                    name=name,
+                    clientId=client_id,
+                    public=public,
+                    redirectUris=redirect_uris,
+                    scopes=scopes,
+                    grantTypes=grant_types,
+                    requirePkce=require_pkce,
+                ),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def list_oauth_clients(
+        self,
+        *,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> tuple[models.OauthClient, ...]:
+        """All clients, oldest first.
+
+        GET /api/v1/oauth2/clients
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="OauthClientService.ListOauthClients",
+                verb="GET",
+                path="/api/v1/oauth2/clients",
+                repeatable=True,
+                decode=lambda value: decode.listed(value, _decode.to_oauth_client),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def rotate_oauth_client_secret(
+        self,
+        *,
+        client_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.RotateOauthClientSecretResponse:
+        """Has a new secret count and the old one not, and shows it, once.
+
+        POST /api/v1/oauth2/clients/{client_id}/secret
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="OauthClientService.RotateOauthClientSecret",
+                verb="POST",
+                path=f"/api/v1/oauth2/clients/{segment('client_id', client_id)}/secret",
+                repeatable=False,
+                decode=_decode.to_rotate_oauth_client_secret_response,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def delete_oauth_client(
+        self,
+        *,
+        client_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Forgets a client, and takes back all tokens that it was given.
+
+        DELETE /api/v1/oauth2/clients/{client_id}
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        await self._connection.call(
+            Request(
+                name="OauthClientService.DeleteOauthClient",
+                verb="DELETE",
+                path=f"/api/v1/oauth2/clients/{segment('client_id', client_id)}",
+                repeatable=False,
+                decode=decode.nothing,
             ),
             timeout=timeout,
             trace=trace,

@@ -241,6 +241,37 @@ def to_new_invitation(value: object) -> models.NewInvitation:
     )
 
 
+def to_new_oauth_client(value: object) -> models.NewOauthClient:
+    """NewOauthClient from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.NewOauthClient(
+        client_id=decode.either(data, "clientId", decode.text, ""),
+        name=decode.either(data, "name", decode.text, ""),
+        confidential=decode.either(data, "confidential", decode.boolean, False),
+        redirect_uris=decode.many(data, "redirectUris", decode.text),
+        scopes=decode.many(data, "scopes", decode.text),
+        grant_types=decode.many(data, "grantTypes", decode.text),
+        require_pkce=decode.either(data, "requirePkce", decode.boolean, False),
+        created_at=decode.need(data, "createdAt", decode.time),
+        client_secret=decode.maybe(data, "clientSecret", decode.text),
+    )
+
+
+def to_oauth_client(value: object) -> models.OauthClient:
+    """OauthClient from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.OauthClient(
+        client_id=decode.either(data, "clientId", decode.text, ""),
+        name=decode.either(data, "name", decode.text, ""),
+        confidential=decode.either(data, "confidential", decode.boolean, False),
+        redirect_uris=decode.many(data, "redirectUris", decode.text),
+        scopes=decode.many(data, "scopes", decode.text),
+        grant_types=decode.many(data, "grantTypes", decode.text),
+        require_pkce=decode.either(data, "requirePkce", decode.boolean, False),
+        created_at=decode.need(data, "createdAt", decode.time),
+    )
+
+
 def to_org_quota(value: object) -> models.OrgQuota:
     """OrgQuota from its JSON object; ValueError when it is none."""
     data = decode.document(value)
@@ -376,6 +407,15 @@ def to_reserve_response(value: object) -> models.ReserveResponse:
         tokens=decode.either(data, "tokens", decode.integer, 0),
         expires_at=decode.need(data, "expiresAt", decode.time),
         remaining_tokens=decode.either(data, "remainingTokens", decode.integer, 0),
+    )
+
+
+def to_rotate_oauth_client_secret_response(value: object) -> models.RotateOauthClientSecretResponse:
+    """RotateOauthClientSecretResponse from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.RotateOauthClientSecretResponse(
+        client_id=decode.either(data, "clientId", decode.text, ""),
+        client_secret=decode.either(data, "clientSecret", decode.text, ""),
     )
 
 

@@ -14,6 +14,7 @@ from ._async_services import (
     AsyncInvitationService,
     AsyncMemberCapService,
     AsyncMeteringService,
+    AsyncOauthClientService,
     AsyncOrganizationService,
     AsyncPurchaseService,
     AsyncQuotaService,
@@ -30,6 +31,7 @@ from ._sync_services import (
     InvitationService,
     MemberCapService,
     MeteringService,
+    OauthClientService,
     OrganizationService,
     PurchaseService,
     QuotaService,
@@ -73,6 +75,13 @@ class AsyncClient(AsyncConnection):
     def invitation(self) -> AsyncInvitationService:
         """Invitations into organisations."""
         return AsyncInvitationService(self)
+
+    @property
+    def oauth_client(self) -> AsyncOauthClientService:
+        """Applications that may ask users for access. OAuth2 itself is spoken in forms and
+        redirects, on svc_auth's own port.
+        """
+        return AsyncOauthClientService(self)
 
     @property
     def organization(self) -> AsyncOrganizationService:
@@ -142,6 +151,13 @@ class Client(Connection):
     def invitation(self) -> InvitationService:
         """Invitations into organisations."""
         return InvitationService(self)
+
+    @property
+    def oauth_client(self) -> OauthClientService:
+        """Applications that may ask users for access. OAuth2 itself is spoken in forms and
+        redirects, on svc_auth's own port.
+        """
+        return OauthClientService(self)
 
     @property
     def organization(self) -> OrganizationService:

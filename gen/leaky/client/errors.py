@@ -39,6 +39,8 @@ __all__ = [
     "MemberLimit",
     "MemberNotFound",
     "MethodNotAllowed",
+    "OauthClientExists",
+    "OauthClientNotFound",
     "OrgLimit",
     "OrgNotFound",
     "Overloaded",
@@ -408,6 +410,18 @@ class InvitationLimit(LeakyError):
     REASON: ClassVar[str] = "INVITATION_LIMIT"
 
 
+class OauthClientNotFound(LeakyError):
+    """No such OAuth2 client."""
+
+    REASON: ClassVar[str] = "OAUTH_CLIENT_NOT_FOUND"
+
+
+class OauthClientExists(LeakyError):
+    """An OAuth2 client with this id exists."""
+
+    REASON: ClassVar[str] = "OAUTH_CLIENT_EXISTS"
+
+
 BY_REASON: dict[str, type[LeakyError]] = {
     "INVALID_ARGUMENT": InvalidArgument,
     "MALFORMED_JSON": MalformedJson,
@@ -465,4 +479,6 @@ BY_REASON: dict[str, type[LeakyError]] = {
     "INVITATION_USED": InvitationUsed,
     "INVITATION_FOR_ANOTHER": InvitationForAnother,
     "INVITATION_LIMIT": InvitationLimit,
+    "OAUTH_CLIENT_NOT_FOUND": OauthClientNotFound,
+    "OAUTH_CLIENT_EXISTS": OauthClientExists,
 }

@@ -28,6 +28,8 @@ __all__ = [
     "MemberCap",
     "NewApiKey",
     "NewInvitation",
+    "NewOauthClient",
+    "OauthClient",
     "OrgQuota",
     "Organization",
     "OrganizationMember",
@@ -39,6 +41,7 @@ __all__ = [
     "ReleaseResponse",
     "Reservation",
     "ReserveResponse",
+    "RotateOauthClientSecretResponse",
     "ServiceHealth",
     "SettleResponse",
     "TopUser",
@@ -351,6 +354,64 @@ class NewInvitation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewOauthClient:
+    """A client as it is made: the only time that its secret is shown."""
+
+    client_id: str
+    """As it is sent in `client_id`."""
+
+    name: str
+    """What users are shown."""
+
+    confidential: bool
+    """Whether it has a secret."""
+
+    redirect_uris: tuple[str, ...]
+    """Where codes may be sent, compared as text."""
+
+    scopes: tuple[str, ...]
+    """The most that it may be allowed."""
+
+    grant_types: tuple[str, ...]
+    """"authorization_code", "client_credentials", "refresh_token"."""
+
+    require_pkce: bool
+    """Whether a request for a code needs a PKCE challenge (RFC 7636)."""
+
+    created_at: datetime
+    client_secret: str | None = field(repr=False)
+    """Unset for a public client."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OauthClient:
+    """An application that may ask for tokens (RFC 6749, section 2), without its secret."""
+
+    client_id: str
+    """As it is sent in `client_id`."""
+
+    name: str
+    """What users are shown."""
+
+    confidential: bool
+    """Whether it has a secret."""
+
+    redirect_uris: tuple[str, ...]
+    """Where codes may be sent, compared as text."""
+
+    scopes: tuple[str, ...]
+    """The most that it may be allowed."""
+
+    grant_types: tuple[str, ...]
+    """"authorization_code", "client_credentials", "refresh_token"."""
+
+    require_pkce: bool
+    """Whether a request for a code needs a PKCE challenge (RFC 7636)."""
+
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrgQuota:
     """An organisation's pool."""
 
@@ -530,6 +591,14 @@ class ReserveResponse:
     expires_at: datetime
     remaining_tokens: int
     """What the pool had left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotateOauthClientSecretResponse:
+    """The new secret."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

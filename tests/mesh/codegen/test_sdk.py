@@ -29,6 +29,7 @@ message DoThingResponse { string id = 1; Inner inner = 2; repeated Inner inners 
 message Inner { string name = 1; }
 """
 GET = 'get: "/things/{id}"'
+POST = 'post: "/things/{id}" body: "*"'
 ID = "string id = 1 [(leaky.edge.v1.field) = {required: true}];"
 
 
@@ -132,6 +133,7 @@ def test_what_the_edge_does_not_serve_is_left_out(contract: Contract, access: st
         (GET, f"{ID} bytes raw = 2;", "raw_json"),
         (GET, f"{ID} Inner inner = 2;", "messages"),
         (GET, f"{ID} repeated string names = 2;", "argument"),
+        (POST, f"{ID} repeated Inner inners = 2;", "argument"),
         (GET, f"{ID} string timeout = 2;", "argument"),
         (GET, f"{ID} string class = 2;", "argument"),
         ('get: "/things/{name}"', ID, "path"),

@@ -87,11 +87,24 @@ class Auth:
     def token(self, **changes: Any) -> str:
         return self._sign(self.login, "leaky-api", 3600, changes)
 
+    def access_token(self, *, typ: str = "at+jwt", **changes: Any) -> str:
+        """An OAuth2 access token, or with changes something that only looks like one."""
+        own = {"iss": "https://auth.example", "client_id": "an-app", "scope": "tokens.read"}
+        return self._sign(self.login, "leaky-api", 900, {**own, **changes}, typ=typ)
+
     def mesh_token(self, known: Known, **changes: Any) -> str:
         own = {"sub": known.user_id, "roles": known.roles, "key_id": known.id}
         return self._sign(self.mesh, "leaky-mesh", 120, {**own, **changes})
 
-    def _sign(self, key: SigningKey, audience: str, life: int, changes: dict[str, Any]) -> str:
+    def _sign(
+        self,
+        key: SigningKey,
+        audience: str,
+        life: int,
+        changes: dict[str, Any],
+        *,
+        typ: str = "JWT",
+    ) -> str:
         now = self.clock.now_us() // 1_000_000
         claims: dict[str, Any] = {
             "iss": "leaky-tokens-auth",
@@ -106,7 +119,7 @@ class Auth:
         }
         claims.update(changes)
         present = {name: value for name, value in claims.items() if value is not None}
-        return jose.sign(present, key=key)
+        return jose.sign(present, key=key, typ=typ)
 
     def key_set(self) -> bytes:
         keys = [jose.public_jwk(key) for key in (self.login, self.mesh, *self.published)]

@@ -111,7 +111,7 @@ def channel(house: Any) -> LocalChannel:
             exchange=house.exchange,
             roles_of=house.roles,
             watch=house.watch,
-            jwks=house.keyring.jwks,
+            keys=house.keyring,
         )
     )
     return LocalChannel(dispatcher)

@@ -2,10 +2,12 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from svc_auth.domain.membership import Standing
+from svc_auth.domain.signing import KeyLife
 from svc_auth.domain.user import Account
 from svc_auth.ports import SealedKey, Taken
 from svc_auth.stores import STORES
@@ -13,7 +15,8 @@ from svc_auth.stores.stores import AuthStores
 from tests.svc_auth.records import ALICE, BOB, HASH, KEY, ORG, RECORD, USER
 
 pytestmark = pytest.mark.anyio
-SEALED = SealedKey(kid="one", alg="RS256", sealed=b"\x00\xff", created_at=3)
+LIFE = KeyLife(kid="one", alg="RS256", generation=1, active_at=3, longest_lifetime=9)
+SEALED = SealedKey(life=LIFE, sealed=b"\x00\xff", created_at=3)
 
 
 async def test_a_user_comes_back_as_it_was(store: AuthStores) -> None:
@@ -133,27 +136,41 @@ async def test_the_last_use_only_goes_forward(store: AuthStores) -> None:
     await store.keys.touch_keys({})
 
 
-async def test_the_first_signing_key_of_an_algorithm_counts(store: AuthStores) -> None:
-    assert await store.signing_keys.find_signing_key("RS256") is None
-    assert await store.signing_keys.adopt_signing_key(SEALED) == SEALED
-    assert await store.signing_keys.adopt_signing_key(replace(SEALED, kid="two")) == SEALED
-    other = replace(SEALED, kid="three", alg="ES256")
-    assert await store.signing_keys.adopt_signing_key(other) == other
-    assert await store.signing_keys.find_signing_key("RS256") == SEALED
-    assert await store.signing_keys.find_signing_key("ES256") == other
+def sealed(**changes: Any) -> SealedKey:
+    return replace(SEALED, life=replace(LIFE, **changes))
+
+
+async def test_the_first_signing_key_of_a_generation_counts(store: AuthStores) -> None:
+    keys = store.signing_keys
+    assert await keys.signing_keys() == []
+    assert await keys.adopt_signing_key(SEALED) == SEALED
+    assert await keys.adopt_signing_key(sealed(kid="two")) == SEALED
+    other, next_one = sealed(kid="three", alg="ES256"), sealed(kid="four", generation=2)
+    assert await keys.adopt_signing_key(next_one) == next_one
+    assert await keys.adopt_signing_key(other) == other
+    assert await keys.signing_keys() == [SEALED, next_one, other]
+
+
+async def test_lifetimes_only_grow_and_removed_keys_are_gone(store: AuthStores) -> None:
+    keys = store.signing_keys
+    await keys.adopt_signing_key(SEALED)
+    await keys.adopt_signing_key(sealed(kid="two", alg="ES256"))
+    await keys.lengthen("RS256", 50)
+    await keys.lengthen("RS256", 20)
+    assert [key.life.longest_lifetime for key in await keys.signing_keys()] == [50, 9]
+    await keys.remove_signing_keys(["one", "unknown"])
+    assert [key.life.kid for key in await keys.signing_keys()] == ["two"]
 
 
 async def test_first_starts_at_once_agree_on_a_key(store: AuthStores, store_url: str) -> None:
     async with STORES.open(store_url) as second:
         adopted = await asyncio.gather(
             *(
-                (store, second)[number % 2].signing_keys.adopt_signing_key(
-                    replace(SEALED, kid=str(number))
-                )
+                (store, second)[number % 2].signing_keys.adopt_signing_key(sealed(kid=str(number)))
                 for number in range(6)
             )
         )
-    assert len({key.kid for key in adopted}) == 1
+    assert len({key.life.kid for key in adopted}) == 1
 
 
 async def test_everything_is_there_after_opening_again(store: AuthStores, store_url: str) -> None:
@@ -166,4 +183,4 @@ async def test_everything_is_there_after_opening_again(store: AuthStores, store_
         assert await again.users.find_user(ALICE) == USER
         assert await again.keys.find_key("h1") is not None
         assert await again.memberships.find_standing(ORG, ALICE) is Standing.OWNER
-        assert await again.signing_keys.find_signing_key("RS256") == SEALED
+        assert await again.signing_keys.signing_keys() == [SEALED]

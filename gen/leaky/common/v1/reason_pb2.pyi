@@ -138,6 +138,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The invitation is for another address than the caller's."""
     REASON_INVITATION_LIMIT: _Reason.ValueType  # 78
     """The organisation has as many open invitations as it may have."""
+    REASON_OAUTH_CLIENT_NOT_FOUND: _Reason.ValueType  # 90
+    """No such OAuth2 client."""
+    REASON_OAUTH_CLIENT_EXISTS: _Reason.ValueType  # 91
+    """An OAuth2 client with this id exists."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Every reason that an error of ours carries, in ErrorInfo.reason and in the
@@ -260,4 +264,8 @@ REASON_INVITATION_FOR_ANOTHER: Reason.ValueType  # 77
 """The invitation is for another address than the caller's."""
 REASON_INVITATION_LIMIT: Reason.ValueType  # 78
 """The organisation has as many open invitations as it may have."""
+REASON_OAUTH_CLIENT_NOT_FOUND: Reason.ValueType  # 90
+"""No such OAuth2 client."""
+REASON_OAUTH_CLIENT_EXISTS: Reason.ValueType  # 91
+"""An OAuth2 client with this id exists."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015

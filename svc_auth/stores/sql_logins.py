@@ -1,0 +1,29 @@
+"""What ends with a user's logins: browsers' sessions, and what applications were allowed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, delete, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from svc_auth.stores.tables_oauth2 import LOGIN_SESSIONS, OAUTH_ACCESS_TOKENS, OAUTH_GRANTS
+
+_ACCESS = OAUTH_ACCESS_TOKENS.c
+
+
+async def end_logins(connection: AsyncConnection, user_id: str, *, at: int) -> None:
+    """Ends them all; that the user's tokens are refused is told by whoever calls."""
+    sessions = LOGIN_SESSIONS.c.user_id == user_id
+    await connection.execute(delete(LOGIN_SESSIONS).where(sessions))
+    grants = (OAUTH_GRANTS.c.user_id == user_id, OAUTH_GRANTS.c.revoked_at.is_(None))
+    await connection.execute(update(OAUTH_GRANTS).where(*grants).values(revoked_at=at))
+    await mark_revoked(connection, _ACCESS.user_id == user_id, at=at)
+
+
+async def mark_revoked(
+    connection: AsyncConnection, which: ColumnElement[bool], *, at: int
+) -> Sequence[Row[Any]]:
+    """Marks access tokens as revoked; the ones that were not yet."""
+    good = (which, _ACCESS.revoked_at.is_(None))
+    change = update(OAUTH_ACCESS_TOKENS).where(*good).values(revoked_at=at)
+    return (await connection.execute(change.returning(*_ACCESS))).all()

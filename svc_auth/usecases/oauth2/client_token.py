@@ -1,0 +1,38 @@
+"""Tokens for applications themselves (RFC 6749, section 4.4)."""
+
+from dataclasses import dataclass
+
+from authlib.oauth2.rfc6749 import InvalidScopeError
+
+from mesh.clock import Clock
+from svc_auth.domain.claims import SECOND
+from svc_auth.domain.oauth2 import scopes
+from svc_auth.domain.oauth2.client import OAuthClient
+from svc_auth.domain.oauth2.grant import IssuedToken
+from svc_auth.ports_oauth2 import Grants, OAuthTokens
+from svc_auth.usecases.oauth2.issue import Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientToken:
+    """Gives a client a token of its own, which stands for no user and owns nothing."""
+
+    grants: Grants
+    tokens: OAuthTokens
+    clock: Clock
+
+    async def __call__(self, client: OAuthClient, *, scope: str) -> Answer:
+        """An access token; without `scope`, for all that the client may have by itself."""
+        allowed = client.allowed_itself()
+        asked = scopes.split(scope) or allowed
+        if not asked or not set(asked) <= set(allowed):
+            raise InvalidScopeError("scope names what the client may not have by itself")
+        now = self.clock.now_us()
+        access = self.tokens.for_client(client.id, asked, at=now)
+        ends = access.token.expires_at
+        await self.grants.issue(
+            IssuedToken(id=access.id, client_id=client.id, expires_at=ends), None
+        )
+        return Answer(
+            access_token=access.token.text, expires_in=(ends - now) // SECOND, scopes=asked
+        )
