@@ -22,7 +22,7 @@ class Call:
     metadata: Mapping[str, str]
     deadline: float = math.inf
     principal: Principal = NOBODY
-    # The verified service that sent the call, such as "token"; empty for none.
+    # The service that the connection proves, such as "token"; empty for none.
     caller: str = ""
     correlation_id: str = ""
     # W3C trace context: the trace's id and the header to hand on.

@@ -21,7 +21,6 @@ from mesh.identity.credentials import Credentials
 from mesh.identity.jwks import KeySet
 from mesh.identity.principal import NOBODY, Principal
 from mesh.identity.pulse import Pulse
-from mesh.identity.service_tokens import HEADER, ServiceTokens
 
 if TYPE_CHECKING:
     from tests.mesh.identity.conftest import Auth, Hands
@@ -39,10 +38,8 @@ class World:
         self.pulse.beat()
         self.keys = KeySet(channel=channel, clock=clock)
         self.bearer = Bearer(keys=self.keys, issuer="leaky-tokens-auth", clock=clock)
-        services = ServiceTokens(service="gateway", secret="s" * 32, clock=clock)
         self.api_keys = ApiKeys(
             channel=channel,
-            metadata=services.metadata,
             bearer=self.bearer,
             clock=clock,
             pulse=self.pulse,
@@ -121,7 +118,6 @@ async def test_the_case_of_the_scheme_does_not_matter(world: World, auth: "Auth"
 
 async def test_forged_and_foreign_tokens_are_401(world: World, auth: "Auth") -> None:
     stranger = jose.generate("ES256")
-    service = ServiceTokens(service="token", secret="s" * 32, clock=auth.clock)
     for token in (
         auth.token(iss="leaky-mesh"),
         auth.token(aud="another"),
@@ -132,7 +128,6 @@ async def test_forged_and_foreign_tokens_are_401(world: World, auth: "Auth") -> 
         auth.token(username=5),
         auth.token(key_id=["k"]),
         jose.sign({"sub": "user-1"}, key=stranger),
-        service.metadata()[HEADER],
         auth.token()[:-8] + "AAAAAAAA",
     ):
         assert await world.refusal({"authorization": f"Bearer {token}"}) == REASON_UNAUTHENTICATED
@@ -185,17 +180,6 @@ async def test_an_api_key_is_exchanged_once(world: World, auth: "Auth", key_id: 
     assert auth.calls["ExchangeApiKey"] == 1
 
 
-async def test_the_exchange_is_asked_as_a_service(
-    world: World, auth: "Auth", clock: "Hands", key_id: str
-) -> None:
-    assert key_id
-    await world.with_key()
-    asked = next(call for call in auth.seen if call.method.name == "ExchangeApiKey")
-    assert list(asked.metadata) == [HEADER]
-    services = ServiceTokens(service="auth", secret="s" * 32, clock=clock)
-    assert services.caller(asked.metadata[HEADER]) == "gateway"
-
-
 async def test_many_at_once_cost_one_exchange(world: World, auth: "Auth", key_id: str) -> None:
     auth.open.clear()
     waiting = [asyncio.create_task(world.with_key()) for _ in range(10)]
@@ -227,7 +211,6 @@ async def test_an_api_key_is_remembered_no_longer_than_configured(
     world = World(auth, clock)
     short = ApiKeys(
         channel=auth.channel(),
-        metadata=dict,
         bearer=world.bearer,
         clock=clock,
         pulse=world.pulse,
@@ -267,7 +250,7 @@ async def test_what_cannot_be_an_api_key_is_not_asked_for(
 async def test_an_api_key_that_cannot_be_checked_is_503_and_not_held_against_it(
     world: World, auth: "Auth", key_id: str, reason: Reason.ValueType
 ) -> None:
-    # UNAUTHENTICATED here says that our own service token was refused.
+    # UNAUTHENTICATED here says that we are refused ourselves.
     auth.error = AppError(reason, "no")
     assert await world.refusal({"x-api-key": KEY}) == REASON_UNAVAILABLE
     auth.error = None

@@ -51,9 +51,7 @@ class World:
         pulse = Pulse(clock)
         pulse.beat()
         self.auth = auth
-        self.memberships = Memberships(
-            channel=auth.channel(), metadata=dict, clock=clock, pulse=pulse
-        )
+        self.memberships = Memberships(channel=auth.channel(), clock=clock, pulse=pulse)
         self.policy = SecurePolicy(self.memberships)
 
     async def outcome(

@@ -15,7 +15,6 @@ from leaky.auth.v1.credential_service_pb2 import (
 )
 from mesh.identity.pulse import Pulse
 from mesh.identity.revocations import Revocations
-from mesh.identity.service_tokens import HEADER
 
 if TYPE_CHECKING:
     from tests.mesh.identity.conftest import Auth, Hands
@@ -44,7 +43,6 @@ class World:
         self.waits: list[float] = []
         self.revocations = Revocations(
             channel=auth.channel(),
-            metadata=lambda: {HEADER: "proof"},
             pulse=self.pulse,
             caches=(self.notebook,),
             pause=self._pause,
@@ -107,12 +105,6 @@ async def test_each_revocation_reaches_the_caches_in_order(world: World) -> None
         "USER user-1",
         "MEMBERSHIP org-1/user-1",
     ]
-
-
-async def test_the_watch_is_asked_for_as_a_service(world: World) -> None:
-    async with world.following():
-        await until(lambda: len(world.auth.streams) == 1)
-    assert world.auth.seen[-1].metadata == {HEADER: "proof"}
 
 
 async def test_a_kind_from_the_future_drops_everything(world: World) -> None:

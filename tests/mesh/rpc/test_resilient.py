@@ -43,7 +43,6 @@ from tests.mesh.rpc.serving import (
 )
 
 AT_ONCE = Backoff(first=0, cap=0)
-PROOF = {"x-leaky-service": "proof"}
 
 
 class Target:
@@ -62,7 +61,6 @@ class Target:
             inner=LocalChannel(dispatcher),
             target="token",
             settings=live,
-            identify=lambda: PROOF,
             backoff=backoff,
         )
 
@@ -326,17 +324,15 @@ def test_a_cancelled_call_says_nothing_of_the_target(live: Any) -> None:
     on_travelling_loop(run)
 
 
-def test_the_service_proves_itself_on_internal_methods_and_nowhere_else(live: Any) -> None:
+def test_what_is_given_is_handed_on_as_it_is(live: Any) -> None:
     async def run(_loop: Loop) -> None:
         target = Target(live)
         given: Mapping[str, str] = {"authorization": "Bearer t"}
         await target.ask(STATUS, metadata=given)
         await target.ask(GET, metadata=given)
-        await target.ask(EXCHANGE, metadata=given)
-        async with closing(target.channel.stream(WATCH, WATCH.request())) as stream:
+        async with closing(target.channel.stream(WATCH, WATCH.request(), metadata=given)) as stream:
             await anext(stream)
-        sent = [dict(call.metadata) for call in target.calls]
-        assert sent == [given, given, {**given, **PROOF}, PROOF]
+        assert [dict(call.metadata) for call in target.calls] == [given, given, given]
 
     on_travelling_loop(run)
 
