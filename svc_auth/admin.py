@@ -1,6 +1,7 @@
 """What `leaky admin create` runs, in its own process, whether or not the service is up."""
 
 from mesh.clock import RandomIds, SystemClock
+from svc_auth.domain.caller import OPERATOR
 from svc_auth.domain.user import ADMIN, USER
 from svc_auth.settings import AuthSettings
 from svc_auth.usecases.register import Register
@@ -22,5 +23,5 @@ async def create_admin(settings: AuthSettings, *, username: str, email: str, pas
             ids=RandomIds(),
             roles=(ADMIN, USER),
         )
-        user = await register(username=username, email=email, password=password)
+        user = await register(OPERATOR, username=username, email=email, password=password)
     return user.id

@@ -1,18 +1,21 @@
 """What the use cases need from outside. Each method is one atomic step.
 
+A `record` is written in the step's own transaction, and only if that changes something.
 Times are microseconds since the epoch. A store that is away raises AppError UNAVAILABLE.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from svc_auth.domain.api_key import ApiKey, KeyHolder
+from svc_auth.domain.audit import AuditEntry, AuditLine, AuditQuery
 from svc_auth.domain.claims import Subject, Token
 from svc_auth.domain.membership import Removal, Standing
-from svc_auth.domain.revocation import Kind, Revocation
-from svc_auth.domain.user import User
+from svc_auth.domain.record import Record
+from svc_auth.domain.revocation import Numbered, Revocation
+from svc_auth.domain.user import Account, User
 
 
 class Taken(StrEnum):
@@ -22,10 +25,18 @@ class Taken(StrEnum):
     EMAIL = "EMAIL"
 
 
+class Change(StrEnum):
+    """What became of changing a user."""
+
+    DONE = "DONE"
+    UNCHANGED = "UNCHANGED"
+    NO_USER = "NO_USER"
+
+
 class Users(Protocol):
     """Users; names and addresses are unique in their comparable form."""
 
-    async def add_user(self, user: User, password_hash: str) -> Taken | None:
+    async def add_user(self, user: User, password_hash: str, record: Record) -> Taken | None:
         """Stores the user, or says what is taken (the name before the address)."""
         ...
 
@@ -33,15 +44,45 @@ class Users(Protocol):
         """The user."""
         ...
 
-    async def find_login(self, username: str) -> tuple[User, str] | None:
-        """The user of that name, in any case, and its password's hash."""
+    async def find_login(self, username: str) -> Account | None:
+        """The user of that name, in any case."""
+        ...
+
+    async def find_account(self, user_id: str) -> Account | None:
+        """The user, by its id."""
+        ...
+
+    async def list_users(self, *, after: str, limit: int) -> Sequence[User]:
+        """Users in the order of their ids, the first one after that id."""
+        ...
+
+    async def disable_user(self, user_id: str, *, at: int, record: Record) -> Change:
+        """From now on nothing of the user's opens anything."""
+        ...
+
+    async def enable_user(self, user_id: str, *, record: Record) -> Change:
+        """The user may log in again, and its keys count again."""
+        ...
+
+    async def grant_role(self, user_id: str, role: str, *, record: Record) -> Change:
+        """Gives the user the role."""
+        ...
+
+    async def revoke_role(self, user_id: str, role: str, *, record: Record) -> Change:
+        """Takes the role from the user."""
+        ...
+
+    async def set_password(
+        self, user_id: str, password_hash: str, *, replacing: str | None, record: Record
+    ) -> Change:
+        """Replaces the password's hash, if it still is `replacing`; None is whatever it is."""
         ...
 
 
 class ApiKeys(Protocol):
     """API keys, found by the keyed hash of their text. Revoked ones stay as rows."""
 
-    async def add_key(self, key: ApiKey, key_hash: str) -> None:
+    async def add_key(self, key: ApiKey, key_hash: str, record: Record) -> None:
         """Stores a key."""
         ...
 
@@ -49,7 +90,7 @@ class ApiKeys(Protocol):
         """The user's keys that are not revoked, oldest first."""
         ...
 
-    async def revoke_key(self, user_id: str, key_id: str, *, at: int) -> bool:
+    async def revoke_key(self, user_id: str, key_id: str, *, at: int, record: Record) -> bool:
         """Revokes the key; False when the user has no such key, or no longer."""
         ...
 
@@ -65,7 +106,7 @@ class ApiKeys(Protocol):
 class Organizations(Protocol):
     """Organisations and their members."""
 
-    async def put_member(self, org_id: str, user_id: str, *, at: int) -> bool:
+    async def put_member(self, org_id: str, user_id: str, *, at: int, record: Record) -> bool:
         """Makes the user a member, beginning the organisation when it is unknown.
 
         Who is put into an organisation without an owner becomes its owner.
@@ -73,7 +114,7 @@ class Organizations(Protocol):
         """
         ...
 
-    async def remove_member(self, org_id: str, user_id: str) -> Removal:
+    async def remove_member(self, org_id: str, user_id: str, *, record: Record) -> Removal:
         """Ends the membership."""
         ...
 
@@ -117,13 +158,18 @@ class Passwords(Protocol):
 
 
 class Tokens(Protocol):
-    """Signed tokens."""
+    """Signed tokens.
 
-    def session(self, subject: Subject) -> Token:
+    A revocation ends what was issued before it. So `at`, when a token counts as
+    issued, is a moment before its holder was looked up: a holder who is stopped
+    between the look and the signature does not get away with it.
+    """
+
+    def session(self, subject: Subject, *, at: int) -> Token:
         """A token for clients, living auth.jwt.expiry."""
         ...
 
-    def mesh(self, subject: Subject, *, not_after: int | None) -> Token:
+    def mesh(self, subject: Subject, *, at: int, not_after: int | None) -> Token:
         """A short-lived token for the services, ending at `not_after` at the latest."""
         ...
 
@@ -148,11 +194,56 @@ class KeyUse(Protocol):
         ...
 
 
-class Revocations(Protocol):
-    """Tells every watcher what to drop."""
+class Audit(Protocol):
+    """The audit log; what changes something writes its line by itself, in a `record`."""
 
-    def publish(self, kind: Kind, subject: str) -> None:
-        """Never waits; call it after the change is stored."""
+    async def note(self, entry: AuditEntry) -> None:
+        """Writes down what changed nothing else, such as a refusal."""
+        ...
+
+    async def lines(
+        self, query: AuditQuery, *, before: int | None, limit: int
+    ) -> Sequence[AuditLine]:
+        """The newest lines before that place, newest first; None begins with the newest."""
+        ...
+
+
+class RevocationLog(Protocol):
+    """What has been revoked, by every instance; written in a `record`."""
+
+    async def newest(self) -> int:
+        """The highest place so far; 0 for none."""
+        ...
+
+    async def after(self, seq: int, *, also: Collection[int], limit: int) -> Sequence[Numbered]:
+        """The first of those beyond a place and at those places, in order."""
+        ...
+
+    async def standing(self, now: int, *, after: int, limit: int) -> Sequence[Numbered]:
+        """Those beyond a place that somebody must still remember, in order."""
+        ...
+
+    async def forget(self, *, ended_before: int) -> int:
+        """Deletes those that ended before then; how many."""
+        ...
+
+    async def revoke(self, record: Record) -> None:
+        """Stores a record by itself, for what is kept nowhere else, such as a token's end."""
+        ...
+
+    async def repeat(self, revocation: Revocation) -> None:
+        """Stores a later revocation of what a record has revoked already."""
+        ...
+
+
+class Revocations(Protocol):
+    """Tells every watcher what has been revoked."""
+
+    def announce(self) -> None:
+        """Says that something was stored; never waits.
+
+        Who hangs up before it is called has only made it slower: it is found anyway.
+        """
         ...
 
 
@@ -172,5 +263,5 @@ class Watching(Protocol):
     """Where watchers come to listen."""
 
     def watch(self) -> Watch:
-        """A watch that misses nothing from here on; its first word is a heartbeat."""
+        """A watch that misses nothing that is stored from here on."""
         ...

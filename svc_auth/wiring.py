@@ -68,7 +68,7 @@ async def build(context: Context[AuthSettings]) -> AsyncIterator[Parts]:
             passwords=await stack.enter_async_context(open_passwords()),
             maker=PepperedKeys(pepper),
             keyring=await open_keyring(store.signing_keys, Vault(sealing), context.clock),
-            revocations=Broadcaster(context.clock),
+            revocations=Broadcaster(context.clock, store.revocations),
             last_used=LastUsed(store.keys),
         )
         yield house.parts()
@@ -94,7 +94,6 @@ class _House:
         return Minter(
             keyring=self.keyring,
             jwt=lambda: self.context.settings.current.auth.jwt,
-            clock=self.context.clock,
             ids=self.context.ids,
         )
 
@@ -140,7 +139,13 @@ class _House:
         )
         return AuthServicer(
             sign_up=SignUp(register=register, tokens=minter),
-            sign_in=Login(users=self.store.users, passwords=self.passwords, tokens=minter),
+            sign_in=Login(
+                users=self.store.users,
+                passwords=self.passwords,
+                tokens=minter,
+                audit=self.store.audit,
+                clock=clock,
+            ),
             clock=clock,
         )
 
@@ -174,16 +179,22 @@ class _House:
         return OrganizationServicer(
             put=put,
             delete=DeleteMember(
-                organizations=self.store.organizations, revocations=self.revocations
+                organizations=self.store.organizations,
+                revocations=self.revocations,
+                clock=self.context.clock,
             ),
             standing_of=GetMembership(organizations=self.store.organizations),
         )
 
     def _credentials(self) -> CredentialServicer:
         return CredentialServicer(
-            exchange=ExchangeApiKey(validate=self.validate, tokens=self.minter),
+            exchange=ExchangeApiKey(
+                validate=self.validate, tokens=self.minter, clock=self.context.clock
+            ),
             roles_of=GetUserRoles(users=self.store.users),
-            watch=WatchRevocations(watching=self.revocations),
+            watch=WatchRevocations(
+                log=self.store.revocations, watching=self.revocations, clock=self.context.clock
+            ),
             jwks=self.keyring.jwks,
         )
 

@@ -1,13 +1,12 @@
 """The settings of svc_gateway, by the names of docs/configuration.md."""
 
-import ipaddress
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from mesh.settings import MeshSettings, Section, live
-from mesh.settings.model import ApiKeyCache, Duration, GatewayPorts
+from mesh.settings.model import ApiKeyCache, Duration, GatewayPorts, listed
 
 
 class KeyStrategy(StrEnum):
@@ -21,16 +20,6 @@ class KeyStrategy(StrEnum):
     IP = "IP"
 
 
-def _list(text: str) -> str:
-    return ",".join(part.strip() for part in text.split(",") if part.strip())
-
-
-def _networks(text: str) -> str:
-    for part in filter(None, _list(text).split(",")):
-        ipaddress.ip_network(part, strict=False)
-    return _list(text)
-
-
 class RateLimitSettings(Section):
     """gateway.rate-limit.*; `routes` maps path prefixes to capacities of their own."""
 
@@ -38,7 +27,7 @@ class RateLimitSettings(Section):
     window: Duration = live(60.0, ge=1)
     key_strategy: KeyStrategy = live(KeyStrategy.AUTO)
     # Comma-separated path prefixes that are not limited.
-    whitelist_paths: Annotated[str, AfterValidator(_list)] = live("/actuator/health")
+    whitelist_paths: Annotated[str, AfterValidator(listed)] = live("/actuator/health")
     routes: dict[str, Annotated[int, Field(ge=1)]] = Field(
         default_factory=lambda: {"/api/v1/tokens": 200}, json_schema_extra={"live": True}
     )
@@ -58,8 +47,6 @@ class GatewaySection(GatewayPorts):
 
     rate_limit: RateLimitSettings = RateLimitSettings()
     api_key: ApiKeySettings = ApiKeySettings()
-    # Networks, comma-separated, whose X-Forwarded-For is believed.
-    trusted_proxies: Annotated[str, AfterValidator(_networks)] = ""
 
 
 class GatewayFlags(Section):

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mesh.clock import Clock, Ids, RandomIds, SystemClock
 from mesh.edge.actuator import Actuator
+from mesh.edge.address import Addresses
 from mesh.edge.bodies import Bounded
 from mesh.edge.docs import Docs
 from mesh.edge.envelope import Envelope
@@ -83,7 +84,12 @@ def service_app(
     app.router.routes.extend(Actuator(info=info, ready=ready, settings=settings).routes())
     app.router.routes.extend(Docs(app.openapi).routes())
     door = _with_cors(Bounded(app.enter), settings.current)
-    app.door = Envelope(door, failures=failures, ids=ids or RandomIds())
+    app.door = Envelope(
+        door,
+        failures=failures,
+        ids=ids or RandomIds(),
+        addresses=Addresses(settings.current.gateway.trusted_proxies),
+    )
     return app
 
 

@@ -1,10 +1,12 @@
-"""What surrounds every request of an app: its trace, its headers, its metrics."""
+"""What surrounds every request of an app: its trace, its sender, its headers, its metrics."""
 
 import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mesh.clock import Ids
+from mesh.edge import address
+from mesh.edge.address import Addresses
 from mesh.edge.errors import Failures, unexpected
 from mesh.edge.headers import dressed
 from mesh.edge.metrics import observe
@@ -15,8 +17,9 @@ from mesh.edge.transcoder import respond
 class Envelope:
     """The outermost middleware; what fails inside it answers 500 without detail."""
 
-    def __init__(self, app: ASGIApp, *, failures: Failures, ids: Ids) -> None:
+    def __init__(self, app: ASGIApp, *, failures: Failures, ids: Ids, addresses: Addresses) -> None:
         self._app = app
+        self._addresses = addresses
         self._failures = failures
         self._ids = ids
 
@@ -27,6 +30,7 @@ class Envelope:
             return
         started = time.perf_counter()
         trace = scope[SCOPE_KEY] = trace_of(scope["headers"], self._ids)
+        scope[address.SCOPE_KEY] = self._addresses.of(scope)
         tls = scope.get("scheme") == "https"
         status = 0
 

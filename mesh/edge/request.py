@@ -8,8 +8,10 @@ from starlette.types import Scope
 
 from leaky.common.v1.reason_pb2 import REASON_UNAUTHENTICATED
 from leaky.edge.v1.options_pb2 import ACCESS_PUBLIC
+from mesh.edge import address
 from mesh.edge.trace import SCOPE_KEY, Trace
 from mesh.errors import AppError
+from mesh.rpc.call import CLIENT_ADDRESS
 from mesh.rpc.method import Method
 
 _CREDENTIALS = ("authorization", "x-api-key")
@@ -20,8 +22,8 @@ class EdgeRequest:
     """One request to a transcoded route.
 
     `metadata` becomes the call's; `response_headers` are sent whatever the
-    answer. Header names are lower case; `client` is the peer's host, empty when
-    unknown; `query` is the raw query string.
+    answer. Header names are lower case; `client` is who sent it, past the proxies
+    that are trusted, empty when unknown; `query` is the raw query string.
     """
 
     rpc: Method[Any, Any]
@@ -44,18 +46,22 @@ class Hook(Protocol):
 
 
 def request_of(scope: Scope, rpc: Method[Any, Any]) -> EdgeRequest:
-    """The request, with nothing but trace ids in its metadata."""
+    """The request, with nothing but trace ids and its sender's address in its metadata."""
     trace: Trace = scope[SCOPE_KEY]
-    client = scope.get("client")
+    client: str = scope[address.SCOPE_KEY]
     return EdgeRequest(
         rpc=rpc,
         method=scope["method"],
         path=scope["path"],
         query=scope["query_string"].decode("latin-1"),
         headers=_headers(scope["headers"]),
-        client=client[0] if client else "",
+        client=client,
         trace=trace,
-        metadata={"x-correlation-id": trace.correlation_id, "traceparent": trace.traceparent},
+        metadata={
+            "x-correlation-id": trace.correlation_id,
+            "traceparent": trace.traceparent,
+            **({CLIENT_ADDRESS: client} if client else {}),
+        },
     )
 
 

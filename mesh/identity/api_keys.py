@@ -10,7 +10,6 @@ from leaky.auth.v1.credential_service_pb2 import (
     REVOCATION_KIND_USER,
     ExchangeApiKeyRequest,
     ExchangeApiKeyResponse,
-    RevocationKind,
 )
 from leaky.common.v1 import reason_pb2
 from mesh.clock import Clock
@@ -22,6 +21,7 @@ from mesh.identity.lru import Lru
 from mesh.identity.principal import Principal
 from mesh.identity.pulse import Pulse
 from mesh.identity.refusals import invalid_api_key, unavailable
+from mesh.identity.revoked import Revoked
 from mesh.rpc.channel import Channel
 from mesh.rpc.method import rpc
 
@@ -66,8 +66,9 @@ class ApiKeys:
             raise invalid_api_key()
         return await self._answers.get(digest, partial(self._exchange, digest, key))
 
-    def drop(self, kind: RevocationKind.ValueType, subject: str) -> None:
+    def drop(self, revoked: Revoked) -> None:
         """Forgets what this revocation ends."""
+        kind, subject = revoked.kind, revoked.subject
         if kind == REVOCATION_KIND_API_KEY:
             self._answers.drop(lambda _, held: held.api_key_id == subject)
         elif kind == REVOCATION_KIND_USER:

@@ -5,18 +5,17 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from leaky.auth.v1.credential_service_pb2 import REVOCATION_KIND_API_KEY, RevocationKind
 from mesh.clock import Clock
 from mesh.identity import jose
 from mesh.identity.jwks import KeySet
 from mesh.identity.lru import Lru
 from mesh.identity.principal import Principal
+from mesh.identity.refused_tokens import RefusedTokens
+from mesh.identity.revoked import Revoked
 
 API_AUDIENCE = "leaky-api"
 MESH_AUDIENCE = "leaky-mesh"
 _CAPACITY = 10_000
-# Longer than a token made from an API key lives (120 s).
-_REMEMBER_REVOKED_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +34,7 @@ class Bearer:
         self._issuer = issuer
         self._clock = clock
         self._proven: Lru[bytes, Principal] = Lru(_CAPACITY)
-        self._revoked_keys: Lru[str, bool] = Lru(_CAPACITY)
+        self._refused = RefusedTokens(clock)
         self._version = keys.version
 
     async def principal(self, token: str) -> Principal:
@@ -64,16 +63,15 @@ class Bearer:
             now_us=self._clock.now_us(),
         )
         principal = _principal(claims, token)
-        if self._revoked_keys.get(principal.api_key_id, now=self._clock.monotonic()):
-            raise jose.InvalidToken("made from a revoked API key")
-        return Proof(principal=principal, until_us=int(claims["exp"] * 1_000_000))
+        why = self._refused.refuses(principal)
+        if why:
+            raise jose.InvalidToken(why)
+        return Proof(principal=principal, until_us=principal.until_us)
 
-    def drop(self, kind: RevocationKind.ValueType, subject: str) -> None:
-        """Refuses tokens made from a revoked key; a user's own are good until they end."""
-        if kind == REVOCATION_KIND_API_KEY:
-            until = self._clock.monotonic() + _REMEMBER_REVOKED_SECONDS
-            self._revoked_keys.put(subject, value=True, until=until)
-            self._proven.discard(lambda _, held: held.api_key_id == subject)
+    def drop(self, revoked: Revoked) -> None:
+        """Refuses from here on the tokens that this ends."""
+        if self._refused.add(revoked):
+            self._proven.discard(lambda _, held: bool(self._refused.refuses(held)))
 
     def clear(self) -> None:
         """Forgets whom tokens stood for; they are verified again."""
@@ -89,6 +87,9 @@ def _principal(claims: dict[str, Any], token: str) -> Principal:
         username=_text(claims, "username"),
         roles=frozenset(roles),
         api_key_id=_text(claims, "key_id"),
+        token_id=claims["jti"],
+        issued_us=round(claims["iat"] * 1_000_000),
+        until_us=int(claims["exp"] * 1_000_000),
         token=token,
     )
 

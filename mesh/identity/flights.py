@@ -58,6 +58,13 @@ def _detached() -> Context:
     context = copy_context()
     call = context.get(CURRENT)
     if call is not None:
-        own = replace(call, deadline=math.inf, metadata={}, principal=NOBODY, response_metadata={})
+        own = replace(
+            call,
+            deadline=math.inf,
+            metadata={},
+            principal=NOBODY,
+            client_address="",
+            response_metadata={},
+        )
         context.run(CURRENT.set, own)
     return context

@@ -46,8 +46,8 @@ class Identity:
         self._revocations = Revocations(
             channel=auth_channel, pulse=pulse, caches=(bearer, api_keys, memberships)
         )
-        self.principal = Authenticate(self._credentials)
         policy = _policy(settings.current.effective_profile, memberships)
+        self.principal = Authenticate(self._credentials, policy.speaks_for_others)
         self.admit, self.authorize = Admit(policy), Authorize(policy)
         self.may_see = policy.may_see
 

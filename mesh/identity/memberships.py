@@ -8,7 +8,6 @@ import structlog
 from leaky.auth.v1.credential_service_pb2 import (
     REVOCATION_KIND_MEMBERSHIP,
     REVOCATION_KIND_USER,
-    RevocationKind,
 )
 from leaky.auth.v1.organization_service_pb2 import GetMembershipRequest, GetMembershipResponse
 from mesh.clock import Clock
@@ -16,6 +15,7 @@ from mesh.errors import AppError
 from mesh.identity.answers import Answer, Answers
 from mesh.identity.pulse import Pulse
 from mesh.identity.refusals import unavailable
+from mesh.identity.revoked import Revoked
 from mesh.rpc.channel import Channel
 from mesh.rpc.method import rpc
 
@@ -59,9 +59,9 @@ class Memberships:
         pair = _Pair(org_id, user_id)
         return await self._answers.get(pair, partial(self._ask, pair))
 
-    def drop(self, kind: RevocationKind.ValueType, subject: str) -> None:
+    def drop(self, revoked: Revoked) -> None:
         """Forgets what this revocation ends; ids may have been sent in either case."""
-        subject = subject.lower()
+        kind, subject = revoked.kind, revoked.subject.lower()
         if kind == REVOCATION_KIND_MEMBERSHIP:
             self._answers.drop(lambda pair, _: "/".join(pair).lower() == subject)
         elif kind == REVOCATION_KIND_USER:

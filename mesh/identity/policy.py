@@ -43,9 +43,17 @@ class Policy(Protocol):
         """Whether data of this user, or of this organisation, may be shown to the caller."""
         ...
 
+    def speaks_for_others(self, call: Call) -> bool:
+        """Whether the caller is believed for whom it calls."""
+        ...
+
 
 class LocalPolicy:
     """A playground: everything goes."""
+
+    def speaks_for_others(self, call: Call) -> bool:  # noqa: ARG002
+        """Always."""
+        return True
 
     def admit(self, call: Call) -> None:
         """Always returns."""
@@ -78,6 +86,10 @@ class SecurePolicy:
     def __init__(self, memberships: Memberships) -> None:
         self._memberships = memberships
         self._gates: dict[str, _Gate] = {}
+
+    def speaks_for_others(self, call: Call) -> bool:
+        """Services alone: a client could name anybody."""
+        return bool(call.caller)
 
     def admit(self, call: Call) -> None:
         """Returns when the rule's access is met."""

@@ -14,6 +14,11 @@ class Principal:
     roles: frozenset[str] = frozenset()
     # The API key's id when one was used, for rate limits and revocation.
     api_key_id: str = ""
+    # The token's id (jti), and when it was issued, in microseconds since the epoch.
+    token_id: str = ""
+    issued_us: int = 0
+    # When it ends.
+    until_us: int = 0
     # The verified JWT, handed on to the next service; a secret, so not shown.
     token: str = field(default="", repr=False)
 

@@ -10,14 +10,16 @@ from prometheus_client import Counter
 from leaky.auth.v1.credential_service_pb2 import (
     REVOCATION_KIND_API_KEY,
     REVOCATION_KIND_MEMBERSHIP,
+    REVOCATION_KIND_SESSIONS,
+    REVOCATION_KIND_TOKEN,
     REVOCATION_KIND_UNSPECIFIED,
     REVOCATION_KIND_USER,
-    RevocationKind,
     WatchRevocationsRequest,
     WatchRevocationsResponse,
 )
 from mesh.errors import AppError
 from mesh.identity.pulse import Pulse
+from mesh.identity.revoked import Revoked, revoked_of
 from mesh.resilience.backoff import Backoff
 from mesh.rpc.channel import Channel
 from mesh.rpc.method import rpc
@@ -26,15 +28,21 @@ WATCH = rpc(WatchRevocationsRequest, WatchRevocationsResponse)
 # Short, because a revocation is to arrive within a second of svc_auth's return.
 BACKOFF = Backoff(first=0.1, cap=0.5)
 CONNECTED = Counter("identity_revocation_streams_total", "Revocation streams that came to life.")
-_KNOWN = {REVOCATION_KIND_API_KEY, REVOCATION_KIND_USER, REVOCATION_KIND_MEMBERSHIP}
+_KNOWN = {
+    REVOCATION_KIND_API_KEY,
+    REVOCATION_KIND_USER,
+    REVOCATION_KIND_MEMBERSHIP,
+    REVOCATION_KIND_TOKEN,
+    REVOCATION_KIND_SESSIONS,
+}
 log = structlog.get_logger("identity")
 
 
 class Cache(Protocol):
     """Something that remembers what can be revoked."""
 
-    def drop(self, kind: RevocationKind.ValueType, subject: str) -> None:
-        """Forgets what this revocation ends."""
+    def drop(self, revoked: Revoked) -> None:
+        """Forgets what this revocation ends, and refuses it from here on."""
         ...
 
     def clear(self) -> None:
@@ -58,6 +66,7 @@ class Revocations:
         self._caches = caches
         self._pause = pause
         self._alive = False
+        self._told_all = False
 
     async def run(self) -> None:
         """Follows until cancelled."""
@@ -92,11 +101,16 @@ class Revocations:
             if not self._alive:
                 self._begin()
             self._apply(message)
-            self._pulse.beat()
+            # Before its first heartbeat a stream tells what was revoked earlier:
+            # who has not heard all of that is not to be trusted yet.
+            self._told_all |= message.kind == REVOCATION_KIND_UNSPECIFIED
+            if self._told_all:
+                self._pulse.beat()
 
     def _begin(self) -> None:
         # What was revoked before the first message of this stream went unheard.
         self._alive = True
+        self._told_all = False
         CONNECTED.inc()
         log.info("the revocation stream is alive")
         self._clear()
@@ -104,7 +118,7 @@ class Revocations:
     def _apply(self, message: WatchRevocationsResponse) -> None:
         if message.kind in _KNOWN:
             for cache in self._caches:
-                cache.drop(message.kind, message.subject)
+                cache.drop(revoked_of(message))
         elif message.kind != REVOCATION_KIND_UNSPECIFIED:
             # A kind that a newer svc_auth knows: forgetting all covers it.
             self._clear()

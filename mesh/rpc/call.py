@@ -9,6 +9,10 @@ from typing import Any
 from mesh.identity.principal import NOBODY, Principal
 from mesh.rpc.method import Method
 
+# How a service tells the next one who sent the request that it works on. A client
+# cannot say it: nobody reads it but from a service that has proved itself.
+CLIENT_ADDRESS = "x-internal-client-address"
+
 
 @dataclass(slots=True, kw_only=True)
 class Call:
@@ -24,6 +28,8 @@ class Call:
     principal: Principal = NOBODY
     # The service that the connection proves, such as "token"; empty for none.
     caller: str = ""
+    # Where the client is that all began with; empty when unknown.
+    client_address: str = ""
     correlation_id: str = ""
     # W3C trace context: the trace's id and the header to hand on.
     trace_id: str = ""

@@ -8,6 +8,9 @@ from mesh.rpc.transport import PLAINTEXT, Transport
 from mesh.settings import Live, MeshSettings
 from mesh.telemetry.channel import MeasuredChannel
 
+# Who writes down, and counts, where what it does was asked for.
+_ASK_WHO = {"auth"}
+
 
 class Channels:
     """Channels by service name."""
@@ -30,7 +33,10 @@ class Channels:
                 self._discovery.instances(service), service=service, transport=self._transport
             )
             self._channels[service] = ResilientChannel(
-                inner=MeasuredChannel(balanced), target=service, settings=self._settings
+                inner=MeasuredChannel(balanced),
+                target=service,
+                settings=self._settings,
+                tells_client=service in _ASK_WHO,
             )
         return self._channels[service]
 

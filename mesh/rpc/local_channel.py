@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING
 
-from mesh.rpc.call import CURRENT, Call
+from mesh.rpc.call import CLIENT_ADDRESS, CURRENT, Call
 from mesh.rpc.method import Method, Req, Res
 from mesh.rpc.streams import closing
 
@@ -60,7 +60,10 @@ class LocalChannel:
     def _call(self, method: Method[Req, Res], metadata: Mapping[str, str]) -> Call:
         call, outer = new_call(method, metadata), CURRENT.get()
         call.caller = self._caller
+        # What is in this process need not prove itself.
+        call.client_address = metadata.get(CLIENT_ADDRESS, "")
         if outer is not None:
+            call.client_address = call.client_address or outer.client_address
             call.deadline = outer.deadline
             call.correlation_id = call.correlation_id or outer.correlation_id
             if not call.traceparent:

@@ -20,7 +20,7 @@ from mesh.errors import AppError
 from mesh.resilience.backoff import Backoff
 from mesh.resilience.breaker import Breaker, BreakerPolicy, Permit
 from mesh.resilience.retry_budget import RetryBudget
-from mesh.rpc.call import CURRENT
+from mesh.rpc.call import CLIENT_ADDRESS, CURRENT
 from mesh.rpc.channel import Channel, InstanceLostError
 from mesh.rpc.deadlines import limit
 from mesh.rpc.method import Method, Req, Res
@@ -37,7 +37,7 @@ _FAILURES = {REASON_UNAVAILABLE, REASON_DEADLINE_EXCEEDED, REASON_INTERNAL}
 
 
 class ResilientChannel:
-    """Wraps the channel to `target`."""
+    """Wraps the channel to `target`; with `tells_client` calls say for whose address they are."""
 
     def __init__(
         self,
@@ -45,11 +45,13 @@ class ResilientChannel:
         inner: Channel,
         target: str,
         settings: Live[MeshSettings],
+        tells_client: bool = False,
         backoff: Backoff = BACKOFF,
     ) -> None:
         self._inner = inner
         self._target = target
         self._settings = settings
+        self._tells_client = tells_client
         self._backoff = backoff
         self._budget = RetryBudget()
         self._breakers: dict[str, Breaker] = {}
@@ -66,7 +68,7 @@ class ResilientChannel:
         """The response, or the last attempt's AppError."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._limit(method, timeout)
-        sent = _metadata(metadata)
+        sent = self._metadata(metadata)
         attempt = 1
         while True:
             try:
@@ -119,6 +121,19 @@ class ResilientChannel:
         left = math.inf if call is None else call.deadline - asyncio.get_running_loop().time()
         return min(own if timeout is None else timeout, left)
 
+    def _metadata(self, given: Mapping[str, str] | None) -> Mapping[str, str]:
+        sent = dict(given or {})
+        call = CURRENT.get()
+        if call is not None and call.traceparent:
+            sent.setdefault("traceparent", call.traceparent)
+        if call is not None and call.correlation_id:
+            sent.setdefault("x-correlation-id", call.correlation_id)
+        if not self._tells_client:
+            sent.pop(CLIENT_ADDRESS, None)
+        elif call is not None and call.client_address:
+            sent.setdefault(CLIENT_ADDRESS, call.client_address)
+        return sent
+
     def _breaker(self, method: Method[Any, Any]) -> Breaker:
         breaker = self._breakers.get(method.service)
         if breaker is None:
@@ -135,7 +150,7 @@ class ResilientChannel:
         metadata: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Res]:
         """The responses; whoever follows a stream reconnects by its own rule."""
-        sent = _metadata(metadata)
+        sent = self._metadata(metadata)
         async with closing(self._inner.stream(method, request, metadata=sent)) as responses:
             async for response in responses:
                 yield response
@@ -143,13 +158,3 @@ class ResilientChannel:
     async def close(self) -> None:
         """Ends the connection."""
         await self._inner.close()
-
-
-def _metadata(given: Mapping[str, str] | None) -> Mapping[str, str]:
-    sent = dict(given or {})
-    call = CURRENT.get()
-    if call is not None and call.traceparent:
-        sent.setdefault("traceparent", call.traceparent)
-    if call is not None and call.correlation_id:
-        sent.setdefault("x-correlation-id", call.correlation_id)
-    return sent

@@ -5,6 +5,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 import structlog
@@ -202,6 +203,15 @@ def _call(transport: Transport, method: Method[Any, Any], context: Any) -> Call:
     metadata = {key: value for key, value in context.invocation_metadata() if type(value) is str}
     call = new_call(method, metadata)
     call.caller = transport.caller(context)
+    call.client_address = _host(context.peer())
     left = context.time_remaining()
     call.deadline = math.inf if left is None else asyncio.get_running_loop().time() + left
     return call
+
+
+def _host(peer: str) -> str:
+    """The address in gRPC's "ipv4:127.0.0.1:4711" and "ipv6:%5B::1%5D:4711"."""
+    scheme, _, place = peer.partition(":")
+    if scheme not in {"ipv4", "ipv6"}:
+        return ""
+    return unquote(place).rpartition(":")[0].strip("[]")

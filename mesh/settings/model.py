@@ -107,9 +107,22 @@ class ApiKeyCache(Section):
     cache_ttl: Duration = Field(default=120.0, le=120.0)
 
 
+def listed(text: str) -> str:
+    """A list, comma-separated, without the blanks around its parts."""
+    return ",".join(part.strip() for part in text.split(",") if part.strip())
+
+
+def _networks(text: str) -> str:
+    for part in filter(None, listed(text).split(",")):
+        ipaddress.ip_network(part, strict=False)
+    return listed(text)
+
+
 class GatewayPorts(Ports):
     """What every service knows of the gateway."""
 
+    # Networks, comma-separated, whose X-Forwarded-For is believed, here and on each REST port.
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = ""
     api_key: ApiKeyCache = ApiKeyCache()
 
 

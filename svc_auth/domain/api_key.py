@@ -33,6 +33,8 @@ class KeyHolder:
     key: ApiKey
     username: str = ""
     user_roles: tuple[str, ...] = ()
+    # Whether the key's user may not come in.
+    disabled: bool = False
 
     @property
     def known(self) -> bool:

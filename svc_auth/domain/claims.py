@@ -30,12 +30,16 @@ class Token:
 def claims(
     subject: Subject, *, issuer: str, audience: str, token_id: str, issued_at: int, expires_at: int
 ) -> dict[str, Any]:
-    """The claims; times are given in microseconds and end up in whole seconds."""
+    """The claims; times are given in microseconds and end up in seconds.
+
+    `iat` has a fraction, as a NumericDate may (RFC 7519, section 2): a session
+    that was ended and one that was begun in the same second are told apart.
+    """
     said: dict[str, Any] = {
         "iss": issuer,
         "sub": subject.user_id,
         "aud": audience,
-        "iat": issued_at // SECOND,
+        "iat": issued_at / SECOND,
         "exp": expires_at // SECOND,
         "jti": token_id,
         "username": subject.username,

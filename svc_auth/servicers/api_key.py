@@ -21,6 +21,7 @@ from leaky.auth.v1.api_key_service_pb2 import (
 from mesh.rpc.call import Call
 from mesh.rpc.times import timestamp
 from svc_auth.domain.api_key import ApiKey
+from svc_auth.servicers.caller import caller_of
 from svc_auth.servicers.wire import micros_of, optional_timestamp, uuid_of
 from svc_auth.usecases.create_api_key import CreateApiKey
 from svc_auth.usecases.delete_api_key import DeleteApiKey
@@ -41,11 +42,12 @@ class ApiKeyServicer:
     validate: ValidateApiKey
 
     async def create_api_key(
-        self, request: CreateApiKeyRequest, _call: Call
+        self, request: CreateApiKeyRequest, call: Call
     ) -> CreateApiKeyResponse:
         """Makes a key and shows it, once."""
         expires = request.expires_at if request.HasField("expires_at") else None
         key, text = await self.create(
+            caller_of(call),
             user_id=uuid_of("user_id", request.user_id),
             name=request.name,
             expires_at=None if expires is None else micros_of("expires_at", expires),
@@ -67,10 +69,11 @@ class ApiKeyServicer:
         return ListApiKeysResponse(api_keys=[_message(key) for key in keys])
 
     async def delete_api_key(
-        self, request: DeleteApiKeyRequest, _call: Call
+        self, request: DeleteApiKeyRequest, call: Call
     ) -> DeleteApiKeyResponse:
         """Revokes a key."""
         await self.delete(
+            caller_of(call),
             user_id=uuid_of("user_id", request.user_id),
             key_id=uuid_of("api_key_id", request.api_key_id),
         )

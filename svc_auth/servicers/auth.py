@@ -18,6 +18,7 @@ from leaky.common.v1.health_pb2 import ServiceHealth
 from mesh.clock import Clock
 from mesh.rpc.call import Call
 from mesh.rpc.times import timestamp
+from svc_auth.servicers.caller import caller_of
 from svc_auth.usecases.login import Login
 from svc_auth.usecases.sign_up import SignUp
 
@@ -35,10 +36,13 @@ class AuthServicer:
     sign_in: Login
     clock: Clock
 
-    async def register(self, request: RegisterRequest, _call: Call) -> RegisterResponse:
+    async def register(self, request: RegisterRequest, call: Call) -> RegisterResponse:
         """Makes a user and signs it in."""
         user, token = await self.sign_up(
-            username=request.username, email=request.email, password=request.password
+            caller_of(call),
+            username=request.username,
+            email=request.email,
+            password=request.password,
         )
         return RegisterResponse(
             user_id=user.id,
@@ -49,9 +53,11 @@ class AuthServicer:
             created_at=timestamp(user.created_at),
         )
 
-    async def login(self, request: LoginRequest, _call: Call) -> LoginResponse:
+    async def login(self, request: LoginRequest, call: Call) -> LoginResponse:
         """Exchanges a password for a token."""
-        user, token = await self.sign_in(username=request.username, password=request.password)
+        user, token = await self.sign_in(
+            caller_of(call), username=request.username, password=request.password
+        )
         return LoginResponse(
             user_id=user.id,
             username=user.username,

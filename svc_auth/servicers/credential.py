@@ -11,6 +11,8 @@ from leaky.auth.v1 import credential_service_pb2
 from leaky.auth.v1.credential_service_pb2 import (
     REVOCATION_KIND_API_KEY,
     REVOCATION_KIND_MEMBERSHIP,
+    REVOCATION_KIND_SESSIONS,
+    REVOCATION_KIND_TOKEN,
     REVOCATION_KIND_UNSPECIFIED,
     REVOCATION_KIND_USER,
     ExchangeApiKeyRequest,
@@ -35,6 +37,8 @@ KINDS = {
     Kind.API_KEY: REVOCATION_KIND_API_KEY,
     Kind.USER: REVOCATION_KIND_USER,
     Kind.MEMBERSHIP: REVOCATION_KIND_MEMBERSHIP,
+    Kind.TOKEN: REVOCATION_KIND_TOKEN,
+    Kind.SESSIONS: REVOCATION_KIND_SESSIONS,
 }
 
 
@@ -76,7 +80,7 @@ class CredentialServicer:
     async def watch_revocations(
         self, _request: WatchRevocationsRequest, _call: Call
     ) -> AsyncIterator[WatchRevocationsResponse]:
-        """Everything to drop from here on, until the caller leaves or falls behind."""
+        """What is to be remembered, then the news, until the caller leaves or falls behind."""
         return _messages(await self.watch())
 
 
@@ -89,4 +93,5 @@ async def _messages(
                 kind=KINDS[revocation.kind],
                 subject=revocation.subject,
                 at=timestamp(revocation.at),
+                until=timestamp(revocation.until),
             )

@@ -16,6 +16,7 @@ from leaky.auth.v1.organization_service_pb2 import (
 )
 from mesh.rpc.call import Call
 from svc_auth.domain.membership import Standing
+from svc_auth.servicers.caller import caller_of
 from svc_auth.servicers.wire import uuid_of
 from svc_auth.usecases.delete_member import DeleteMember
 from svc_auth.usecases.get_membership import GetMembership
@@ -33,19 +34,21 @@ class OrganizationServicer:
     delete: DeleteMember
     standing_of: GetMembership
 
-    async def put_member(self, request: PutMemberRequest, _call: Call) -> PutMemberResponse:
+    async def put_member(self, request: PutMemberRequest, call: Call) -> PutMemberResponse:
         """Makes a user a member."""
         await self.put(
-            org_id=uuid_of("org_id", request.org_id), user_id=uuid_of("user_id", request.user_id)
+            caller_of(call),
+            org_id=uuid_of("org_id", request.org_id),
+            user_id=uuid_of("user_id", request.user_id),
         )
         return PutMemberResponse()
 
-    async def delete_member(
-        self, request: DeleteMemberRequest, _call: Call
-    ) -> DeleteMemberResponse:
+    async def delete_member(self, request: DeleteMemberRequest, call: Call) -> DeleteMemberResponse:
         """Ends a membership."""
         await self.delete(
-            org_id=uuid_of("org_id", request.org_id), user_id=uuid_of("user_id", request.user_id)
+            caller_of(call),
+            org_id=uuid_of("org_id", request.org_id),
+            user_id=uuid_of("user_id", request.user_id),
         )
         return DeleteMemberResponse()
 

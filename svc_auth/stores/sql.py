@@ -7,7 +7,9 @@ from pathlib import Path
 from mesh.storage import sql
 from mesh.storage.schema import Schema
 from svc_auth.stores.sql_api_keys import SqlApiKeys
+from svc_auth.stores.sql_audit import SqlAudit
 from svc_auth.stores.sql_organizations import SqlOrganizations
+from svc_auth.stores.sql_revocations import SqlRevocations
 from svc_auth.stores.sql_signing_keys import SqlSigningKeys
 from svc_auth.stores.sql_users import SqlUsers
 from svc_auth.stores.stores import AuthStores
@@ -24,6 +26,8 @@ async def open_stores(url: str) -> AsyncIterator[AuthStores]:
             keys=SqlApiKeys(database),
             organizations=SqlOrganizations(database),
             signing_keys=SqlSigningKeys(database),
+            audit=SqlAudit(database),
+            revocations=SqlRevocations(database),
             ping=database.ping,
         )
 

@@ -7,6 +7,8 @@ from sqlalchemy import BindParameter, Row, bindparam, insert, or_, select, updat
 
 from mesh.storage.database import Database
 from svc_auth.domain.api_key import ApiKey, KeyHolder
+from svc_auth.domain.record import Record
+from svc_auth.stores.sql_record import write_down
 from svc_auth.stores.tables import API_KEYS, USER_ROLES, USERS
 
 
@@ -16,7 +18,7 @@ class SqlApiKeys:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add_key(self, key: ApiKey, key_hash: str) -> None:
+    async def add_key(self, key: ApiKey, key_hash: str, record: Record) -> None:
         """Stores a key."""
         async with self._database.write() as connection:
             await connection.execute(
@@ -30,6 +32,7 @@ class SqlApiKeys:
                     expires_at=key.expires_at,
                 )
             )
+            await write_down(connection, record)
 
     async def keys_of(self, user_id: str) -> Sequence[ApiKey]:
         """The user's keys that are not revoked, oldest first."""
@@ -41,19 +44,22 @@ class SqlApiKeys:
         async with self._database.read() as connection:
             return [_key(row) for row in await connection.execute(query)]
 
-    async def revoke_key(self, user_id: str, key_id: str, *, at: int) -> bool:
+    async def revoke_key(self, user_id: str, key_id: str, *, at: int, record: Record) -> bool:
         """Revokes the key; False when the user has no such key, or no longer."""
         mine = (API_KEYS.c.id == key_id, API_KEYS.c.user_id == user_id)
         change = (
             update(API_KEYS).where(*mine, API_KEYS.c.revoked_at.is_(None)).values(revoked_at=at)
         )
         async with self._database.write() as connection:
-            return bool((await connection.execute(change)).rowcount)
+            revoked = bool((await connection.execute(change)).rowcount)
+            if revoked:
+                await write_down(connection, record)
+            return revoked
 
     async def find_key(self, key_hash: str) -> KeyHolder | None:
         """The key, unless it is unknown or revoked; one row a role of its user."""
         query = (
-            select(API_KEYS, USERS.c.username, USER_ROLES.c.role)
+            select(API_KEYS, USERS.c.username, USERS.c.disabled_at, USER_ROLES.c.role)
             .outerjoin(USERS, USERS.c.id == API_KEYS.c.user_id)
             .outerjoin(USER_ROLES, USER_ROLES.c.user_id == USERS.c.id)
             .where(API_KEYS.c.key_hash == key_hash, API_KEYS.c.revoked_at.is_(None))
@@ -64,7 +70,12 @@ class SqlApiKeys:
         if not rows:
             return None
         roles = tuple(row.role for row in rows if row.role)
-        return KeyHolder(key=_key(rows[0]), username=rows[0].username or "", user_roles=roles)
+        return KeyHolder(
+            key=_key(rows[0]),
+            username=rows[0].username or "",
+            user_roles=roles,
+            disabled=rows[0].disabled_at is not None,
+        )
 
     async def touch_keys(self, used_at: Mapping[str, int]) -> None:
         """Notes when keys were last used, in one transaction."""

@@ -7,7 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.storage.database import Database
 from svc_auth.domain.membership import Removal, Standing
+from svc_auth.domain.record import Record
 from svc_auth.stores.sql_insert import insert_new
+from svc_auth.stores.sql_record import write_down
 from svc_auth.stores.tables import MEMBERSHIPS, ORGANIZATIONS
 
 
@@ -17,7 +19,7 @@ class SqlOrganizations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put_member(self, org_id: str, user_id: str, *, at: int) -> bool:
+    async def put_member(self, org_id: str, user_id: str, *, at: int, record: Record) -> bool:
         """Makes the user a member, and the owner where there is none."""
         async with self._database.write() as connection:
             await insert_new(connection, ORGANIZATIONS, {"id": org_id, "created_at": at})
@@ -31,15 +33,21 @@ class SqlOrganizations:
             elif standing is not wanted:
                 change = update(MEMBERSHIPS).where(*_member(org_id, user_id))
                 await connection.execute(change.values(standing=wanted))
-            return standing is not wanted
+            if standing is wanted:
+                return False
+            await write_down(connection, record)
+            return True
 
-    async def remove_member(self, org_id: str, user_id: str) -> Removal:
+    async def remove_member(self, org_id: str, user_id: str, *, record: Record) -> Removal:
         """Ends the membership."""
         async with self._database.write() as connection:
             if not await _lock_org(connection, org_id):
                 return Removal.NO_ORG
             gone = await connection.execute(delete(MEMBERSHIPS).where(*_member(org_id, user_id)))
-            return Removal.DONE if gone.rowcount else Removal.NO_MEMBER
+            if not gone.rowcount:
+                return Removal.NO_MEMBER
+            await write_down(connection, record)
+            return Removal.DONE
 
     async def find_standing(self, org_id: str, user_id: str) -> Standing | None:
         """What the user is in the organisation."""

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from svc_auth.ports import ApiKeys, Organizations, SigningKeys, Users
+from svc_auth.ports import ApiKeys, Audit, Organizations, RevocationLog, SigningKeys, Users
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,4 +14,6 @@ class AuthStores:
     keys: ApiKeys
     organizations: Organizations
     signing_keys: SigningKeys
+    audit: Audit
+    revocations: RevocationLog
     ping: Callable[[], Awaitable[None]]

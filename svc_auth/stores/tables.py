@@ -17,10 +17,14 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 METADATA = MetaData()
 ID = String(36)
+EMPTY = text("''")
+# SQLite counts up by itself only in a column of the type INTEGER.
+SEQ = BigInteger().with_variant(Integer, "sqlite")
 
 USERS = Table(
     "users",
@@ -33,6 +37,8 @@ USERS = Table(
     Column("email_key", Text, nullable=False),
     Column("password_hash", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    # Since when nothing of the user's opens anything; NULL while it does.
+    Column("disabled_at", BigInteger),
     UniqueConstraint("username_key", name="users_username_key"),
     UniqueConstraint("email_key", name="users_email_key"),
 )
@@ -51,14 +57,20 @@ API_KEYS = Table(
     Column("user_id", ID, nullable=False),
     Column("name", Text, nullable=False),
     Column("prefix", Text, nullable=False),
+    # What a text leads to; the hash says whether it is the key.
+    Column("lookup", String(32), nullable=False, server_default=EMPTY),
     # HMAC-SHA256 of the whole key, hexadecimal.
     Column("key_hash", String(64), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
     Column("last_used_at", BigInteger),
     Column("revoked_at", BigInteger),
+    # Separated by blanks; empty for no limit.
+    Column("scopes", Text, nullable=False, server_default=EMPTY),
+    Column("providers", Text, nullable=False, server_default=EMPTY),
     UniqueConstraint("key_hash", name="api_keys_key_hash"),
     Index("api_keys_by_user", "user_id", "created_at"),
+    Index("api_keys_by_lookup", "lookup"),
 )
 
 ORGANIZATIONS = Table(
@@ -89,4 +101,43 @@ SIGNING_KEYS = Table(
     Column("sealed", LargeBinary, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("kid", name="signing_keys_kid"),
+)
+
+# A trigger refuses UPDATE and DELETE.
+AUDIT_LOG = Table(
+    "audit_log",
+    METADATA,
+    Column("seq", SEQ, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    # A user's id, or "anonymous", "system", "operator".
+    Column("actor", ID, nullable=False),
+    Column("api_key_id", ID, nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("subject_kind", String(16), nullable=False),
+    Column("subject_id", String(100), nullable=False),
+    # Whom it concerns.
+    Column("user_id", ID, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("detail", String(64), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("correlation_id", String(128), nullable=False),
+    Column("trace_id", String(32), nullable=False),
+    Index("audit_log_by_at", "at", "seq"),
+    Index("audit_log_by_actor", "actor", "seq"),
+    Index("audit_log_by_user_id", "user_id", "seq"),
+    Index("audit_log_by_action", "action", "seq"),
+    sqlite_autoincrement=True,
+)
+
+REVOCATIONS = Table(
+    "revocations",
+    METADATA,
+    Column("seq", SEQ, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("subject", String(100), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    # From then on nobody needs to remember it.
+    Column("until", BigInteger, nullable=False),
+    Index("revocations_by_end", "until", "seq"),
+    sqlite_autoincrement=True,
 )

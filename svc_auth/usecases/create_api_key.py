@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from mesh.clock import Clock, Ids
 from mesh.errors import invalid
 from svc_auth.domain.api_key import ApiKey, key_prefix, key_text
+from svc_auth.domain.audit import Action, AuditEntry, SubjectKind
+from svc_auth.domain.caller import Caller
 from svc_auth.domain.policy import AuthPolicy
+from svc_auth.domain.record import Record
 from svc_auth.domain.text import name_problem
 from svc_auth.ports import ApiKeys, KeyMaker, Users
 from svc_auth.usecases.known_user import require_user
@@ -24,7 +27,7 @@ class CreateApiKey:
     ids: Ids
 
     async def __call__(
-        self, *, user_id: str, name: str, expires_at: int | None
+        self, caller: Caller, *, user_id: str, name: str, expires_at: int | None
     ) -> tuple[ApiKey, str]:
         """The key and its text; `expires_at` in microseconds, None for never."""
         problem = name_problem(name)
@@ -44,5 +47,13 @@ class CreateApiKey:
             created_at=now,
             expires_at=expires_at,
         )
-        await self.keys.add_key(key, self.maker.hash(text))
+        entry = AuditEntry(
+            caller=caller,
+            action=Action.API_KEY_CREATED,
+            subject_kind=SubjectKind.API_KEY,
+            subject_id=key.id,
+            user_id=user_id,
+            at=now,
+        )
+        await self.keys.add_key(key, self.maker.hash(text), Record(entry=entry))
         return key, text

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 from leaky.common.v1.reason_pb2 import REASON_MEMBER_NOT_FOUND, REASON_ORG_NOT_FOUND
+from mesh.clock import Clock
 from mesh.errors import AppError
-from svc_auth.domain import membership
+from svc_auth.domain import membership, revocation
+from svc_auth.domain.audit import Action, AuditEntry, SubjectKind
+from svc_auth.domain.caller import Caller
 from svc_auth.domain.membership import Removal
-from svc_auth.domain.revocation import Kind
+from svc_auth.domain.record import Record
 from svc_auth.ports import Organizations, Revocations
-from svc_auth.usecases.finish import finish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,19 +19,31 @@ class DeleteMember:
 
     organizations: Organizations
     revocations: Revocations
+    clock: Clock
 
-    async def __call__(self, *, org_id: str, user_id: str) -> None:
+    async def __call__(self, caller: Caller, *, org_id: str, user_id: str) -> None:
         """AppError ORG_NOT_FOUND or MEMBER_NOT_FOUND when there is nothing to end."""
-        match await finish(self._remove(org_id, user_id)):
+        record = member_record(
+            caller, Action.MEMBER_REMOVED, org_id=org_id, user_id=user_id, at=self.clock.now_us()
+        )
+        match await self.organizations.remove_member(org_id, user_id, record=record):
             case Removal.NO_ORG:
                 raise AppError(REASON_ORG_NOT_FOUND, "organisation not found")
             case Removal.NO_MEMBER:
                 raise AppError(REASON_MEMBER_NOT_FOUND, "member not found")
             case Removal.DONE:
-                return
+                self.revocations.announce()
 
-    async def _remove(self, org_id: str, user_id: str) -> Removal:
-        removal = await self.organizations.remove_member(org_id, user_id)
-        if removal is Removal.DONE:
-            self.revocations.publish(Kind.MEMBERSHIP, membership.subject(org_id, user_id))
-        return removal
+
+def member_record(caller: Caller, action: Action, *, org_id: str, user_id: str, at: int) -> Record:
+    """What a change of a membership leaves behind."""
+    entry = AuditEntry(
+        caller=caller,
+        action=action,
+        subject_kind=SubjectKind.ORGANIZATION,
+        subject_id=org_id,
+        user_id=user_id,
+        at=at,
+    )
+    subject = membership.subject(org_id, user_id)
+    return Record(entry=entry, revocations=(revocation.of_membership(subject, at=at),))

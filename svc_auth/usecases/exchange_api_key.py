@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mesh.clock import Clock
 from svc_auth.domain.api_key import ApiKey
 from svc_auth.domain.claims import Subject, Token
 from svc_auth.ports import Tokens
@@ -14,9 +15,11 @@ class ExchangeApiKey:
 
     validate: ValidateApiKey
     tokens: Tokens
+    clock: Clock
 
     async def __call__(self, text: str) -> tuple[ApiKey, Token]:
         """The key and a token that does not outlive it; fails as ValidateApiKey does."""
+        at = self.clock.now_us()
         holder = await self.validate(text)
         subject = Subject(
             user_id=holder.key.user_id,
@@ -24,4 +27,4 @@ class ExchangeApiKey:
             roles=holder.roles,
             api_key_id=holder.key.id,
         )
-        return holder.key, self.tokens.mesh(subject, not_after=holder.key.expires_at)
+        return holder.key, self.tokens.mesh(subject, at=at, not_after=holder.key.expires_at)

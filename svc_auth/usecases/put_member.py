@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mesh.clock import Clock
-from svc_auth.domain import membership
+from svc_auth.domain.audit import Action
+from svc_auth.domain.caller import Caller
 from svc_auth.domain.policy import AuthPolicy
-from svc_auth.domain.revocation import Kind
 from svc_auth.ports import Organizations, Revocations, Users
-from svc_auth.usecases.finish import finish
+from svc_auth.usecases.delete_member import member_record
 from svc_auth.usecases.known_user import require_user
 
 
@@ -22,12 +22,11 @@ class PutMember:
     policy: Callable[[], AuthPolicy]
     clock: Clock
 
-    async def __call__(self, *, org_id: str, user_id: str) -> None:
+    async def __call__(self, caller: Caller, *, org_id: str, user_id: str) -> None:
         """AppError USER_NOT_FOUND for an unknown user, where the policy asks for known ones."""
         await require_user(self.users, user_id, self.policy())
-        await finish(self._put(org_id, user_id))
-
-    async def _put(self, org_id: str, user_id: str) -> None:
+        now = self.clock.now_us()
         # A membership that is new may be cached elsewhere as one that is not.
-        if await self.organizations.put_member(org_id, user_id, at=self.clock.now_us()):
-            self.revocations.publish(Kind.MEMBERSHIP, membership.subject(org_id, user_id))
+        record = member_record(caller, Action.MEMBER_PUT, org_id=org_id, user_id=user_id, at=now)
+        if await self.organizations.put_member(org_id, user_id, at=now, record=record):
+            self.revocations.announce()

@@ -11,8 +11,11 @@ from leaky.common.v1.reason_pb2 import (
 )
 from mesh.clock import Clock, Ids
 from mesh.errors import AppError, FieldViolation, invalid
+from svc_auth.domain.audit import Action, AuditEntry, SubjectKind
+from svc_auth.domain.caller import Caller
 from svc_auth.domain.password import password_problem, weakness
 from svc_auth.domain.policy import AuthPolicy
+from svc_auth.domain.record import Record
 from svc_auth.domain.text import email_problem, username_problem
 from svc_auth.domain.user import User
 from svc_auth.ports import Passwords, Taken, Users
@@ -29,7 +32,7 @@ class Register:
     ids: Ids
     roles: tuple[str, ...]
 
-    async def __call__(self, *, username: str, email: str, password: str) -> User:
+    async def __call__(self, caller: Caller, *, username: str, email: str, password: str) -> User:
         """The new user; AppError for bad input, a weak password, a name or address taken."""
         _check("username", username_problem(username))
         _check("email", email_problem(email))
@@ -44,13 +47,27 @@ class Register:
             roles=self.roles,
             created_at=self.clock.now_us(),
         )
-        match await self.users.add_user(user, await self.passwords.hash(password)):
+        password_hash = await self.passwords.hash(password)
+        match await self.users.add_user(user, password_hash, _record(caller, user)):
             case Taken.USERNAME:
                 raise _refused(REASON_USERNAME_TAKEN, "username", "is already taken")
             case Taken.EMAIL:
                 raise _refused(REASON_EMAIL_TAKEN, "email", "is already taken")
             case None:
                 return user
+
+
+def _record(caller: Caller, user: User) -> Record:
+    entry = AuditEntry(
+        caller=caller,
+        action=Action.USER_REGISTERED,
+        subject_kind=SubjectKind.USER,
+        subject_id=user.id,
+        user_id=user.id,
+        at=user.created_at,
+        detail=" ".join(user.roles),
+    )
+    return Record(entry=entry)
 
 
 def _check(field: str, problem: str | None) -> None:

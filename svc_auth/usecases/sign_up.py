@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from svc_auth.domain.caller import Caller
 from svc_auth.domain.claims import Token
 from svc_auth.domain.user import User
 from svc_auth.ports import Tokens
@@ -16,7 +17,9 @@ class SignUp:
     register: Register
     tokens: Tokens
 
-    async def __call__(self, *, username: str, email: str, password: str) -> tuple[User, Token]:
+    async def __call__(
+        self, caller: Caller, *, username: str, email: str, password: str
+    ) -> tuple[User, Token]:
         """The new user and its token; fails as Register does."""
-        user = await self.register(username=username, email=email, password=password)
-        return user, session_of(user, self.tokens)
+        user = await self.register(caller, username=username, email=email, password=password)
+        return user, session_of(user, self.tokens, at=user.created_at)

@@ -32,4 +32,4 @@ class ValidateApiKey:
 
     def _accepts(self, holder: KeyHolder) -> bool:
         # A key that `local` once made for nobody opens nothing in `secure`.
-        return holder.known or not self.policy().known_users_only
+        return not holder.disabled and (holder.known or not self.policy().known_users_only)

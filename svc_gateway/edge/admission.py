@@ -5,11 +5,11 @@ from typing import Protocol
 
 from leaky.common.v1.reason_pb2 import REASON_RATE_LIMIT_EXCEEDED
 from leaky.edge.v1.options_pb2 import ACCESS_PUBLIC
+from mesh.edge.address import counted
 from mesh.edge.request import EdgeRequest
 from mesh.errors import AppError
 from mesh.identity.principal import NOBODY, Principal
 from mesh.settings import Live
-from svc_gateway.edge.address import Addresses
 from svc_gateway.settings import GatewaySettings, KeyStrategy
 from svc_gateway.usecases.limit_request import LimitRequest
 
@@ -37,7 +37,6 @@ class Admission:
         self._settings = settings
         self._authenticator = authenticator
         self._limit = limit
-        self._addresses = Addresses(settings.current.gateway.trusted_proxies)
 
     async def __call__(self, request: EdgeRequest) -> None:
         """Raises AppError RATE_LIMIT_EXCEEDED, or what is wrong with the credential.
@@ -90,5 +89,4 @@ class Admission:
         if strategy is not KeyStrategy.IP and not principal.anonymous:
             key = principal.api_key_id if strategy is KeyStrategy.AUTO else ""
             return f"key:{key}" if key else f"user:{principal.user_id}"
-        forwarded = request.headers.get("x-forwarded-for", "")
-        return f"ip:{self._addresses.client(request.client, forwarded)}"
+        return f"ip:{counted(request.client)}"

@@ -19,9 +19,13 @@ from mesh.storage.schema import Schema
 from tests.parts.urls import POSTGRESQL, url
 
 _kept: dict[str, str] = {}
-# Those that refer to others first.
+# Those that refer to others first; also what no service may delete.
 _OURS = """
-SELECT string_agg(format('DELETE FROM %s', oid::regclass), '; ' ORDER BY EXISTS (
+SELECT string_agg(format(CASE WHEN EXISTS (
+    SELECT FROM pg_trigger WHERE tgrelid = pg_class.oid AND NOT tgisinternal
+  ) THEN 'ALTER TABLE %1$s DISABLE TRIGGER USER; DELETE FROM %1$s;'
+    ' ALTER TABLE %1$s ENABLE TRIGGER USER'
+  ELSE 'DELETE FROM %s' END, oid::regclass), '; ' ORDER BY EXISTS (
   SELECT FROM pg_constraint WHERE conrelid = pg_class.oid AND contype = 'f') DESC)
 FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
   AND relname NOT LIKE 'alembic_version%'

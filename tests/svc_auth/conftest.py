@@ -15,6 +15,8 @@ from svc_auth.crypto.keyring import Keyring, open_keyring
 from svc_auth.crypto.passwords import Argon2Passwords
 from svc_auth.crypto.tokens import Minter
 from svc_auth.crypto.vault import Vault
+from svc_auth.domain.audit import AuditEntry, AuditQuery
+from svc_auth.domain.caller import Caller
 from svc_auth.domain.password import PasswordRules
 from svc_auth.domain.policy import AuthPolicy
 from svc_auth.domain.revocation import Kind, Revocation
@@ -83,6 +85,14 @@ async def keyring(store: AuthStores, clock: StillClock) -> Keyring:
     return await open_keyring(store.signing_keys, Vault("a secret of the tests"), clock)
 
 
+CALLER = Caller(
+    actor="cccccccc-0000-4000-8000-000000000000",
+    address="192.0.2.1",
+    correlation_id="c-1",
+    trace_id="0af7651916cd43dd8448eb211c80319c",
+)
+
+
 @dataclass
 class House:
     """Every use case, put together as the service does; `policy` may be changed."""
@@ -94,16 +104,17 @@ class House:
     policy: AuthPolicy = LOCAL
     jwt: ClientJwt = field(default_factory=ClientJwt)
     ids: RandomIds = field(default_factory=RandomIds)
+    caller: Caller = CALLER
 
     def __post_init__(self) -> None:
         self.maker = PepperedKeys("the pepper of the tests")
-        self.revocations = Broadcaster(self.clock)
+        self.revocations = Broadcaster(self.clock, self.store.revocations)
         self.watcher: Watcher = self.revocations.watch()
-        self.watch = WatchRevocations(watching=self.revocations)
-        self.last_used = LastUsed(self.store.keys)
-        self.minter = Minter(
-            keyring=self.keyring, jwt=lambda: self.jwt, clock=self.clock, ids=self.ids
+        self.watch = WatchRevocations(
+            log=self.store.revocations, watching=self.revocations, clock=self.clock
         )
+        self.last_used = LastUsed(self.store.keys)
+        self.minter = Minter(keyring=self.keyring, jwt=lambda: self.jwt, ids=self.ids)
         self._users()
         self._keys()
         self._orgs()
@@ -118,7 +129,13 @@ class House:
             roles=("USER",),
         )
         self.sign_up = SignUp(register=self.register, tokens=self.minter)
-        self.login = Login(users=self.store.users, passwords=self.passwords, tokens=self.minter)
+        self.login = Login(
+            users=self.store.users,
+            passwords=self.passwords,
+            tokens=self.minter,
+            audit=self.store.audit,
+            clock=self.clock,
+        )
         self.roles = GetUserRoles(users=self.store.users)
 
     def _keys(self) -> None:
@@ -141,7 +158,7 @@ class House:
             policy=lambda: self.policy,
             clock=self.clock,
         )
-        self.exchange = ExchangeApiKey(validate=self.validate, tokens=self.minter)
+        self.exchange = ExchangeApiKey(validate=self.validate, tokens=self.minter, clock=self.clock)
 
     def _orgs(self) -> None:
         self.put = PutMember(
@@ -152,29 +169,37 @@ class House:
             clock=self.clock,
         )
         self.remove = DeleteMember(
-            organizations=self.store.organizations, revocations=self.revocations
+            organizations=self.store.organizations,
+            revocations=self.revocations,
+            clock=self.clock,
         )
         self.standing = GetMembership(organizations=self.store.organizations)
 
     async def told(self) -> list[tuple[Kind, str]]:
-        """What has been published so far, heartbeats left out."""
-        self.revocations.publish(Kind.HEARTBEAT, "end")
-        heard: list[Revocation] = []
-        while not heard or heard[-1].subject != "end":
-            heard.append(await anext(self.watcher))
+        """What has been revoked since the last time."""
+        await self.revocations.poll()
+        heard: list[Revocation] = list(self.watcher._pending)
+        self.watcher._pending.clear()
         return [(said.kind, said.subject) for said in heard if said.kind is not Kind.HEARTBEAT]
+
+    async def audited(self) -> list[AuditEntry]:
+        """The audit log, oldest first."""
+        lines = await self.store.audit.lines(AuditQuery(), before=None, limit=1000)
+        return [line.entry for line in reversed(lines)]
 
     async def alice(self) -> Any:
         return await self.register(
-            username="alice", email="alice@example.com", password="correct horse"
+            self.caller, username="alice", email="alice@example.com", password="correct horse"
         )
 
 
 @pytest.fixture
-def house(
+async def house(
     store: AuthStores, passwords: Argon2Passwords, keyring: Keyring, clock: StillClock
 ) -> House:
-    return House(store=store, passwords=passwords, keyring=keyring, clock=clock)
+    house = House(store=store, passwords=passwords, keyring=keyring, clock=clock)
+    await house.revocations.poll()
+    return house
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ async def test_the_first_admin_is_made_before_the_first_start(tmp_path: Path) ->
     async with STORES.open(settings.store_url) as store:
         found = await store.users.find_login("root")
     assert found is not None
-    assert (found[0].id, found[0].roles) == (user_id, ("ADMIN", "USER"))
+    assert (found.user.id, found.user.roles) == (user_id, ("ADMIN", "USER"))
 
 
 def settings_of(store_url: str, folder: Path) -> AuthSettings:
@@ -29,7 +29,7 @@ async def test_an_admin_is_made_while_the_service_is_up(
     house: Any, store_url: str, tmp_path: Path
 ) -> None:
     user_id = await create_admin(settings_of(store_url, tmp_path), **WHO)
-    user, _ = await house.login(username="root", password=WHO["password"])
+    user, _ = await house.login(house.caller, username="root", password=WHO["password"])
     assert user.id == user_id
     assert await house.roles(user_id=user_id) == ("ADMIN", "USER")
 

@@ -19,9 +19,11 @@ async def test_no_secret_is_in_the_database_in_clear(
     if not store_url.startswith("sqlite:"):
         pytest.skip("looks at SQLite's own files")
     user, session = await house.sign_up(
-        username="alice", email="alice@example.com", password="correct horse"
+        house.caller, username="alice", email="alice@example.com", password="correct horse"
     )
-    _, text = await house.create(user_id=user.id, name="nightly build", expires_at=None)
+    _, text = await house.create(
+        house.caller, user_id=user.id, name="nightly build", expires_at=None
+    )
     _, token = await house.exchange(text)
     bytes_kept = _bytes_of(tmp_path)
     assert b"nightly build" in bytes_kept

@@ -53,6 +53,7 @@ __all__ = [
     "Unimplemented",
     "UnknownProvider",
     "UnsupportedMediaType",
+    "UserDisabled",
     "UserNotFound",
     "UsernameTaken",
     "WeakPassword",
@@ -215,6 +216,12 @@ class MemberNotFound(LeakyError):
     REASON: ClassVar[str] = "MEMBER_NOT_FOUND"
 
 
+class UserDisabled(LeakyError):
+    """The user is disabled."""
+
+    REASON: ClassVar[str] = "USER_DISABLED"
+
+
 class QuotaNotFound(LeakyError):
     """No pool for this owner and provider yet."""
 
@@ -356,6 +363,7 @@ BY_REASON: dict[str, type[LeakyError]] = {
     "USER_NOT_FOUND": UserNotFound,
     "ORG_NOT_FOUND": OrgNotFound,
     "MEMBER_NOT_FOUND": MemberNotFound,
+    "USER_DISABLED": UserDisabled,
     "QUOTA_NOT_FOUND": QuotaNotFound,
     "QUOTA_EXISTS": QuotaExists,
     "INSUFFICIENT_QUOTA": InsufficientQuota,

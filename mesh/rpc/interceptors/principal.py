@@ -1,11 +1,11 @@
 """Finds out who is calling."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from leaky.edge.v1.options_pb2 import ACCESS_INTERNAL, ACCESS_PUBLIC
 from mesh.identity.principal import Principal
-from mesh.rpc.call import Call
+from mesh.rpc.call import CLIENT_ADDRESS, Call
 from mesh.rpc.dispatcher import Handler
 
 
@@ -20,16 +20,21 @@ class Credentials(Protocol):
 class Authenticate:
     """Fills `call.principal` from what is verified, and from nothing else.
 
-    A bad credential is 401 whatever the profile. Public methods do not read
-    credentials, so that a stale one never stands in the way of a login.
+    So it is with `call.client_address`: a caller says whom it calls for where it
+    `speaks_for_others`. A bad credential is 401 whatever the profile. Public methods
+    do not read credentials, so that a stale one never stands in the way of a login.
     """
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: Credentials, speaks_for_others: Callable[[Call], bool]) -> None:
         self._credentials = credentials
+        self._speaks_for_others = speaks_for_others
 
     async def __call__(self, request: Any, call: Call, proceed: Handler) -> Any:
         """Verifies, then proceeds."""
         access = call.method.rule.access
+        if self._speaks_for_others(call):
+            # A service calls for somebody: who that was, it alone knows.
+            call.client_address = call.metadata.get(CLIENT_ADDRESS, call.client_address)
         if access != ACCESS_PUBLIC:
             # Services hand users on as tokens. That svc_auth's own internal
             # methods read no API keys also keeps an exchange from asking for itself.

@@ -139,7 +139,7 @@ async def test_a_call_has_the_deadline_of_its_class(
     assert world.script.timeouts == [seconds]
 
 
-async def test_only_four_headers_are_handed_on(world: Any) -> None:
+async def test_of_the_headers_only_four_are_handed_on(world: Any) -> None:
     trace = "0af7651916cd43dd8448eb211c80319c"
     headers = {
         "Authorization": "Bearer x",
@@ -149,11 +149,13 @@ async def test_only_four_headers_are_handed_on(world: Any) -> None:
         "x-user-id": "root",
         "x_internal_roles": "ADMIN",
         "x-leaky-service": "gateway",
+        "x-internal-client-address": "6.6.6.6",
         "Cookie": "a=b",
     }
     await world.send("GET", f"/api/v1/tokens/quota?userId={USER}&provider=a", headers=headers)
     metadata = dict(world.script.calls[0].metadata)
     handed = metadata.pop("traceparent")
+    assert metadata.pop("x-internal-client-address") == "192.0.2.7"
     assert metadata == {"authorization": "Bearer x", "x-api-key": "key", "x-correlation-id": "c-1"}
     assert handed.startswith(f"00-{trace}-")
     assert handed.endswith("-01")

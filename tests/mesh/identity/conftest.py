@@ -29,6 +29,7 @@ from mesh.identity.jose import SigningKey
 from mesh.rpc.call import Call
 from mesh.rpc.dispatcher import Dispatcher, Handler
 from mesh.rpc.local_channel import LocalChannel
+from mesh.rpc.times import timestamp
 
 NOW_US = 1_700_000_000_000_000
 
@@ -111,9 +112,14 @@ class Auth:
         keys = [jose.public_jwk(key) for key in (self.login, self.mesh, *self.published)]
         return json.dumps({"keys": keys}).encode()
 
-    def revoke(self, kind: RevocationKind.ValueType, subject: str) -> None:
+    def revoke(
+        self, kind: RevocationKind.ValueType, subject: str, *, at_us: int = 0, until_us: int = 0
+    ) -> None:
         """Also a heartbeat: kind 0 and no subject."""
-        self.streams[-1].put_nowait(WatchRevocationsResponse(kind=kind, subject=subject))
+        message = WatchRevocationsResponse(
+            kind=kind, subject=subject, at=timestamp(at_us), until=timestamp(until_us)
+        )
+        self.streams[-1].put_nowait(message)
 
     def cut(self) -> None:
         """Ends the newest stream with UNAVAILABLE."""

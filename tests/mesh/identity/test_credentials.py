@@ -1,10 +1,12 @@
 import asyncio
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pytest
 
-from leaky.auth.v1.credential_service_pb2 import REVOCATION_KIND_API_KEY, REVOCATION_KIND_USER
+from leaky.auth.v1.credential_service_pb2 import (
+    REVOCATION_KIND_API_KEY,
+    REVOCATION_KIND_USER,
+)
 from leaky.common.v1.reason_pb2 import (
     REASON_INTERNAL,
     REASON_INVALID_API_KEY,
@@ -16,50 +18,14 @@ from leaky.common.v1.reason_pb2 import (
 from mesh.errors import AppError
 from mesh.identity import jose
 from mesh.identity.api_keys import ApiKeys
-from mesh.identity.bearer import Bearer
-from mesh.identity.credentials import Credentials
-from mesh.identity.jwks import KeySet
 from mesh.identity.principal import NOBODY, Principal
-from mesh.identity.pulse import Pulse
+from mesh.identity.revoked import Revoked
+from tests.mesh.identity.world import KEY, World
 
 if TYPE_CHECKING:
     from tests.mesh.identity.conftest import Auth, Hands
 
 pytestmark = pytest.mark.anyio
-KEY = "leaky_user-7_secret"
-
-
-class World:
-    """Credentials as the runtime puts them together, with every cache in reach."""
-
-    def __init__(self, auth: "Auth", clock: "Hands") -> None:
-        channel = auth.channel()
-        self.pulse = Pulse(clock)
-        self.pulse.beat()
-        self.keys = KeySet(channel=channel, clock=clock)
-        self.bearer = Bearer(keys=self.keys, issuer="leaky-tokens-auth", clock=clock)
-        self.api_keys = ApiKeys(
-            channel=channel,
-            bearer=self.bearer,
-            clock=clock,
-            pulse=self.pulse,
-            ttl_seconds=120,
-        )
-        self.credentials = Credentials(bearer=self.bearer, api_keys=self.api_keys)
-
-    async def of(self, metadata: Mapping[str, str]) -> Principal:
-        return await self.credentials.principal(metadata)
-
-    async def with_key(self, key: str = KEY) -> Principal:
-        return await self.of({"x-api-key": key})
-
-    async def with_token(self, token: str) -> Principal:
-        return await self.of({"authorization": f"Bearer {token}"})
-
-    async def refusal(self, metadata: Mapping[str, str]) -> Reason.ValueType:
-        with pytest.raises(AppError) as refused:
-            await self.of(metadata)
-        return refused.value.reason
 
 
 @pytest.fixture
@@ -77,9 +43,15 @@ async def test_no_credential_is_nobody(world: World) -> None:
 
 
 async def test_a_token_says_who_sends_it(world: World, auth: "Auth") -> None:
-    token = auth.token(roles=["USER", "ADMIN"])
+    token = auth.token(roles=["USER", "ADMIN"], jti="j-1")
     assert await world.with_token(token) == Principal(
-        user_id="user-1", username="ada", roles=frozenset({"USER", "ADMIN"}), token=token
+        user_id="user-1",
+        username="ada",
+        roles=frozenset({"USER", "ADMIN"}),
+        token_id="j-1",
+        issued_us=auth.clock.us,
+        until_us=auth.clock.us + 3_600_000_000,
+        token=token,
     )
 
 
@@ -283,8 +255,8 @@ async def test_a_revoked_api_key_is_dropped_at_once(
     exchanged = (await world.with_key()).token
     await world.with_token(exchanged)
     del auth.api_keys[KEY]
-    world.api_keys.drop(REVOCATION_KIND_API_KEY, key_id)
-    world.bearer.drop(REVOCATION_KIND_API_KEY, key_id)
+    world.api_keys.drop(Revoked(kind=REVOCATION_KIND_API_KEY, subject=key_id))
+    world.bearer.drop(Revoked(kind=REVOCATION_KIND_API_KEY, subject=key_id))
     assert await world.refusal({"x-api-key": KEY}) == REASON_INVALID_API_KEY
     # Nor does the token that was made from it get in any more.
     token = {"authorization": f"Bearer {exchanged}"}
@@ -297,15 +269,15 @@ async def test_what_is_dropped_of_a_user_is_asked_again(
     assert key_id
     assert (await world.with_key()).admin
     auth.api_keys[KEY].roles = ["USER"]
-    world.api_keys.drop(REVOCATION_KIND_USER, "user-7")
+    world.api_keys.drop(Revoked(kind=REVOCATION_KIND_USER, subject="user-7"))
     assert not (await world.with_key()).admin
 
 
 async def test_other_revocations_drop_nothing(world: World, auth: "Auth", key_id: str) -> None:
     assert key_id
     await world.with_key()
-    world.api_keys.drop(REVOCATION_KIND_USER, "user-8")
-    world.api_keys.drop(REVOCATION_KIND_API_KEY, "another")
+    world.api_keys.drop(Revoked(kind=REVOCATION_KIND_USER, subject="user-8"))
+    world.api_keys.drop(Revoked(kind=REVOCATION_KIND_API_KEY, subject="another"))
     await world.with_key()
     assert auth.calls["ExchangeApiKey"] == 1
 
@@ -320,7 +292,7 @@ async def test_an_answer_that_a_revocation_overtook_is_not_kept(
     await asyncio.sleep(0)
     assert auth.calls["ExchangeApiKey"] == 1
     del auth.api_keys[KEY]
-    world.api_keys.drop(REVOCATION_KIND_API_KEY, key_id)
+    world.api_keys.drop(Revoked(kind=REVOCATION_KIND_API_KEY, subject=key_id))
     asked_after = asyncio.create_task(world.refusal({"x-api-key": KEY}))
     await asyncio.sleep(0)
     auth.open.set()

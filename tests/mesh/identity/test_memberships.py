@@ -12,6 +12,7 @@ from leaky.common.v1.reason_pb2 import REASON_PERMISSION_DENIED, REASON_UNAVAILA
 from mesh.errors import AppError
 from mesh.identity.memberships import Membership, Memberships
 from mesh.identity.pulse import Pulse
+from mesh.identity.revoked import Revoked
 
 if TYPE_CHECKING:
     from tests.mesh.identity.conftest import Auth, Hands
@@ -79,14 +80,14 @@ async def test_an_ended_membership_is_dropped_at_once(
     await memberships.of(org_id="org-1", user_id="user-1")
     await memberships.of(org_id="org-2", user_id="user-2")
     auth.members.clear()
-    memberships.drop(kind, subject)  # type: ignore[arg-type]  # an enum's value in a parameter
+    memberships.drop(Revoked(kind=kind, subject=subject))  # type: ignore[arg-type]  # an enum's value in a parameter
     assert await memberships.of(org_id="org-1", user_id="user-1") == STRANGER
     assert await memberships.of(org_id="org-2", user_id="user-2") == MEMBER
 
 
 async def test_an_api_key_ends_no_membership(memberships: Memberships, auth: "Auth") -> None:
     await memberships.of(org_id="org-1", user_id="user-1")
-    memberships.drop(REVOCATION_KIND_API_KEY, "user-1")
+    memberships.drop(Revoked(kind=REVOCATION_KIND_API_KEY, subject="user-1"))
     await memberships.of(org_id="org-1", user_id="user-1")
     assert auth.calls["GetMembership"] == 1
 
@@ -100,7 +101,7 @@ async def test_an_answer_that_a_revocation_overtook_is_not_kept(
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     auth.members.clear()
-    memberships.drop(REVOCATION_KIND_MEMBERSHIP, "org-1/user-1")
+    memberships.drop(Revoked(kind=REVOCATION_KIND_MEMBERSHIP, subject="org-1/user-1"))
     auth.open.set()
     assert await early == MEMBER
     assert await memberships.of(org_id="org-1", user_id="user-1") == STRANGER

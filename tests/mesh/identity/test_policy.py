@@ -30,6 +30,7 @@ from mesh.identity.memberships import Memberships
 from mesh.identity.policy import LocalPolicy, SecurePolicy
 from mesh.identity.principal import NOBODY, Principal
 from mesh.identity.pulse import Pulse
+from mesh.identity.revoked import Revoked
 from mesh.rpc.call import Call
 from mesh.rpc.method import Method, rpc
 
@@ -126,6 +127,12 @@ async def test_internal_is_for_the_services_that_are_named(world: World) -> None
     assert await world.outcome(nameless, ConsumeRequest(), ADMIN) == REASON_PERMISSION_DENIED
 
 
+def test_a_service_is_believed_for_whom_it_calls_and_in_local_anybody(world: World) -> None:
+    nobodys, services = (Call(method=CONSUME, metadata={}, caller=name) for name in ("", "gateway"))
+    assert [world.policy.speaks_for_others(call) for call in (nobodys, services)] == [False, True]
+    assert LocalPolicy().speaks_for_others(nobodys)
+
+
 async def test_what_no_rule_allows_is_denied(world: World) -> None:
     for access in (0, 5, 99):
         method = ruled(access)
@@ -186,7 +193,7 @@ async def test_an_ended_membership_lets_nobody_in(world: World) -> None:
     request = GetOrgQuotaRequest(org_id="org-1")
     assert await world.outcome(ORG_QUOTA, request, USER) is OK
     world.auth.members.clear()
-    world.memberships.drop(REVOCATION_KIND_MEMBERSHIP, "org-1/user-1")
+    world.memberships.drop(Revoked(kind=REVOCATION_KIND_MEMBERSHIP, subject="org-1/user-1"))
     assert await world.outcome(ORG_QUOTA, request, USER) == REASON_PERMISSION_DENIED
 
 

@@ -9,12 +9,15 @@ import pytest
 from leaky.auth.v1.credential_service_pb2 import (
     REVOCATION_KIND_API_KEY,
     REVOCATION_KIND_MEMBERSHIP,
+    REVOCATION_KIND_SESSIONS,
+    REVOCATION_KIND_TOKEN,
     REVOCATION_KIND_UNSPECIFIED,
     REVOCATION_KIND_USER,
     RevocationKind,
 )
 from mesh.identity.pulse import Pulse
 from mesh.identity.revocations import Revocations
+from mesh.identity.revoked import Revoked
 
 if TYPE_CHECKING:
     from tests.mesh.identity.conftest import Auth, Hands
@@ -27,9 +30,12 @@ class Notebook:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.heard: list[Revoked] = []
 
-    def drop(self, kind: RevocationKind.ValueType, subject: str) -> None:
-        self.lines.append(f"{RevocationKind.Name(kind).removeprefix('REVOCATION_KIND_')} {subject}")
+    def drop(self, revoked: Revoked) -> None:
+        kind = RevocationKind.Name(revoked.kind).removeprefix("REVOCATION_KIND_")
+        self.lines.append(f"{kind} {revoked.subject}")
+        self.heard.append(revoked)
 
     def clear(self) -> None:
         self.lines.append("clear")
@@ -98,13 +104,47 @@ async def test_each_revocation_reaches_the_caches_in_order(world: World) -> None
         world.auth.revoke(REVOCATION_KIND_UNSPECIFIED, "")
         world.auth.revoke(REVOCATION_KIND_USER, "user-1")
         world.auth.revoke(REVOCATION_KIND_MEMBERSHIP, "org-1/user-1")
-        await until(lambda: len(world.notebook.lines) == 4)
+        world.auth.revoke(REVOCATION_KIND_TOKEN, "jti-1")
+        world.auth.revoke(REVOCATION_KIND_SESSIONS, "user-2")
+        await until(lambda: len(world.notebook.lines) == 6)
     assert world.notebook.lines == [
         "clear",
         "API_KEY key-1",
         "USER user-1",
         "MEMBERSHIP org-1/user-1",
+        "TOKEN jti-1",
+        "SESSIONS user-2",
     ]
+
+
+async def test_what_was_revoked_earlier_is_heard_before_anything_is_trusted(world: World) -> None:
+    async with world.following():
+        await until(lambda: len(world.auth.streams) == 1)
+        world.auth.revoke(REVOCATION_KIND_USER, "user-1", at_us=5_000_001, until_us=7_000_002)
+        await until(lambda: len(world.notebook.heard) == 1)
+        assert not world.pulse.trusted()
+        world.auth.revoke(REVOCATION_KIND_UNSPECIFIED, "")
+        await until(world.pulse.trusted)
+    assert world.notebook.heard == [
+        Revoked(kind=REVOCATION_KIND_USER, subject="user-1", at_us=5_000_001, until_us=7_000_002)
+    ]
+
+
+async def test_after_a_cut_trust_waits_for_all_that_was_revoked(
+    world: World, clock: "Hands"
+) -> None:
+    async with world.following():
+        await until(lambda: len(world.auth.streams) == 1)
+        world.auth.revoke(REVOCATION_KIND_UNSPECIFIED, "")
+        await until(world.pulse.trusted)
+        world.auth.cut()
+        await until(lambda: len(world.auth.streams) == 2)
+        clock.forward(4)
+        world.auth.revoke(REVOCATION_KIND_USER, "user-1")
+        await until(lambda: len(world.notebook.heard) == 1)
+        assert not world.pulse.trusted()
+        world.auth.revoke(REVOCATION_KIND_UNSPECIFIED, "")
+        await until(world.pulse.trusted)
 
 
 async def test_a_kind_from_the_future_drops_everything(world: World) -> None:

@@ -21,7 +21,7 @@ from leaky.common.v1.reason_pb2 import (
 )
 from mesh.errors import AppError
 from mesh.resilience.backoff import Backoff
-from mesh.rpc.call import CURRENT, Call
+from mesh.rpc.call import CLIENT_ADDRESS, CURRENT, Call
 from mesh.rpc.dispatcher import Dispatcher
 from mesh.rpc.local_channel import LocalChannel
 from mesh.rpc.method import Method
@@ -48,7 +48,13 @@ AT_ONCE = Backoff(first=0, cap=0)
 class Target:
     """Handlers that follow a script of errors, None being a good answer."""
 
-    def __init__(self, live: Live[MeshSettings], backoff: Backoff = AT_ONCE) -> None:
+    def __init__(
+        self,
+        live: Live[MeshSettings],
+        backoff: Backoff = AT_ONCE,
+        *,
+        tells_client: bool = False,
+    ) -> None:
         self.script: Iterator[Reason.ValueType | None] = iter(())
         self.calls: list[Call] = []
         self.during: Callable[[], None] = lambda: None
@@ -61,6 +67,7 @@ class Target:
             inner=LocalChannel(dispatcher),
             target="token",
             settings=live,
+            tells_client=tells_client,
             backoff=backoff,
         )
 
@@ -348,5 +355,25 @@ def test_the_trace_of_the_call_being_served_is_handed_on(live: Any) -> None:
         first, second = target.calls
         assert dict(first.metadata) == {"x-correlation-id": "c", "traceparent": "00-a-b-01"}
         assert second.metadata["x-correlation-id"] == "own"
+
+    on_travelling_loop(run)
+
+
+def test_who_asks_for_it_is_told_the_clients_address(live: Any) -> None:
+    async def run(_loop: Loop) -> None:
+        address = {CLIENT_ADDRESS: "192.0.2.7"}
+        outer = Call(method=STATUS, metadata={}, client_address="192.0.2.1")
+        for target, given, sent in (
+            (Target(live), address, {}),
+            (Target(live, tells_client=True), address, address),
+            (Target(live, tells_client=True), {}, {CLIENT_ADDRESS: "192.0.2.1"}),
+        ):
+            token = CURRENT.set(outer)
+            await target.ask(STATUS, metadata=given)
+            CURRENT.reset(token)
+            assert dict(target.calls[0].metadata) == sent
+        alone = Target(live, tells_client=True)
+        await alone.ask(STATUS)
+        assert dict(alone.calls[0].metadata) == {}
 
     on_travelling_loop(run)

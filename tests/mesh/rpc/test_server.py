@@ -20,7 +20,7 @@ from mesh.errors import AppError
 from mesh.rpc.call import CURRENT
 from mesh.rpc.dispatcher import Dispatcher
 from mesh.rpc.grpc_channel import GrpcChannel
-from mesh.rpc.server import PortTakenError, Server
+from mesh.rpc.server import PortTakenError, Server, _host
 from mesh.rpc.streams import closing
 from tests.mesh.rpc.serving import (
     CREDENTIALS,
@@ -328,3 +328,30 @@ async def test_an_invalid_request_is_told_with_all_its_fields() -> None:
     async with served(quotas(get_status=refuse)) as up:
         error = await failure(up.channel.unary(STATUS, STATUS.request(), timeout=PATIENCE))
     assert (error.reason, error.message) == (REASON_INVALID_ARGUMENT, "é" * 3000)
+
+
+async def test_a_call_comes_from_its_peer_whatever_it_says() -> None:
+    seen: list[str] = []
+
+    async def look(_request: Any, call: Any) -> Any:
+        seen.append(call.client_address)
+        return STATUS.response()
+
+    async with served(quotas(get_status=look)) as up:
+        metadata = {"x-internal-client-address": "6.6.6.6"}
+        await up.channel.unary(STATUS, STATUS.request(), timeout=PATIENCE, metadata=metadata)
+    assert seen == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("peer", "host"),
+    [
+        ("ipv4:192.0.2.1:4711", "192.0.2.1"),
+        ("ipv6:%5B2001:db8::1%5D:4711", "2001:db8::1"),
+        ("ipv6:[::1]:4711", "::1"),
+        ("unix:/run/leaky", ""),
+        ("unknown", ""),
+    ],
+)
+def test_a_peers_host(peer: str, host: str) -> None:
+    assert _host(peer) == host

@@ -162,13 +162,15 @@ async def test_the_key_set_is_json(channel: LocalChannel, house: Any) -> None:
     ]
 
 
-async def test_revocations_are_told_as_they_happen(channel: LocalChannel) -> None:
+async def test_revocations_are_told_as_they_happen(channel: LocalChannel, house: Any) -> None:
     watch = rpc(credentials.WatchRevocationsRequest, credentials.WatchRevocationsResponse)
     stream = channel.stream(watch, credentials.WatchRevocationsRequest())
     assert (await anext(stream)).kind == credentials.REVOCATION_KIND_UNSPECIFIED
+    assert len(house.revocations._watchers) == 2
     key = (await ask(channel, CreateApiKeyRequest(user_id=ANN, name="ci"))).api_key
     await ask(channel, DeleteApiKeyRequest(user_id=ANN, api_key_id=key.id))
     await ask(channel, PutMemberRequest(org_id=ORG, user_id=ANN))
+    await house.revocations.poll()
     told = [await anext(stream) for _ in range(2)]
     assert [(said.kind, said.subject) for said in told] == [
         (credentials.REVOCATION_KIND_API_KEY, key.id),

@@ -1,9 +1,7 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-
-from svc_auth.usecases.login import Login
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +23,7 @@ class Watched:
 
 async def test_the_right_password_opens_a_session(house: Any) -> None:
     alice = await house.alice()
-    user, token = await house.login(username="ALICE", password="correct horse")
+    user, token = await house.login(house.caller, username="ALICE", password="correct horse")
     assert user == alice
     assert token.expires_at == (house.clock.now // 1_000_000 + 3600) * 1_000_000
 
@@ -34,15 +32,15 @@ async def test_a_wrong_password_and_an_unknown_user_are_told_apart_by_nobody(
     house: Any, refusal: Any
 ) -> None:
     await house.alice()
-    wrong = await refusal(house.login(username="alice", password="wrong horse"))
-    unknown = await refusal(house.login(username="nobody", password="correct horse"))
+    wrong = await refusal(house.login(house.caller, username="alice", password="wrong horse"))
+    unknown = await refusal(house.login(house.caller, username="nobody", password="correct horse"))
     assert wrong == unknown == ("BAD_CREDENTIALS", "")
 
 
 async def test_an_unknown_user_costs_a_verification_too(house: Any, refusal: Any) -> None:
     watched = Watched(house.passwords)
-    login = Login(users=house.store.users, passwords=watched, tokens=house.minter)
-    await refusal(login(username="nobody", password="correct horse"))
+    login = replace(house.login, passwords=watched)
+    await refusal(login(house.caller, username="nobody", password="correct horse"))
     assert watched.asked == [None]
 
 
@@ -59,12 +57,12 @@ async def test_what_cannot_be_stored_is_bad_input(
     house: Any, refusal: Any, username: str, password: str, field: str
 ) -> None:
     await house.alice()
-    answer = await refusal(house.login(username=username, password=password))
+    answer = await refusal(house.login(house.caller, username=username, password=password))
     assert answer == ("INVALID_ARGUMENT", field)
 
 
 async def test_a_password_is_right_however_it_was_typed(house: Any) -> None:
     who = {"username": "eve", "email": "eve@example.com"}
-    await house.register(**who, password="caf\u00e9 creme")
-    user, _ = await house.login(username="eve", password="cafe\u0301 creme")
+    await house.register(house.caller, **who, password="caf\u00e9 creme")
+    user, _ = await house.login(house.caller, username="eve", password="cafe\u0301 creme")
     assert user.username == "eve"

@@ -13,7 +13,9 @@ GOOD = {"username": "alice", "email": "alice@example.com", "password": "correct 
 
 
 async def test_a_user_gets_the_role_user_and_its_names_as_given(house: Any) -> None:
-    user = await house.register(**GOOD | {"username": "Alice", "email": "Alice@Example.com"})
+    user = await house.register(
+        house.caller, **GOOD | {"username": "Alice", "email": "Alice@Example.com"}
+    )
     assert user == User(
         id=user.id,
         username="Alice",
@@ -25,7 +27,7 @@ async def test_a_user_gets_the_role_user_and_its_names_as_given(house: Any) -> N
 
 
 async def test_a_new_user_is_signed_in(house: Any) -> None:
-    user, token = await house.sign_up(**GOOD)
+    user, token = await house.sign_up(house.caller, **GOOD)
     jwks = {key["kid"]: key for key in _keys(house)}
     claims = verify(
         token.text,
@@ -51,12 +53,12 @@ def _keys(house: Any) -> Any:
 async def test_a_name_or_address_is_taken_in_any_case(
     house: Any, refusal: Any, change: dict[str, str], reason: str, field: str
 ) -> None:
-    await house.register(**GOOD)
-    assert await refusal(house.register(**GOOD | change)) == (reason, field)
+    await house.register(house.caller, **GOOD)
+    assert await refusal(house.register(house.caller, **GOOD | change)) == (reason, field)
 
 
 async def test_of_a_race_for_a_name_one_wins_and_the_rest_are_told_so(house: Any) -> None:
-    tries = (house.register(**GOOD | {"email": f"{n}@example.com"}) for n in range(4))
+    tries = (house.register(house.caller, **GOOD | {"email": f"{n}@example.com"}) for n in range(4))
     answers = await asyncio.gather(*tries, return_exceptions=True)
     lost = [answer.outcome.name for answer in answers if isinstance(answer, AppError)]
     assert lost == ["USERNAME_TAKEN"] * 3
@@ -79,11 +81,14 @@ async def test_of_a_race_for_a_name_one_wins_and_the_rest_are_told_so(house: Any
 async def test_bad_input_is_refused_by_field(
     house: Any, refusal: Any, change: dict[str, str], field: str
 ) -> None:
-    assert await refusal(house.register(**GOOD | change)) == ("INVALID_ARGUMENT", field)
+    assert await refusal(house.register(house.caller, **GOOD | change)) == (
+        "INVALID_ARGUMENT",
+        field,
+    )
 
 
 async def test_a_short_password_is_weak(house: Any, refusal: Any) -> None:
-    weak = house.register(**GOOD | {"password": "short"})
+    weak = house.register(house.caller, **GOOD | {"password": "short"})
     assert await refusal(weak) == ("WEAK_PASSWORD", "password")
 
 
@@ -93,6 +98,6 @@ async def test_a_common_password_is_weak_in_secure_alone(
     common = GOOD | {"password": "Password123"}
     local = house.policy
     house.policy = secure
-    assert await refusal(house.register(**common)) == ("WEAK_PASSWORD", "password")
+    assert await refusal(house.register(house.caller, **common)) == ("WEAK_PASSWORD", "password")
     house.policy = local
-    await house.register(**common)
+    await house.register(house.caller, **common)

@@ -169,16 +169,11 @@ async def test_public_methods_read_no_credential_and_count_on_the_address(edge: 
     assert await edge.used() == 2
 
 
-async def test_an_address_that_no_proxy_of_ours_forwards_is_not_believed(
-    tmp_path: Path, clock: HandClock
-) -> None:
-    edge = edge_with(tmp_path, clock)
-    assert await edge.used({"x-forwarded-for": "198.51.100.1"}) == 1
-    assert await edge.used({"x-forwarded-for": "198.51.100.2"}) == 2
-    edge = edge_with(tmp_path, clock, LEAKY_GATEWAY_TRUSTED_PROXIES="192.0.2.0/24")
-    assert await edge.used({"x-forwarded-for": "198.51.100.1"}) == 1
-    assert await edge.used({"x-forwarded-for": "198.51.100.2"}) == 1
-    assert await edge.used({"x-forwarded-for": "6.6.6.6, 198.51.100.2"}) == 2
+async def test_addresses_of_one_network_count_together(edge: Edge) -> None:
+    assert await edge.used(address="2001:db8:1:2::1") == 1
+    assert await edge.used(address="2001:db8:1:2::2") == 2
+    assert await edge.used(address="2001:db8:1:3::1") == 1
+    assert await edge.used(address="192.0.2.2") == 1
 
 
 @pytest.mark.parametrize(("strategy", "counted"), [("AUTO", 1), ("USER", 2), ("IP", 3)])

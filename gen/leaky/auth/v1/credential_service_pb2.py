@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from leaky.edge.v1 import options_pb2 as leaky_dot_edge_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&leaky/auth/v1/credential_service.proto\x12\rleaky.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bleaky/edge/v1/options.proto\"5\n\x15\x45xchangeApiKeyRequest\x12\x1c\n\x07\x61pi_key\x18\x01 \x01(\tB\x0b\xb2\xd4\x18\x07\x08\x01\x30\x80\x04X\x01\"\x84\x01\n\x16\x45xchangeApiKeyResponse\x12\x15\n\x05token\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02X\x01\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\napi_key_id\x18\x03 \x01(\t\x12\x0f\n\x07user_id\x18\x04 \x01(\t\"\x10\n\x0eGetJwksRequest\"\'\n\x0fGetJwksResponse\x12\x14\n\x04jwks\x18\x01 \x01(\x0c\x42\x06\xb2\xd4\x18\x02P\x01\"0\n\x13GetUserRolesRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\"%\n\x14GetUserRolesResponse\x12\r\n\x05roles\x18\x01 \x03(\t\"\x19\n\x17WatchRevocationsRequest\"\x80\x01\n\x18WatchRevocationsResponse\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.leaky.auth.v1.RevocationKind\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x88\x01\n\x0eRevocationKind\x12\x1f\n\x1bREVOCATION_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17REVOCATION_KIND_API_KEY\x10\x01\x12\x18\n\x14REVOCATION_KIND_USER\x10\x02\x12\x1e\n\x1aREVOCATION_KIND_MEMBERSHIP\x10\x03\x32\x80\x04\n\x11\x43redentialService\x12\x90\x01\n\x0e\x45xchangeApiKey\x12$.leaky.auth.v1.ExchangeApiKeyRequest\x1a%.leaky.auth.v1.ExchangeApiKeyResponse\"1\x90\x02\x01\xaa\xd4\x18*\x08\x04\x1a\x07gateway\x1a\x04\x61uth\x1a\x05token\x1a\tanalytics\x1a\x05stubs\x12S\n\x07GetJwks\x12\x1d.leaky.auth.v1.GetJwksRequest\x1a\x1e.leaky.auth.v1.GetJwksResponse\"\t\x90\x02\x01\xaa\xd4\x18\x02\x08\x01\x12i\n\x0cGetUserRoles\x12\".leaky.auth.v1.GetUserRolesRequest\x1a#.leaky.auth.v1.GetUserRolesResponse\"\x10\x90\x02\x01\xaa\xd4\x18\t\x08\x04\x1a\x05token\x12\x97\x01\n\x10WatchRevocations\x12&.leaky.auth.v1.WatchRevocationsRequest\x1a\'.leaky.auth.v1.WatchRevocationsResponse\"0\xaa\xd4\x18,\x08\x04\x1a\x07gateway\x1a\x04\x61uth\x1a\x05token\x1a\tanalytics\x1a\x05stubsH\x03\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&leaky/auth/v1/credential_service.proto\x12\rleaky.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bleaky/edge/v1/options.proto\"5\n\x15\x45xchangeApiKeyRequest\x12\x1c\n\x07\x61pi_key\x18\x01 \x01(\tB\x0b\xb2\xd4\x18\x07\x08\x01\x30\x80\x04X\x01\"\x84\x01\n\x16\x45xchangeApiKeyResponse\x12\x15\n\x05token\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02X\x01\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\napi_key_id\x18\x03 \x01(\t\x12\x0f\n\x07user_id\x18\x04 \x01(\t\"\x10\n\x0eGetJwksRequest\"\'\n\x0fGetJwksResponse\x12\x14\n\x04jwks\x18\x01 \x01(\x0c\x42\x06\xb2\xd4\x18\x02P\x01\"0\n\x13GetUserRolesRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\"%\n\x14GetUserRolesResponse\x12\r\n\x05roles\x18\x01 \x03(\t\"\x19\n\x17WatchRevocationsRequest\"\xab\x01\n\x18WatchRevocationsResponse\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.leaky.auth.v1.RevocationKind\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xc1\x01\n\x0eRevocationKind\x12\x1f\n\x1bREVOCATION_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17REVOCATION_KIND_API_KEY\x10\x01\x12\x18\n\x14REVOCATION_KIND_USER\x10\x02\x12\x1e\n\x1aREVOCATION_KIND_MEMBERSHIP\x10\x03\x12\x19\n\x15REVOCATION_KIND_TOKEN\x10\x04\x12\x1c\n\x18REVOCATION_KIND_SESSIONS\x10\x05\x32\x80\x04\n\x11\x43redentialService\x12\x90\x01\n\x0e\x45xchangeApiKey\x12$.leaky.auth.v1.ExchangeApiKeyRequest\x1a%.leaky.auth.v1.ExchangeApiKeyResponse\"1\x90\x02\x01\xaa\xd4\x18*\x08\x04\x1a\x07gateway\x1a\x04\x61uth\x1a\x05token\x1a\tanalytics\x1a\x05stubs\x12S\n\x07GetJwks\x12\x1d.leaky.auth.v1.GetJwksRequest\x1a\x1e.leaky.auth.v1.GetJwksResponse\"\t\x90\x02\x01\xaa\xd4\x18\x02\x08\x01\x12i\n\x0cGetUserRoles\x12\".leaky.auth.v1.GetUserRolesRequest\x1a#.leaky.auth.v1.GetUserRolesResponse\"\x10\x90\x02\x01\xaa\xd4\x18\t\x08\x04\x1a\x05token\x12\x97\x01\n\x10WatchRevocations\x12&.leaky.auth.v1.WatchRevocationsRequest\x1a\'.leaky.auth.v1.WatchRevocationsResponse\"0\xaa\xd4\x18,\x08\x04\x1a\x07gateway\x1a\x04\x61uth\x1a\x05token\x1a\tanalytics\x1a\x05stubsH\x03\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,8 +49,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREDENTIALSERVICE'].methods_by_name['GetUserRoles']._serialized_options = b'\220\002\001\252\324\030\t\010\004\032\005token'
   _globals['_CREDENTIALSERVICE'].methods_by_name['WatchRevocations']._loaded_options = None
   _globals['_CREDENTIALSERVICE'].methods_by_name['WatchRevocations']._serialized_options = b'\252\324\030,\010\004\032\007gateway\032\004auth\032\005token\032\tanalytics\032\005stubsH\003'
-  _globals['_REVOCATIONKIND']._serialized_start=616
-  _globals['_REVOCATIONKIND']._serialized_end=752
+  _globals['_REVOCATIONKIND']._serialized_start=659
+  _globals['_REVOCATIONKIND']._serialized_end=852
   _globals['_EXCHANGEAPIKEYREQUEST']._serialized_start=119
   _globals['_EXCHANGEAPIKEYREQUEST']._serialized_end=172
   _globals['_EXCHANGEAPIKEYRESPONSE']._serialized_start=175
@@ -66,7 +66,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHREVOCATIONSREQUEST']._serialized_start=457
   _globals['_WATCHREVOCATIONSREQUEST']._serialized_end=482
   _globals['_WATCHREVOCATIONSRESPONSE']._serialized_start=485
-  _globals['_WATCHREVOCATIONSRESPONSE']._serialized_end=613
-  _globals['_CREDENTIALSERVICE']._serialized_start=755
-  _globals['_CREDENTIALSERVICE']._serialized_end=1267
+  _globals['_WATCHREVOCATIONSRESPONSE']._serialized_end=656
+  _globals['_CREDENTIALSERVICE']._serialized_start=855
+  _globals['_CREDENTIALSERVICE']._serialized_end=1367
 # @@protoc_insertion_point(module_scope)

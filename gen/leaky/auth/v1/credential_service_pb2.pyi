@@ -31,9 +31,15 @@ class _RevocationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Revoca
     REVOCATION_KIND_API_KEY: _RevocationKind.ValueType  # 1
     """An API key, by its id."""
     REVOCATION_KIND_USER: _RevocationKind.ValueType  # 2
-    """Everything of a user, by its id."""
+    """All that was issued to a user before `at`, by the user's id."""
     REVOCATION_KIND_MEMBERSHIP: _RevocationKind.ValueType  # 3
     """A membership, by "orgId/userId"."""
+    REVOCATION_KIND_TOKEN: _RevocationKind.ValueType  # 4
+    """One token, by its jti."""
+    REVOCATION_KIND_SESSIONS: _RevocationKind.ValueType  # 5
+    """The tokens that were issued to a user before `at`, by the user's id, other
+    than those made from its API keys.
+    """
 
 class RevocationKind(_RevocationKind, metaclass=_RevocationKindEnumTypeWrapper):
     """What kind of thing is to be dropped."""
@@ -43,9 +49,15 @@ REVOCATION_KIND_UNSPECIFIED: RevocationKind.ValueType  # 0
 REVOCATION_KIND_API_KEY: RevocationKind.ValueType  # 1
 """An API key, by its id."""
 REVOCATION_KIND_USER: RevocationKind.ValueType  # 2
-"""Everything of a user, by its id."""
+"""All that was issued to a user before `at`, by the user's id."""
 REVOCATION_KIND_MEMBERSHIP: RevocationKind.ValueType  # 3
 """A membership, by "orgId/userId"."""
+REVOCATION_KIND_TOKEN: RevocationKind.ValueType  # 4
+"""One token, by its jti."""
+REVOCATION_KIND_SESSIONS: RevocationKind.ValueType  # 5
+"""The tokens that were issued to a user before `at`, by the user's id, other
+than those made from its API keys.
+"""
 Global___RevocationKind: _TypeAlias = RevocationKind  # noqa: Y015
 
 @_typing.final
@@ -212,21 +224,27 @@ class WatchRevocationsResponse(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
     kind: Global___RevocationKind.ValueType
     subject: _builtins.str
     """As the kind says; empty in a heartbeat."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """From then on all that it speaks of has ended by itself."""
+
     def __init__(
         self,
         *,
         kind: Global___RevocationKind.ValueType = ...,
         subject: _builtins.str = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "kind", b"kind", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "kind", b"kind", "subject", b"subject", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -83,9 +83,12 @@ class CredentialServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchRevocations(self, request, context):
-        """Everything that a cache of credentials or memberships must drop, as it
-        happens; a heartbeat every second. A watcher whose stream was cut must
-        drop its caches before it trusts the next one.
+        """Everything that a cache of credentials or memberships must drop, and every
+        token that is refused though it has not ended. First what was revoked
+        earlier and still counts, then a heartbeat, from which on the watcher knows
+        everything; then what is revoked, as it happens, and a heartbeat every
+        second. A watcher whose stream was cut must drop its caches before it
+        trusts the next one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -23,9 +23,12 @@ class CredentialServiceStub:
     GetUserRoles: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.GetUserRolesRequest, _credential_service_pb2.GetUserRolesResponse]
     """The roles of a user, whoever asks on whose behalf."""
     WatchRevocations: _aio.UnaryStreamMultiCallable[_credential_service_pb2.WatchRevocationsRequest, _credential_service_pb2.WatchRevocationsResponse]
-    """Everything that a cache of credentials or memberships must drop, as it
-    happens; a heartbeat every second. A watcher whose stream was cut must
-    drop its caches before it trusts the next one.
+    """Everything that a cache of credentials or memberships must drop, and every
+    token that is refused though it has not ended. First what was revoked
+    earlier and still counts, then a heartbeat, from which on the watcher knows
+    everything; then what is revoked, as it happens, and a heartbeat every
+    second. A watcher whose stream was cut must drop its caches before it
+    trusts the next one.
     """
 
 class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -61,9 +64,12 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _credential_service_pb2.WatchRevocationsRequest,
         context: _aio.ServicerContext[_credential_service_pb2.WatchRevocationsRequest, _abc.AsyncIterator[_credential_service_pb2.WatchRevocationsResponse]],
     ) -> _abc.AsyncIterator[_credential_service_pb2.WatchRevocationsResponse]:
-        """Everything that a cache of credentials or memberships must drop, as it
-        happens; a heartbeat every second. A watcher whose stream was cut must
-        drop its caches before it trusts the next one.
+        """Everything that a cache of credentials or memberships must drop, and every
+        token that is refused though it has not ended. First what was revoked
+        earlier and still counts, then a heartbeat, from which on the watcher knows
+        everything; then what is revoked, as it happens, and a heartbeat every
+        second. A watcher whose stream was cut must drop its caches before it
+        trusts the next one.
         """
 
 def add_CredentialServiceServicer_to_server(servicer: CredentialServiceServicer, server: _aio.Server) -> None: ...

@@ -76,6 +76,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """No such organisation."""
     REASON_MEMBER_NOT_FOUND: _Reason.ValueType  # 28
     """No such member of the organisation."""
+    REASON_USER_DISABLED: _Reason.ValueType  # 29
+    """The user is disabled."""
     REASON_QUOTA_NOT_FOUND: _Reason.ValueType  # 40
     """No pool for this owner and provider yet."""
     REASON_QUOTA_EXISTS: _Reason.ValueType  # 41
@@ -174,6 +176,8 @@ REASON_ORG_NOT_FOUND: Reason.ValueType  # 27
 """No such organisation."""
 REASON_MEMBER_NOT_FOUND: Reason.ValueType  # 28
 """No such member of the organisation."""
+REASON_USER_DISABLED: Reason.ValueType  # 29
+"""The user is disabled."""
 REASON_QUOTA_NOT_FOUND: Reason.ValueType  # 40
 """No pool for this owner and provider yet."""
 REASON_QUOTA_EXISTS: Reason.ValueType  # 41

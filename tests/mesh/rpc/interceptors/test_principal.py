@@ -39,7 +39,7 @@ class Readers:
 
 async def served(method: Method[Any, Any], *, caller: str = "", **metadata: str) -> Call:
     """The call as the next in the chain sees it; keys as keywords, with underscores."""
-    interceptor = Authenticate(Readers())
+    interceptor = Authenticate(Readers(), lambda call: bool(call.caller))
     named = {name.replace("_", "-"): value for name, value in metadata.items()}
     call = Call(method=method, metadata=named, caller=caller)
     seen: list[Call] = []
@@ -104,3 +104,12 @@ async def test_internal_methods_do_not_exchange_api_keys() -> None:
 async def test_identity_headers_of_clients_mean_nothing(header: str) -> None:
     call = await served(USERS, **{header: "user-1"})
     assert (call.principal, call.caller) == (NOBODY, "")
+
+
+async def test_only_a_service_says_for_whose_address_it_calls() -> None:
+    told = {"x_internal_client_address": "192.0.2.1"}
+    for method in (PUBLIC, USERS):
+        assert (await served(method, **told)).client_address == ""
+        call = await served(method, caller="gateway", **told)
+        assert call.client_address == "192.0.2.1"
+        assert (await served(method, caller="gateway")).client_address == ""

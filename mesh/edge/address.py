@@ -3,10 +3,13 @@
 import ipaddress
 from collections.abc import Sequence
 
+from starlette.types import Scope
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 # One customer's network usually has a whole /64: its addresses are free to invent.
 IPV6_OWN_BITS = 64
+SCOPE_KEY = "leaky.client"
 
 
 class Addresses:
@@ -17,11 +20,20 @@ class Addresses:
             ipaddress.ip_network(network, strict=False) for network in trusted.split(",") if network
         )
 
+    def of(self, scope: Scope) -> str:
+        """Who sent an HTTP request; empty when unknown."""
+        client = scope.get("client")
+        peer: str = client[0] if client else ""
+        if not self._trusted:
+            return self.client(peer, "")
+        hops = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        return self.client(peer, b",".join(hops).decode("latin-1"))
+
     def client(self, peer: str, forwarded: str) -> str:
-        """The address that counts: the peer's, or the last one that no trusted proxy added.
+        """Who sent the request: the peer, or the last hop that no trusted proxy added.
 
         `forwarded` is the X-Forwarded-For header, read only when a trusted peer
-        sent it. An IPv6 address counts as its /64.
+        sent it.
         """
         if not self._trusted and ":" not in peer:
             return peer
@@ -33,7 +45,7 @@ class Addresses:
             if before is None:
                 break
             address = before
-        return peer if address is None else _counted(address)
+        return peer if address is None else str(address)
 
     def _trusts(self, address: Address) -> bool:
         return any(address in network for network in self._trusted)
@@ -48,8 +60,10 @@ def _parse(text: str) -> Address | None:
     return mapped or address
 
 
-def _counted(address: Address) -> str:
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
+def counted(client: str) -> str:
+    """What stands for an address where requests are counted: of an IPv6 address its /64."""
+    address = _parse(client) if ":" in client else None
+    if not isinstance(address, ipaddress.IPv6Address):
+        return client
     network = ipaddress.IPv6Address(int(address) >> IPV6_OWN_BITS << IPV6_OWN_BITS)
     return f"{network}/{128 - IPV6_OWN_BITS}"

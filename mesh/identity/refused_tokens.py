@@ -1,0 +1,63 @@
+"""Tokens that have not ended and are refused all the same."""
+
+from leaky.auth.v1.credential_service_pb2 import (
+    REVOCATION_KIND_API_KEY,
+    REVOCATION_KIND_SESSIONS,
+    REVOCATION_KIND_TOKEN,
+    REVOCATION_KIND_USER,
+)
+from mesh.clock import Clock
+from mesh.identity.lru import Lru
+from mesh.identity.principal import Principal
+from mesh.identity.revoked import Revoked
+
+_CAPACITY = 100_000
+# Clocks differ: remembered for longer than anything lives that it speaks of.
+_LONGER_US = 60_000_000
+
+
+class RefusedTokens:
+    """What has been revoked, until all of that has ended by itself.
+
+    Each kind is remembered by its subject and the moment before which it was
+    issued. Tokens themselves are not kept: one that nobody has shown yet is
+    refused as well.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._keys: Lru[str, int] = Lru(_CAPACITY)
+        self._tokens: Lru[str, int] = Lru(_CAPACITY)
+        self._users: Lru[str, int] = Lru(_CAPACITY)
+        self._sessions: Lru[str, int] = Lru(_CAPACITY)
+        self._by_kind = {
+            REVOCATION_KIND_API_KEY: self._keys,
+            REVOCATION_KIND_TOKEN: self._tokens,
+            REVOCATION_KIND_USER: self._users,
+            REVOCATION_KIND_SESSIONS: self._sessions,
+        }
+
+    def add(self, revoked: Revoked) -> bool:
+        """Remembers it; False for a kind that says nothing of tokens."""
+        kept = self._by_kind.get(revoked.kind)
+        if kept is None:
+            return False
+        now = self._clock.now_us()
+        # What was told again, or late, does not call back a later one.
+        at = max(revoked.at_us, kept.get(revoked.subject, now=now) or 0)
+        kept.put(revoked.subject, at, until=max(revoked.until_us, now) + _LONGER_US)
+        return True
+
+    def refuses(self, principal: Principal) -> str:
+        """Why the token of this principal is refused; empty when it is not."""
+        now = self._clock.now_us()
+        key, user = principal.api_key_id, principal.user_id
+        if key and self._keys.get(key, now=now) is not None:
+            return "made from a revoked API key"
+        if self._tokens.get(principal.token_id, now=now) is not None:
+            return "revoked"
+        if principal.issued_us < (self._users.get(user, now=now) or 0):
+            return "issued before its user was stopped"
+        if not key and principal.issued_us < (self._sessions.get(user, now=now) or 0):
+            return "of a session that was ended"
+        return ""
