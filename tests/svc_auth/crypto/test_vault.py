@@ -36,7 +36,11 @@ def test_a_changed_byte_is_noticed(place: int) -> None:
         VAULT.open(bytes(changed), about="RS256 kid")
 
 
-@pytest.mark.parametrize("sealed", [b"", b"\x01", b"\x01" + b"x" * 12, b"\x02" + SEALED[1:]])
+@pytest.mark.parametrize(
+    "sealed",
+    [b"", b"\x01", b"\x01" + b"x" * 12, b"\x02" + SEALED[1:]],
+    ids=["nothing", "a version alone", "no room for a tag", "another version"],
+)
 def test_what_was_never_sealed_does_not_open(sealed: bytes) -> None:
     with pytest.raises(VaultError):
         VAULT.open(sealed, about="RS256 kid")
