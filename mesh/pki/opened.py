@@ -19,7 +19,7 @@ def transport_of(settings: MeshSettings, service: str, clock: Clock) -> Transpor
 
     Raises CertificateError where it needs a certificate and has none that is good.
     """
-    return _transport(settings, service, leaf_folder(settings, service), clock)
+    return _transport(settings, service, folder_of(settings, service), clock)
 
 
 def operators_transport(settings: MeshSettings, clock: Clock) -> Transport:
@@ -55,7 +55,7 @@ def leaves(settings: MeshSettings) -> Path:
     return Path(settings.pki.leaves) if settings.pki.leaves else settings.data / "pki" / "leaves"
 
 
-def leaf_folder(settings: MeshSettings, service: str) -> LeafFolder:
+def folder_of(settings: MeshSettings, service: str) -> LeafFolder:
     """The leaf of this process, one of perhaps several of its service."""
     instance = settings.mesh.instance
     return LeafFolder(leaves(settings) / (service if instance == 1 else f"{service}.{instance}"))

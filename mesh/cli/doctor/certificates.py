@@ -11,7 +11,7 @@ from mesh.clock import SystemClock
 from mesh.identity.profile import Profile
 from mesh.pki.certificates import moment
 from mesh.pki.leaf_folder import LeafFolder
-from mesh.pki.opened import authority_file, leaf_folder, spiffe_id
+from mesh.pki.opened import authority_file, folder_of, spiffe_id
 from mesh.pki.spiffe import SpiffeId
 from mesh.pki.survey import Seen, leaf, roots
 from mesh.settings import MeshSettings
@@ -26,7 +26,7 @@ async def check(case: Case) -> list[Finding]:
     settings = case.any
     if settings is None or settings.effective_profile is Profile.LOCAL:
         return []
-    folders = {name: leaf_folder(own, name) for name, own in case.services.items()}
+    folders = {name: folder_of(own, name) for name, own in case.services.items()}
     authority = authority_file(settings)
     expected = settings.pki.leaves or authority.exists()
     if not expected and not any(folder.exists() for folder in folders.values()):
