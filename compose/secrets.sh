@@ -41,12 +41,13 @@ printf 'acl { tokens { initial_management = "%s", agent = "%s" } }\n' "$(of cons
   | write consul.hcl 0444
 
 # What services read from their environment; compose reads these files, no container does.
-env_of() { printf 'LEAKY_MESH_SECRET=%s\nLEAKY_ACTUATOR_TOKEN=%s\n' "$(of mesh)" "$(of actuator)"; }
+env_of() { printf 'LEAKY_ACTUATOR_TOKEN=%s\n' "$(of actuator)"; }
 store() { printf 'LEAKY_%s_STORE=postgresql://leaky_%s:%s@postgresql:5432/leaky_%s\n' \
   "${1^^}" "$1" "$(of "postgresql-$1")" "$1"; }
 redis() { printf '%s=redis://:%s@redis:6379\n' "$1" "$(of redis)"; }
 {
   env_of
+  printf 'LEAKY_MESH_SECRET=%s\n' "$(of mesh)"
   redis LEAKY_GATEWAY_RATE_LIMIT_STORE
 } | write gateway.env 0600
 {

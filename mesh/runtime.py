@@ -10,12 +10,13 @@ from typing import Any, cast
 import structlog
 
 from mesh.clock import RandomIds, SystemClock
-from mesh.discovery.instances import Discovery, Instances, address
+from mesh.discovery.instances import Instances, address
 from mesh.discovery.registry import Found, found
 from mesh.failpoints import FAILPOINTS
 from mesh.http_server import HttpServer
 from mesh.identity.identity import Identity
 from mesh.identity.profile import Profile
+from mesh.pki.opened import transport_of
 from mesh.rpc.channels import Channels
 from mesh.rpc.dispatcher import Dispatcher, Interceptor
 from mesh.rpc.interceptors.admission import AdmissionInterceptor
@@ -79,14 +80,18 @@ async def serve(service: Service[Any], settings: Live[Any]) -> None:
 async def running(service: Service[Any], settings: Live[Any]) -> AsyncIterator[None]:
     """A served service, drained at the end; a worker that fails cancels the block."""
     async with AsyncExitStack() as stack:
+        transport = transport_of(settings.current, service.name, SystemClock())
         registry = await stack.enter_async_context(found(settings, service.name))
-        context, identity = _context(service, settings, registry.discovery, stack)
+        channels = Channels(settings, registry.discovery, transport)
+        stack.push_async_callback(channels.close)
+        context, identity = _context(service, settings, channels)
         parts = await stack.enter_async_context(service.build(context))
         for servicer in parts.servicers:
             context.dispatcher.add(servicer)
-        workers = Workers([settings.follow, identity.run, *parts.workers])
+        workers = Workers([settings.follow, transport.follow, identity.run, *parts.workers])
         await stack.enter_async_context(workers.running())
-        await stack.enter_async_context(_listening(context, parts, registry))
+        server = Server(context.dispatcher, transport)
+        await stack.enter_async_context(_listening(context, parts, registry, server))
         try:
             yield
         finally:
@@ -94,17 +99,14 @@ async def running(service: Service[Any], settings: Live[Any]) -> AsyncIterator[N
 
 
 def _context(
-    service: Service[Any], settings: Live[Any], discovery: Discovery, stack: AsyncExitStack
+    service: Service[Any], settings: Live[Any], channels: Channels
 ) -> tuple[Context[Any], Identity]:
     clock = SystemClock()
     interceptors: list[Interceptor] = []
     dispatcher = Dispatcher(interceptors)
     local = LocalChannel(dispatcher)
-    channels = Channels(settings, discovery)
-    stack.push_async_callback(channels.close)
-    auth = local if service.name == "auth" else channels.to("auth")
-    identity = Identity(settings=settings, service=service.name, auth_channel=auth, clock=clock)
-    channels.identify(identity.service_metadata)
+    auth = local.as_service("auth") if service.name == "auth" else channels.to("auth")
+    identity = Identity(settings=settings, auth_channel=auth, clock=clock)
     interceptors += _chain(settings, identity)
     context = Context(
         name=service.name,
@@ -140,12 +142,13 @@ async def _known(context: Context[Any], callees: Iterable[Instances]) -> None:
 
 
 @asynccontextmanager
-async def _listening(context: Context[Any], parts: Parts, registry: Found) -> AsyncIterator[None]:
+async def _listening(
+    context: Context[Any], parts: Parts, registry: Found, server: Server
+) -> AsyncIterator[None]:
     settings = context.settings.current
     host, grace = settings.bind_address, settings.mesh.drain_grace
     shared = settings.mesh.share_http_port
     https = [HttpServer(app, host, port, grace, shared=shared) for port, app in parts.http.items()]
-    server = Server(context.dispatcher)
     ports = getattr(settings, context.name)
     try:
         await server.start(
@@ -180,4 +183,4 @@ def _health_address(settings: MeshSettings, ports: Any) -> str | None:
     """Where health is asked for without a certificate, in `secure`."""
     if settings.effective_profile is not Profile.SECURE:
         return None
-    return f"127.0.0.1:{ports.effective_health_port}"
+    return address(settings.mesh.health_address, ports.effective_health_port)

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from mesh.edge.app import service_app
-from mesh.identity.identity import SECRET_FILE
 from mesh.service import Context, Parts, Service
 from mesh.settings.secrets import secret
 from svc_gateway.edge.admission import Admission
@@ -18,6 +17,7 @@ from svc_gateway.usecases.limit_request import LimitRequest
 
 # On the edge, X-RateLimit speaks of its own window.
 RENAMED = {"X-RateLimit": "X-TokenBucket"}
+SECRET_FILE = "mesh.secret"  # noqa: S105 a file's name
 
 
 @asynccontextmanager

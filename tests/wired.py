@@ -23,7 +23,7 @@ from mesh.settings import Live
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wired:
-    """`channel` reaches its methods; `client(port)` its REST."""
+    """`channel` reaches its methods as nobody in particular; `client(port)` its REST."""
 
     parts: Parts
     channel: Channel
@@ -44,13 +44,20 @@ async def wired(
     clock: Clock | None = None,
     work: bool = False,
 ) -> AsyncIterator[Wired]:
-    """The service; `others` lead to what it calls, `work` says whether its workers run."""
+    """The service; `others` lead to what it calls, `work` says whether its workers run.
+
+    Another one's `channel` proves this one as its connection would.
+    """
     clock = clock or SystemClock()
     chain: list[Interceptor] = []
     dispatcher = Dispatcher(chain)
     local = LocalChannel(dispatcher)
-    auth = local if service.name == "auth" else others["auth"]
-    identity = Identity(settings=settings, service=service.name, auth_channel=auth, clock=clock)
+
+    def reached(name: str) -> Channel:
+        other = local if name == service.name else others[name]
+        return other.as_service(service.name) if isinstance(other, LocalChannel) else other
+
+    identity = Identity(settings=settings, auth_channel=reached("auth"), clock=clock)
     chain += [
         map_errors,
         DeadlineInterceptor(settings),
@@ -61,12 +68,7 @@ async def wired(
     ]
 
     def channel(name: str) -> Channel:
-        return ResilientChannel(
-            inner=others[name],
-            target=name,
-            settings=settings,
-            identify=identity.service_metadata,
-        )
+        return ResilientChannel(inner=reached(name), target=name, settings=settings)
 
     context = Context(
         name=service.name,

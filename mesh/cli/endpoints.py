@@ -33,7 +33,7 @@ class Endpoint:
     host: str
     http: tuple[Port, ...]
     grpc: Port
-    # Loopback, health and reflection only; in `secure`.
+    # Health and reflection only, without a certificate; in `secure`.
     health: Port | None
     instance: int = 1
 
@@ -54,7 +54,8 @@ def endpoint(settings: MeshSettings, service: str, *, instance: int = 1) -> Endp
     bind = settings.bind_address
     health = None
     if settings.effective_profile is Profile.SECURE:
-        health = Port(f"{service}.health-port", section.effective_health_port, "127.0.0.1")
+        where = settings.mesh.health_address
+        health = Port(f"{service}.health-port", section.effective_health_port, where)
     return Endpoint(
         service=service,
         host=settings.own_host,

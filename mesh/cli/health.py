@@ -8,6 +8,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from mesh.cli.endpoints import Endpoint
+from mesh.settings.model import own_host
 
 TIMEOUT_SECONDS = 2.0
 
@@ -21,10 +22,10 @@ class Health(StrEnum):
 
 
 async def health(endpoint: Endpoint) -> Health:
-    """The service's health; in `secure`, asked on the loopback port that is there for it."""
+    """The service's health; in `secure`, asked on the port that is there for it."""
     host, number = endpoint.host, endpoint.grpc.number
     if endpoint.health is not None:
-        host, number = endpoint.health.host, endpoint.health.number
+        host, number = own_host(endpoint.health.host), endpoint.health.number
     if not await _listens(host, number):
         return Health.UNREACHABLE
     target = f"[{host}]:{number}" if ":" in host else f"{host}:{number}"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mesh.cli import admin, config, consul, down, migrate, outbox, probe, serve, status, up
+from mesh.cli import admin, config, consul, down, migrate, outbox, pki, probe, serve, status, up
 from mesh.cli.doctor.command import doctor
 from mesh.cli.reconcile import reconcile
 from mesh.cli.refusal import FAILED, USAGE, RefusedError
@@ -32,6 +32,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(consul.app, name="consul")
 app.add_typer(admin.app, name="admin")
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(pki.app, name="pki")
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 typer's own way

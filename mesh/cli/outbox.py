@@ -103,10 +103,11 @@ class _Outbox:
 
 
 def _ask(data: Path | None, token: str, question: Callable[[_Outbox], Awaitable[T]]) -> T:
-    at = token_endpoint(Live.read(MeshSettings, environment(data)).current)
+    settings = Live.read(MeshSettings, environment(data)).current
+    at = token_endpoint(settings)
 
     async def ask() -> T:
-        async with connected(at) as channel:
+        async with connected(at, settings) as channel:
             return await question(_Outbox(channel, token))
 
     try:

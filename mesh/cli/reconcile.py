@@ -84,10 +84,11 @@ async def _follow(
     *,
     quiet: bool,
 ) -> None:
-    at = token_endpoint(Live.read(MeshSettings, environment(data)).current)
+    settings = Live.read(MeshSettings, environment(data)).current
+    at = token_endpoint(settings)
     request = pb.ReconcileRequest(repair=repair)
     try:
-        async with connected(at) as channel:
+        async with connected(at, settings) as channel:
             stream = channel.stream(_RECONCILE, request, metadata=credential(token))
             await _listen(stream, outcome, quiet=quiet)
     except AppError as error:

@@ -6,6 +6,9 @@ from contextlib import asynccontextmanager
 from mesh.cli.data import LOCK, holder
 from mesh.cli.endpoints import Endpoint, endpoint
 from mesh.cli.state import read_state
+from mesh.clock import SystemClock
+from mesh.discovery.instances import address
+from mesh.pki.opened import operators_transport
 from mesh.rpc.grpc_channel import GrpcChannel
 from mesh.settings import MeshSettings
 
@@ -23,10 +26,14 @@ def credential(token: str) -> Mapping[str, str]:
 
 
 @asynccontextmanager
-async def connected(at: Endpoint) -> AsyncIterator[GrpcChannel]:
-    """A channel to it, whether it answers or not."""
-    host = f"[{at.host}]" if ":" in at.host else at.host
-    channel = GrpcChannel(f"{host}:{at.grpc.number}")
+async def connected(at: Endpoint, settings: MeshSettings) -> AsyncIterator[GrpcChannel]:
+    """A channel to it, whether it answers or not.
+
+    Raises CertificateError where `secure` wants one and the operator has none.
+    """
+    transport = operators_transport(settings, SystemClock())
+    target = address(at.host, at.grpc.number)
+    channel = GrpcChannel(target, service=at.service, transport=transport)
     try:
         yield channel
     finally:

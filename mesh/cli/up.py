@@ -13,6 +13,7 @@ import typer
 
 from mesh.cli import options
 from mesh.cli.catalogue import Catalogue
+from mesh.cli.certificates import given
 from mesh.cli.child import Program
 from mesh.cli.data import LOCK, environment, held, private_folder, service_locks, wait_until_free
 from mesh.cli.endpoints import Endpoint, check_ports
@@ -104,6 +105,7 @@ class _Up:
         self._screen = Screen([each.name for each in self._endpoints])
         self._pids: Mapping[str, int | None] = {}
         self._folder = folder
+        self._settings = settings
         shown = {CONSOLE: "1"} if self._screen.terminal else {}
         self._supervisor = Supervisor(
             [_program(each) for each in planned],
@@ -119,7 +121,9 @@ class _Up:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._signalled)
         self._screen.tell(f"starting on {self._folder}")
-        await self._supervisor.run(self._ready)
+        names = [each.name for each in self._endpoints]
+        async with given(self._settings, names, self._screen.tell):
+            await self._supervisor.run(self._ready)
         self._screen.tell("all ended")
 
     def _signalled(self) -> None:

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+import structlog
+
 from mesh.discovery.instances import address
 from mesh.identity.profile import Profile
 from mesh.settings import MeshSettings, Section
-from mesh.settings.model import EVERY_ADDRESS
+from mesh.settings.model import EVERY_ADDRESS, own_host
 
+log = structlog.get_logger("discovery")
 INTERVAL, TIMEOUT = "1s", "1s"
 # Consul's shortest: after that long without health an instance is forgotten.
 FORGET_AFTER = "1m"
@@ -89,10 +92,14 @@ class Entry:
         )
 
     def _check(self, ports: Any, host: str, own: "_Own") -> str:
-        if own.beside and self.settings.effective_profile is Profile.SECURE:
-            # Health without a certificate is on loopback, where such an agent is too.
-            return address("127.0.0.1", ports.effective_health_port)
-        return address(host or "127.0.0.1", ports.grpc_port)
+        if self.settings.effective_profile is Profile.LOCAL:
+            return address(host or "127.0.0.1", ports.grpc_port)
+        # Consul has no certificate of ours, and so gets at health alone.
+        if own.beside:
+            host = own_host(self.settings.mesh.health_address)
+        elif self.settings.health_on_loopback:
+            log.warning("Consul cannot reach the health port; set mesh.health-address")
+        return address(host, ports.effective_health_port)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
 """API keys: exchanged at svc_auth for a short token of the mesh, and remembered for a while."""
 
 import hashlib
-from collections.abc import Callable, Mapping
 from functools import partial
 
 import structlog
@@ -32,7 +31,7 @@ _LONGEST = 512
 _REFUSED_SECONDS = 5.0
 # A token handed on must outlive the call that it is handed on in.
 _MARGIN_SECONDS = 10.0
-# Only these speak of the key; a refused service token, say, does not.
+# Only these speak of the key; that this service is refused, say, does not.
 _REFUSALS = frozenset({reason_pb2.REASON_INVALID_API_KEY, reason_pb2.REASON_INVALID_ARGUMENT})
 log = structlog.get_logger("identity")
 
@@ -44,14 +43,12 @@ class ApiKeys:
         self,
         *,
         channel: Channel,
-        metadata: Callable[[], Mapping[str, str]],
         bearer: Bearer,
         clock: Clock,
         pulse: Pulse,
         ttl_seconds: float,
     ) -> None:
         self._channel = channel
-        self._metadata = metadata
         self._bearer = bearer
         self._clock = clock
         self._ttl = ttl_seconds
@@ -89,7 +86,7 @@ class ApiKeys:
     async def _ask(self, digest: bytes, key: str) -> str:
         request = ExchangeApiKeyRequest(api_key=key)
         try:
-            response = await self._channel.unary(EXCHANGE, request, metadata=self._metadata())
+            response = await self._channel.unary(EXCHANGE, request)
         except AppError as error:
             if error.reason not in _REFUSALS:
                 log.warning("an API key cannot be checked", reason=error.outcome.name)

@@ -15,15 +15,12 @@ from mesh.identity.principal import Principal
 from mesh.identity.profile import Profile
 from mesh.identity.pulse import Pulse
 from mesh.identity.revocations import Revocations
-from mesh.identity.service_tokens import ServiceTokens
 from mesh.rpc.channel import Channel
 from mesh.rpc.interceptors.authorize import Admit, Authorize
 from mesh.rpc.interceptors.principal import Authenticate
 from mesh.settings import Live, MeshSettings
-from mesh.settings.secrets import secret
 
 S = TypeVar("S", bound=MeshSettings)
-SECRET_FILE = "mesh.secret"  # noqa: S105 a file's name
 
 
 class Identity:
@@ -33,14 +30,7 @@ class Identity:
     the check of the request's fields before the last; `run` is a worker.
     """
 
-    def __init__(
-        self,
-        settings: Live[S],
-        service: str,
-        auth_channel: Channel,
-        clock: Clock,
-    ) -> None:
-        self._tokens = ServiceTokens(service=service, secret=_secret(settings.current), clock=clock)
+    def __init__(self, settings: Live[S], auth_channel: Channel, clock: Clock) -> None:
         pulse = self._pulse = Pulse(clock)
         self._keys = KeySet(channel=auth_channel, clock=clock)
         bearer = Bearer(
@@ -49,31 +39,22 @@ class Identity:
             oauth_issuer=settings.current.auth.oidc.issuer,
             clock=clock,
         )
-        metadata = self._tokens.metadata
         api_keys = ApiKeys(
             channel=auth_channel,
-            metadata=metadata,
             bearer=bearer,
             clock=clock,
             pulse=pulse,
             ttl_seconds=settings.current.gateway.api_key.cache_ttl,
         )
         self._credentials = Credentials(bearer=bearer, api_keys=api_keys)
-        memberships = Memberships(channel=auth_channel, metadata=metadata, clock=clock, pulse=pulse)
+        memberships = Memberships(channel=auth_channel, clock=clock, pulse=pulse)
         self._revocations = Revocations(
-            channel=auth_channel,
-            metadata=metadata,
-            pulse=pulse,
-            caches=(bearer, api_keys, memberships),
+            channel=auth_channel, pulse=pulse, caches=(bearer, api_keys, memberships)
         )
-        self.principal = Authenticate(credentials=self._credentials, services=self._tokens)
         policy = _policy(settings.current.effective_profile, memberships)
+        self.principal = Authenticate(self._credentials, policy.speaks_for_others)
         self.admit, self.authorize = Admit(policy), Authorize(policy)
         self.may_see = policy.may_see
-
-    def service_metadata(self) -> Mapping[str, str]:
-        """What every call to another service carries to prove this one; ask anew for each call."""
-        return self._tokens.metadata()
 
     async def authenticate(self, metadata: Mapping[str, str]) -> Principal:
         """Who sent these headers (lower-case names); NOBODY without a credential.
@@ -92,10 +73,6 @@ class Identity:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._revocations.run())
             group.create_task(self._keys.run())
-
-
-def _secret(settings: MeshSettings) -> str:
-    return secret(settings.data / SECRET_FILE, settings.mesh.secret)
 
 
 def _policy(profile: Profile, memberships: Memberships) -> Policy:

@@ -1,8 +1,8 @@
 """Signed tokens (RFC 7515, 7517, 7519) with every choice that an attacker likes taken away.
 
 The only module that knows python-jose. The algorithm is the key's own, never
-the token's; keys come from a key set or a secret, never from the token; time
-is the caller's.
+the token's; keys come from a key set, never from the token; time is the
+caller's.
 """
 
 import hashlib
@@ -25,7 +25,6 @@ RS256 = "RS256"
 ES256 = "ES256"
 # RFC 9068, section 2.1: what an OAuth2 access token calls itself, and nothing else does.
 AT_JWT = "at+jwt"
-_HS256 = "HS256"
 # RFC 7638, section 3.2: what makes a key, by its type; also all that is read of a JWK.
 _MEMBERS = {RS256: ("e", "kty", "n"), ES256: ("crv", "kty", "x", "y")}
 _FORBIDDEN = frozenset({"jwk", "jku", "x5u", "x5c", "crit"})
@@ -85,11 +84,6 @@ def sign(claims: Mapping[str, Any], *, key: SigningKey, typ: str = "JWT") -> str
     return str(jws.sign(dict(claims), private, headers=headers, algorithm=key.alg))
 
 
-def sign_shared(claims: Mapping[str, Any], *, secret: str) -> str:
-    """A compact JWT under a secret that both sides hold (HS256)."""
-    return str(jws.sign(dict(claims), _key(secret, _HS256), algorithm=_HS256))
-
-
 def key_id(token: str) -> str:
     """The id of the key that the token says it is signed with; nothing is verified yet.
 
@@ -137,25 +131,6 @@ def verify(
         audiences=audiences,
         now_us=now_us,
         ended=ended,
-    )
-
-
-def verify_shared(
-    token: str,
-    *,
-    secret: str,
-    issuer: str,
-    audiences: Collection[str],
-    now_us: int,
-) -> dict[str, Any]:
-    """As `verify`, for a token under a shared secret; it has no kid."""
-    return _verified(
-        token,
-        _key(secret, _HS256),
-        _HS256,
-        issuer=issuer,
-        audiences=audiences,
-        now_us=now_us,
     )
 
 

@@ -1,6 +1,5 @@
 """Who belongs to which organisation, as svc_auth says."""
 
-from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -51,12 +50,10 @@ class Memberships:
         self,
         *,
         channel: Channel,
-        metadata: Callable[[], Mapping[str, str]],
         clock: Clock,
         pulse: Pulse,
     ) -> None:
         self._channel = channel
-        self._metadata = metadata
         self._answers: Answers[_Pair, Membership] = Answers(
             capacity=_CAPACITY, clock=clock, pulse=pulse
         )
@@ -81,7 +78,7 @@ class Memberships:
     async def _ask(self, pair: _Pair) -> Answer[Membership]:
         request = GetMembershipRequest(org_id=pair.org_id, user_id=pair.user_id)
         try:
-            response = await self._channel.unary(GET_MEMBERSHIP, request, metadata=self._metadata())
+            response = await self._channel.unary(GET_MEMBERSHIP, request)
         except AppError as error:
             log.warning("a membership cannot be checked", reason=error.outcome.name)
             raise unavailable() from error

@@ -54,9 +54,17 @@ class Policy(Protocol):
         """
         ...
 
+    def speaks_for_others(self, call: Call) -> bool:
+        """Whether the caller is believed for whom it calls."""
+        ...
+
 
 class LocalPolicy:
     """A playground: everything goes, but for what a credential is limited to itself."""
+
+    def speaks_for_others(self, call: Call) -> bool:  # noqa: ARG002
+        """Always."""
+        return True
 
     def admit(self, call: Call) -> None:
         """Returns unless the credential's scopes leave the method out."""
@@ -101,6 +109,10 @@ class SecurePolicy:
     def __init__(self, memberships: Memberships) -> None:
         self._memberships = memberships
         self._gates: dict[str, _Gate] = {}
+
+    def speaks_for_others(self, call: Call) -> bool:
+        """Services alone: a client could name anybody."""
+        return bool(call.caller)
 
     def admit(self, call: Call) -> None:
         """Returns when the rule's access and scope are met."""

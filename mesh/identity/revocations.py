@@ -1,7 +1,7 @@
 """Follows what svc_auth revokes, and makes the caches forget it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol
 
 import structlog
@@ -57,13 +57,11 @@ class Revocations:
         self,
         *,
         channel: Channel,
-        metadata: Callable[[], Mapping[str, str]],
         pulse: Pulse,
         caches: Sequence[Cache],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._channel = channel
-        self._metadata = metadata
         self._pulse = pulse
         self._caches = caches
         self._pause = pause
@@ -83,7 +81,7 @@ class Revocations:
 
     async def _attempt(self) -> str:
         request = WatchRevocationsRequest()
-        stream = self._channel.stream(WATCH, request, metadata=self._metadata())
+        stream = self._channel.stream(WATCH, request)
         try:
             await self._follow(stream)
         except TimeoutError:

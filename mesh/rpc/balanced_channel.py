@@ -3,12 +3,15 @@
 gRPC's own round robin picks among connections that are up: a call that had not
 been sent when its instance died is picked again, so that only calls in flight
 there fail. It cannot be told of other addresses; each set gets a connection
-group of its own, and the one before ends with its last call.
+group of its own, and the one before ends with its last call. So does each
+certificate that we show: the one before is used until there is a connection
+with the new one, and lasts no longer than it is good for.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.discovery.instances import Instances, target
@@ -16,6 +19,7 @@ from mesh.errors import AppError
 from mesh.rpc.grpc_channel import GrpcChannel
 from mesh.rpc.method import Method, Req, Res
 from mesh.rpc.streams import closing
+from mesh.rpc.transport import PLAINTEXT, Transport
 
 # A call that comes before the first answer waits for it this long at most.
 FIRST_ANSWER_SECONDS = 1.0
@@ -26,8 +30,10 @@ RETIRE_SECONDS = 30.0
 class _Group:
     """The connections to one set of instances, and how many calls use them."""
 
-    def __init__(self, addresses: tuple[str, ...]) -> None:
-        self.channel = GrpcChannel(target(addresses), several=len(addresses) > 1)
+    def __init__(self, addresses: tuple[str, ...], service: str, transport: Transport) -> None:
+        self.channel = GrpcChannel(
+            target(addresses), several=len(addresses) > 1, service=service, transport=transport
+        )
         self.channel.connect()
         self._calls = 0
         self._idle = asyncio.Event()
@@ -44,10 +50,10 @@ class _Group:
             if not self._calls:
                 self._idle.set()
 
-    async def retire(self) -> None:
+    async def retire(self, seconds: float) -> None:
         try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(RETIRE_SECONDS):
+                async with asyncio.timeout(seconds):
                     await self._idle.wait()
         finally:
             await self.channel.close()
@@ -56,22 +62,50 @@ class _Group:
 class BalancedChannel:
     """A channel to all instances of a service; without any it refuses at once."""
 
-    def __init__(self, instances: Instances) -> None:
+    def __init__(
+        self, instances: Instances, *, service: str = "", transport: Transport = PLAINTEXT
+    ) -> None:
         self._instances = instances
+        self._connect = partial(_Group, service=service, transport=transport)
         self._group: _Group | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self._retiring: set[asyncio.Task[None]] = set()
         self._closed = False
         instances.on_change(self._regroup)
+        transport.on_change(self._renew)
         self._regroup(instances.current)
 
     def _regroup(self, addresses: tuple[str, ...]) -> None:
-        if self._closed:
-            return
-        before, self._group = self._group, _Group(addresses) if addresses else None
+        if not self._closed:
+            self._stop_renewing()
+            self._use(self._connect(addresses) if addresses else None, RETIRE_SECONDS)
+
+    def _use(self, group: _Group | None, retire_seconds: float) -> None:
+        before, self._group = self._group, group
         if before is not None:
-            task = asyncio.ensure_future(before.retire())
+            task = asyncio.ensure_future(before.retire(retire_seconds))
             self._retiring.add(task)
             task.add_done_callback(self._retiring.discard)
+
+    def _renew(self, retire_seconds: float) -> None:
+        """Moves to connections with another certificate once there is one."""
+        if self._closed or self._group is None:
+            return
+        self._stop_renewing()
+        self._renewing = asyncio.ensure_future(self._move(retire_seconds))
+
+    async def _move(self, retire_seconds: float) -> None:
+        group = self._connect(self._instances.current)
+        try:
+            await group.channel.connected()
+        except asyncio.CancelledError:
+            await group.channel.close()
+            raise
+        self._use(group, retire_seconds)
+
+    def _stop_renewing(self) -> None:
+        if self._renewing is not None:
+            self._renewing.cancel()
 
     async def unary(
         self,
@@ -119,8 +153,9 @@ class BalancedChannel:
     async def close(self) -> None:
         """Ends all connections; calls in flight fail as UNAVAILABLE."""
         self._closed = True
-        for task in self._retiring:
+        tasks = [*self._retiring, *([self._renewing] if self._renewing else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._retiring, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._group is not None:
             await self._group.channel.close()

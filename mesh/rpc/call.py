@@ -26,7 +26,7 @@ class Call:
     metadata: Mapping[str, str]
     deadline: float = math.inf
     principal: Principal = NOBODY
-    # The verified service that sent the call, such as "token"; empty for none.
+    # The service that the connection proves, such as "token"; empty for none.
     caller: str = ""
     # Where the client is that all began with; empty when unknown.
     client_address: str = ""

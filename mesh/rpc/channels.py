@@ -1,11 +1,10 @@
 """One resilient channel to each service, made when first asked for."""
 
-from collections.abc import Callable, Mapping
-
 from mesh.discovery.instances import Discovery
 from mesh.rpc.balanced_channel import BalancedChannel
 from mesh.rpc.channel import Channel
 from mesh.rpc.resilient import ResilientChannel
+from mesh.rpc.transport import PLAINTEXT, Transport
 from mesh.settings import Live, MeshSettings
 from mesh.telemetry.channel import MeasuredChannel
 
@@ -16,30 +15,30 @@ _ASK_WHO = {"auth"}
 class Channels:
     """Channels by service name."""
 
-    def __init__(self, settings: Live[MeshSettings], discovery: Discovery) -> None:
+    def __init__(
+        self,
+        settings: Live[MeshSettings],
+        discovery: Discovery,
+        transport: Transport = PLAINTEXT,
+    ) -> None:
         self._settings = settings
         self._discovery = discovery
+        self._transport = transport
         self._channels: dict[str, Channel] = {}
-        self._identify: Callable[[], Mapping[str, str]] = dict
-
-    def identify(self, metadata: Callable[[], Mapping[str, str]]) -> None:
-        """Sets what proves this service to others on internal methods."""
-        self._identify = metadata
 
     def to(self, service: str) -> Channel:
         """The channel to a service, such as "auth"."""
         if service not in self._channels:
+            balanced = BalancedChannel(
+                self._discovery.instances(service), service=service, transport=self._transport
+            )
             self._channels[service] = ResilientChannel(
-                inner=MeasuredChannel(BalancedChannel(self._discovery.instances(service))),
+                inner=MeasuredChannel(balanced),
                 target=service,
                 settings=self._settings,
-                identify=self._proof,
                 tells_client=service in _ASK_WHO,
             )
         return self._channels[service]
-
-    def _proof(self) -> Mapping[str, str]:
-        return self._identify()
 
     async def close(self) -> None:
         """Ends them all."""

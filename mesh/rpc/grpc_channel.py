@@ -14,6 +14,7 @@ from mesh.rpc.channel import InstanceLostError
 from mesh.rpc.limits import KEEPALIVE_MS, SIZES
 from mesh.rpc.method import Method, Req, Res
 from mesh.rpc.status import DETAILS_KEY, from_rpc_error
+from mesh.rpc.transport import PLAINTEXT, Transport
 
 # A peer that comes back is found again within a second, not gRPC's two minutes.
 OPTIONS = (
@@ -22,7 +23,8 @@ OPTIONS = (
     # Inside the mesh nothing goes by the environment's proxy.
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # Whatever its name says, what one attempt may take at least: TLS on a busy machine, too.
+    ("grpc.min_reconnect_backoff_ms", 2_000),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.keepalive_time_ms", KEEPALIVE_MS),
     ("grpc.keepalive_timeout_ms", 5_000),
@@ -35,17 +37,33 @@ _CALLED = failpoint("channel.call.after")
 class GrpcChannel:
     """One HTTP/2 connection an address, made at the first call and again when it breaks.
 
-    `several` says that the target has more than one.
+    `several` says that the target has more than one; `service` is whom the transport
+    expects to find there.
     """
 
-    def __init__(self, target: str, *, several: bool = False) -> None:
+    def __init__(
+        self,
+        target: str,
+        *,
+        several: bool = False,
+        service: str = "",
+        transport: Transport = PLAINTEXT,
+    ) -> None:
         self._several = several
-        self._channel = grpc.aio.insecure_channel(target, options=OPTIONS)
+        self._channel = transport.dial(service, target, OPTIONS)
         self._unary: dict[str, Any] = {}
 
     def connect(self) -> None:
         """Begins to connect before there is a call."""
         self._channel.get_state(try_to_connect=True)
+
+    async def connected(self) -> None:
+        """Returns when there is a connection."""
+        while True:
+            state = self._channel.get_state(try_to_connect=True)
+            if state is grpc.ChannelConnectivity.READY:
+                return
+            await self._channel.wait_for_state_change(state)
 
     async def unary(
         self,

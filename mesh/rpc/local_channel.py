@@ -13,10 +13,18 @@ if TYPE_CHECKING:
 
 
 class LocalChannel:
-    """Calls handlers directly; what REST on a service's own port goes through."""
+    """Calls handlers directly; what REST on a service's own port goes through.
 
-    def __init__(self, dispatcher: "Dispatcher") -> None:
+    Such calls are nobody's in particular, or those of the service `caller`.
+    """
+
+    def __init__(self, dispatcher: "Dispatcher", *, caller: str = "") -> None:
         self._dispatcher = dispatcher
+        self._caller = caller
+
+    def as_service(self, name: str) -> "LocalChannel":
+        """A channel to the same methods for calls that are a service's own."""
+        return LocalChannel(self._dispatcher, caller=name)
 
     async def unary(
         self,
@@ -27,7 +35,7 @@ class LocalChannel:
         metadata: Mapping[str, str] | None = None,
     ) -> Res:
         """The handler's response; raises its AppError."""
-        call = _call_within(CURRENT.get(), method, metadata or {})
+        call = self._call(method, metadata or {})
         if timeout is not None:
             call.deadline = min(call.deadline, asyncio.get_running_loop().time() + timeout)
         response: Res = await self._dispatcher.call(request, call)
@@ -41,7 +49,7 @@ class LocalChannel:
         metadata: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Res]:
         """The handler's responses."""
-        call = _call_within(CURRENT.get(), method, metadata or {})
+        call = self._call(method, metadata or {})
         async with closing(await self._dispatcher.call(request, call)) as responses:
             async for response in responses:
                 yield response
@@ -49,18 +57,18 @@ class LocalChannel:
     async def close(self) -> None:
         """Nothing to end."""
 
-
-def _call_within(outer: Call | None, method: Method[Req, Res], metadata: Mapping[str, str]) -> Call:
-    call = new_call(method, metadata)
-    # What is in this process need not prove itself.
-    call.client_address = metadata.get(CLIENT_ADDRESS, "")
-    if outer is not None:
-        call.client_address = call.client_address or outer.client_address
-        call.deadline = outer.deadline
-        call.correlation_id = call.correlation_id or outer.correlation_id
-        if not call.traceparent:
-            call.traceparent, call.trace_id = outer.traceparent, outer.trace_id
-    return call
+    def _call(self, method: Method[Req, Res], metadata: Mapping[str, str]) -> Call:
+        call, outer = new_call(method, metadata), CURRENT.get()
+        call.caller = self._caller
+        # What is in this process need not prove itself.
+        call.client_address = metadata.get(CLIENT_ADDRESS, "")
+        if outer is not None:
+            call.client_address = call.client_address or outer.client_address
+            call.deadline = outer.deadline
+            call.correlation_id = call.correlation_id or outer.correlation_id
+            if not call.traceparent:
+                call.traceparent, call.trace_id = outer.traceparent, outer.trace_id
+        return call
 
 
 def new_call(method: Method[Req, Res], metadata: Mapping[str, str]) -> Call:

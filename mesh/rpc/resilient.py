@@ -8,7 +8,7 @@ the others.
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from leaky.common.v1.reason_pb2 import (
@@ -16,7 +16,6 @@ from leaky.common.v1.reason_pb2 import (
     REASON_INTERNAL,
     REASON_UNAVAILABLE,
 )
-from leaky.edge.v1.options_pb2 import ACCESS_INTERNAL
 from mesh.errors import AppError
 from mesh.resilience.backoff import Backoff
 from mesh.resilience.breaker import Breaker, BreakerPolicy, Permit
@@ -38,10 +37,7 @@ _FAILURES = {REASON_UNAVAILABLE, REASON_DEADLINE_EXCEEDED, REASON_INTERNAL}
 
 
 class ResilientChannel:
-    """Wraps the channel to `target`; `identify` proves this service on internal methods.
-
-    With `tells_client` every call says, and proves, for whose address it is made.
-    """
+    """Wraps the channel to `target`; with `tells_client` calls say for whose address they are."""
 
     def __init__(
         self,
@@ -49,14 +45,12 @@ class ResilientChannel:
         inner: Channel,
         target: str,
         settings: Live[MeshSettings],
-        identify: Callable[[], Mapping[str, str]],
         tells_client: bool = False,
         backoff: Backoff = BACKOFF,
     ) -> None:
         self._inner = inner
         self._target = target
         self._settings = settings
-        self._identify = identify
         self._tells_client = tells_client
         self._backoff = backoff
         self._budget = RetryBudget()
@@ -74,7 +68,7 @@ class ResilientChannel:
         """The response, or the last attempt's AppError."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._limit(method, timeout)
-        sent = self._metadata(method, metadata)
+        sent = self._metadata(metadata)
         attempt = 1
         while True:
             try:
@@ -127,22 +121,17 @@ class ResilientChannel:
         left = math.inf if call is None else call.deadline - asyncio.get_running_loop().time()
         return min(own if timeout is None else timeout, left)
 
-    def _metadata(
-        self, method: Method[Any, Any], given: Mapping[str, str] | None
-    ) -> Mapping[str, str]:
+    def _metadata(self, given: Mapping[str, str] | None) -> Mapping[str, str]:
         sent = dict(given or {})
         call = CURRENT.get()
         if call is not None and call.traceparent:
             sent.setdefault("traceparent", call.traceparent)
         if call is not None and call.correlation_id:
             sent.setdefault("x-correlation-id", call.correlation_id)
-        if self._tells_client:
-            if call is not None and call.client_address:
-                sent.setdefault(CLIENT_ADDRESS, call.client_address)
-        else:
+        if not self._tells_client:
             sent.pop(CLIENT_ADDRESS, None)
-        if method.rule.access == ACCESS_INTERNAL or CLIENT_ADDRESS in sent:
-            sent.update(self._identify())
+        elif call is not None and call.client_address:
+            sent.setdefault(CLIENT_ADDRESS, call.client_address)
         return sent
 
     def _breaker(self, method: Method[Any, Any]) -> Breaker:
@@ -161,7 +150,7 @@ class ResilientChannel:
         metadata: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Res]:
         """The responses; whoever follows a stream reconnects by its own rule."""
-        sent = self._metadata(method, metadata)
+        sent = self._metadata(metadata)
         async with closing(self._inner.stream(method, request, metadata=sent)) as responses:
             async for response in responses:
                 yield response

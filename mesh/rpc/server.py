@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -24,11 +25,13 @@ from mesh.rpc.local_channel import new_call
 from mesh.rpc.method import Method
 from mesh.rpc.status import to_status
 from mesh.rpc.streams import closing
+from mesh.rpc.transport import PLAINTEXT, Transport
 
 log = structlog.get_logger("rpc")
 _RECEIVED = failpoint("rpc.received")
 _HANDLED = failpoint("rpc.handled")
 
+CallOf = Callable[[Method[Any, Any], Any], Call]
 OPTIONS = (
     # A second process on our port must fail, not share it silently.
     ("grpc.so_reuseport", 0),
@@ -45,8 +48,9 @@ class PortTakenError(OSError):
 class Server:
     """Serves a dispatcher's methods, gRPC health (v1) and reflection (v1alpha)."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, transport: Transport = PLAINTEXT) -> None:
         self._dispatcher = dispatcher
+        self._transport = transport
         self._draining = asyncio.Event()
         self._health = _Health(self._draining)
         self._servers: list[grpc.aio.Server] = []
@@ -54,22 +58,24 @@ class Server:
     async def start(self, address: str, *, health_address: str | None = None) -> int:
         """Listens; NOT_SERVING until `serving`. Raises PortTakenError.
 
-        Returns the port, for an address that ends in ":0". Needs `stop`, also when it fails.
+        The health address is for health and reflection alone, in the clear. Returns
+        the port, for an address that ends in ":0". Needs `stop`, also when it fails.
         """
         await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
-        server = grpc.aio.server(options=OPTIONS)
-        server.add_generic_rpc_handlers((_Handlers(self._dispatcher, self._draining),))
-        port = await self._listen(server, address)
+        server = grpc.aio.server(options=(*OPTIONS, *self._transport.server_options))
+        handlers = _Handlers(self._dispatcher, self._draining, self._transport)
+        server.add_generic_rpc_handlers((handlers,))
+        port = await self._listen(server, address, self._transport)
         if health_address is not None:
-            await self._listen(grpc.aio.server(options=OPTIONS), health_address)
+            await self._listen(grpc.aio.server(options=OPTIONS), health_address, PLAINTEXT)
         return port
 
-    async def _listen(self, server: grpc.aio.Server, address: str) -> int:
+    async def _listen(self, server: grpc.aio.Server, address: str, transport: Transport) -> int:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(self._service_names(), server)
         self._servers.append(server)
         try:
-            port = server.add_insecure_port(address)
+            port = transport.listen(server, address)
         except RuntimeError as error:
             raise PortTakenError(f"cannot listen on {address}: is it taken?") from error
         await server.start()
@@ -113,9 +119,12 @@ class _Health(health.aio.HealthServicer):  # type: ignore[misc] # grpc_health is
 class _Handlers(grpc.GenericRpcHandler):
     """Every method as bytes in and out; parsing happens here, once."""
 
-    def __init__(self, dispatcher: Dispatcher, draining: asyncio.Event) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, draining: asyncio.Event, transport: Transport
+    ) -> None:
+        call_of = partial(_call, transport)
         self._handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]] = {
-            path: _rpc_handler(dispatcher, method, draining)
+            path: _rpc_handler(dispatcher, method, draining, call_of)
             for path, method in dispatcher.methods.items()
         }
 
@@ -126,18 +135,21 @@ class _Handlers(grpc.GenericRpcHandler):
 
 
 def _rpc_handler(
-    dispatcher: Dispatcher, method: Method[Any, Any], draining: asyncio.Event
+    dispatcher: Dispatcher, method: Method[Any, Any], draining: asyncio.Event, call_of: CallOf
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     if method.streams:
-        return grpc.unary_stream_rpc_method_handler(_stream(dispatcher, method, draining))
-    return grpc.unary_unary_rpc_method_handler(_unary(dispatcher, method))
+        handle = _stream(dispatcher, method, draining, call_of)
+        return grpc.unary_stream_rpc_method_handler(handle)
+    return grpc.unary_unary_rpc_method_handler(_unary(dispatcher, method, call_of))
 
 
-def _unary(dispatcher: Dispatcher, method: Method[Any, Any]) -> Callable[[bytes, Any], Any]:
+def _unary(
+    dispatcher: Dispatcher, method: Method[Any, Any], call_of: CallOf
+) -> Callable[[bytes, Any], Any]:
     async def handle(body: bytes, context: Any) -> bytes:
         try:
             _RECEIVED()
-            response = await dispatcher.call(_parse(method, body), _call(method, context))
+            response = await dispatcher.call(_parse(method, body), call_of(method, context))
             _HANDLED()
             serialized: bytes = response.SerializeToString()
         except AppError as error:
@@ -152,11 +164,11 @@ def _unary(dispatcher: Dispatcher, method: Method[Any, Any]) -> Callable[[bytes,
 
 
 def _stream(
-    dispatcher: Dispatcher, method: Method[Any, Any], draining: asyncio.Event
+    dispatcher: Dispatcher, method: Method[Any, Any], draining: asyncio.Event, call_of: CallOf
 ) -> Callable[[bytes, Any], Any]:
     async def handle(body: bytes, context: Any) -> AsyncIterator[bytes]:
         try:
-            call = _call(method, context)
+            call = call_of(method, context)
             responses = await dispatcher.call(_parse(method, body), call)
             # gRPC serves each call in a task of its own, so there is nothing to reset.
             CURRENT.set(call)
@@ -187,9 +199,10 @@ def _parse(method: Method[Any, Any], body: bytes) -> Any:
         raise AppError(REASON_INVALID_ARGUMENT, f"not a {method.request.__name__}") from error
 
 
-def _call(method: Method[Any, Any], context: Any) -> Call:
+def _call(transport: Transport, method: Method[Any, Any], context: Any) -> Call:
     metadata = {key: value for key, value in context.invocation_metadata() if type(value) is str}
     call = new_call(method, metadata)
+    call.caller = transport.caller(context)
     call.client_address = _host(context.peer())
     left = context.time_remaining()
     call.deadline = math.inf if left is None else asyncio.get_running_loop().time() + left

@@ -24,6 +24,9 @@ from mesh.identity.profile import Profile
 
 # To listen on all of a machine's addresses.
 EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 compared, not bound
+# Names of the longest service still fit before it.
+_LONGEST_DOMAIN = 180
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -187,14 +190,29 @@ class Actuator(Section):
     token: Secret = ""
 
 
+def _address(text: str) -> str:
+    if text != "localhost":
+        ipaddress.ip_address(text)
+    return text
+
+
+def _on_loopback(address: str) -> bool:
+    return address == "localhost" or ipaddress.ip_address(address).is_loopback
+
+
 class Mesh(Section):
-    """What proves a service to another: a secret that all of one system share."""
+    """What all processes of one system have in common, and where this one is.
+
+    `secret` is what gateways that share one count of requests hash callers' addresses under.
+    """
 
     secret: Annotated[Secret, AfterValidator(long_enough)] = ""
     max_in_flight: int = live(512, ge=1)
     drain_grace: Duration = 5.0
     # A start waits this long for svc_auth before it goes on without.
     auth_wait: Duration = 20.0
+    # Where health is asked for without a certificate, in `secure`.
+    health_address: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
     # What the registry tells others; the bind address unless set.
     advertise_address: str = ""
     # Which of several processes of a service on one data folder this is.
@@ -203,16 +221,29 @@ class Mesh(Section):
     share_http_port: bool = False
 
 
+def _trust_domain(text: str) -> str:
+    labels = text.split(".")
+    if len(text) > _LONGEST_DOMAIN or not all(map(_LABEL.fullmatch, labels)):
+        raise ValueError("must be a domain name in lower case, such as leaky.internal")
+    return text
+
+
+class Pki(Section):
+    """The certificates that services show each other in `secure`.
+
+    `ca` and `leaves` are folders; without them both are in the data folder.
+    """
+
+    trust_domain: Annotated[str, AfterValidator(_trust_domain)] = "leaky.internal"
+    leaf_ttl: Duration = Field(default=86_400.0, ge=60.0, le=90 * 86_400.0)
+    ca: str = ""
+    leaves: str = ""
+
+
 class Log(Section):
     """Logging."""
 
     level: Literal["debug", "info", "warning", "error"] = live("info")
-
-
-def _address(text: str) -> str:
-    if text != "localhost":
-        ipaddress.ip_address(text)
-    return text
 
 
 def _registry(text: str) -> str:
@@ -224,6 +255,11 @@ def _registry(text: str) -> str:
     if port == 0:
         raise ValueError("must be static:// or consul://HOST:PORT")
     return text
+
+
+def own_host(bound: str) -> str:
+    """Where this machine reaches what listens on an address."""
+    return "127.0.0.1" if bound in EVERY_ADDRESS else bound
 
 
 class MeshSettings(Section):
@@ -245,6 +281,7 @@ class MeshSettings(Section):
     cors: Cors = Cors()
     actuator: Actuator = Actuator()
     mesh: Mesh = Mesh()
+    pki: Pki = Pki()
     log: Log = Log()
 
     @property
@@ -255,14 +292,17 @@ class MeshSettings(Section):
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the service."""
-        if self.bind_address == "localhost":
-            return True
-        return ipaddress.ip_address(self.bind_address).is_loopback
+        return _on_loopback(self.bind_address)
+
+    @property
+    def health_on_loopback(self) -> bool:
+        """Whether only this machine can ask for health without a certificate."""
+        return _on_loopback(self.mesh.health_address)
 
     @property
     def own_host(self) -> str:
         """Where this machine reaches what listens on the bind address."""
-        return "127.0.0.1" if self.bind_address in EVERY_ADDRESS else self.bind_address
+        return own_host(self.bind_address)
 
     @property
     def effective_profile(self) -> Profile:

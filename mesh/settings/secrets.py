@@ -6,6 +6,7 @@ import secrets
 import stat
 from pathlib import Path
 
+from mesh.private_file import create_private
 from mesh.settings.model import SHORTEST_SECRET
 from mesh.settings.source import SettingsError
 
@@ -53,29 +54,5 @@ def _tighten(descriptor: int) -> None:
 
 def _create(path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        _write(draft, secrets.token_urlsafe(_BYTES))
-        # Linking fails when another process was first, and never shows half a file.
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    create_private(path, secrets.token_urlsafe(_BYTES))
     return _read(path)
-
-
-def _write(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

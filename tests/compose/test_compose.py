@@ -294,7 +294,7 @@ def test_the_images_python_is_one_that_the_project_takes() -> None:
 
 # Their entry points write their configuration beside the program.
 WRITES_ITS_ROOT = {"infra/kafka", "infra/cassandra"}
-ENDS = {"full/migrate", "full/consul-bootstrap"}
+ENDS = {"full/migrate", "full/consul-bootstrap", "full/pki-init"}
 
 
 @every

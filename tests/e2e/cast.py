@@ -25,13 +25,12 @@ from leaky.token.v1.member_cap_service_pb2 import SetMemberCapRequest
 from leaky.token.v1.metering_service_pb2 import ReserveRequest
 from mesh.clock import SystemClock
 from mesh.identity import jose
-from mesh.identity.service_tokens import ServiceTokens
 from mesh.settings.source import load
 from svc_auth.crypto.keyring import Keyring, open_keyring
 from svc_auth.crypto.vault import Vault
 from svc_auth.settings import AuthSettings
 from svc_auth.wiring import lifetimes, open_stores
-from tests.e2e.matrix import GRPC, Doors, Headers, Names
+from tests.e2e.matrix import CERTIFICATE, GRPC, Doors, Headers, Names
 from tests.e2e.system import System, until
 
 PASSWORD = "trombone lantern gravel 7"
@@ -196,9 +195,8 @@ class Cast:
         return request.id
 
     def service(self, name: str) -> Headers:
-        """What a service proves itself with."""
-        secret = (self.system.data / "mesh.secret").read_text().strip()
-        return ServiceTokens(service=name, secret=secret, clock=SystemClock()).metadata()
+        """What a service proves itself with, which over REST is nothing."""
+        return {CERTIFICATE: name}
 
 
 def assemble(system: System, doors: Doors) -> Cast:
@@ -335,19 +333,18 @@ def forgeries(person: Person, keyring: Keyring) -> Mapping[str, Headers]:
 
 
 def false_services(person: Person, keyring: Keyring, secret: str) -> Mapping[str, Headers]:
-    """Service tokens that none of the services made."""
+    """Headers that would make a service of whoever sends them, if any were believed."""
     now = int(time.time())
     names = {"iss": "leaky-mesh", "aud": "leaky-mesh", "sub": "token", "jti": uuid.uuid4().hex}
     good = {**names, "iat": now, "exp": now + 60}
+    header = {"alg": "HS256", "typ": "JWT"}
     tokens = {
         "garbage": "garbage",
+        "a name": "token",
         "alg none": f"{_text({'alg': 'none', 'typ': 'JWT'})}.{_text(good)}.",
-        "another secret": jose.sign_shared(good, secret="not the secret of the mesh"),
+        "the secret of the mesh": _hs256(header, good, secret.encode()),
         "a user's token": person.token,
         "the session key": jose.sign(good, key=keyring.session),
-        "expired": jose.sign_shared({**good, "exp": now - 1}, secret=secret),
-        "another audience": jose.sign_shared({**good, "aud": "leaky-api"}, secret=secret),
-        "another issuer": jose.sign_shared({**good, "iss": "leaky-tokens-auth"}, secret=secret),
     }
     return {f"service, {name}": {SERVICE: token} for name, token in tokens.items()}
 

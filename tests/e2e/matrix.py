@@ -22,11 +22,14 @@ from leaky.edge.v1.options_pb2 import ACCESS_PUBLIC, FORMAT_EMAIL, FORMAT_UUID
 from mesh.edge.routes import Route, compile_routes
 from mesh.rpc.method import Method, methods_of
 from svc_gateway.routing import service_of
+from tests.e2e import shown
 from tests.e2e.system import System
 
 Headers = Mapping[str, str]
 # Values by "Request.field" or "field"; a function is asked anew for each request.
 Names = Mapping[str, Any]
+# No header: whose certificate is shown on the connection, where it has one; else an operator's.
+CERTIFICATE = "certificate"
 EDGE, OWN, GRPC = "edge", "own", "grpc"
 GRPC_SERVICES = ("auth", "token", "analytics", "stubs")
 _HTTP_OF = {
@@ -89,9 +92,7 @@ class Doors:
         self._system = system
         # A context for TLS costs 60 ms to make, and nobody here speaks TLS.
         self.http = httpx.Client(base_url=system.url(), timeout=20, verify=False)  # noqa: S501
-        self._channels = {
-            name: grpc.insecure_channel(system.target(name)) for name in GRPC_SERVICES
-        }
+        self._channels: dict[tuple[str, str], grpc.Channel] = {}
 
     def close(self) -> None:
         """Ends the connections."""
@@ -110,7 +111,7 @@ class Doors:
         """The answer on one of a method's routes."""
         service = "gateway" if door == EDGE else http_service(route.method)
         asked = rest(route, request)
-        headers = {**asked.headers, **credential}
+        headers = {**asked.headers, **_sent(credential)}
         url = self._system.url(service) + asked.path
         response = self.http.request(
             asked.verb, url, params=asked.query, json=asked.document, headers=headers
@@ -120,9 +121,14 @@ class Doors:
         status = response.status_code
         return Answer(status=status, reason=reason, body=body, headers=response.headers)
 
+    def _channel(self, service: str, caller: str) -> grpc.Channel:
+        if (service, caller) not in self._channels:
+            self._channels[service, caller] = shown.channel(self._system, service, caller)
+        return self._channels[service, caller]
+
     def _grpc(self, method: Method[Any, Any], request: Message, credential: Headers) -> Answer:
-        channel = self._channels[service_of(method)]
-        metadata = tuple(credential.items())
+        channel = self._channel(service_of(method), credential.get(CERTIFICATE, "operator"))
+        metadata = tuple(_sent(credential).items())
         parse, write = method.response.FromString, method.request.SerializeToString
         try:
             if method.streams:
@@ -136,6 +142,10 @@ class Doors:
         except grpc.RpcError as error:
             return _refusal(error)
         return Answer(status=200, body=body)
+
+
+def _sent(credential: Headers) -> Headers:
+    return {name: text for name, text in credential.items() if name != CERTIFICATE}
 
 
 def _refusal(error: Any) -> Answer:

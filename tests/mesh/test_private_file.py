@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mesh.private_file import write_private
+from mesh.private_file import create_private, write_private
 
 
 @pytest.mark.parametrize("durable", [True, False])
@@ -17,6 +17,21 @@ def test_a_file_is_replaced_whole_and_only_its_owner_reads_it(
     write_private(target, "new", durable=durable)
     assert (target.read_text(), stat.S_IMODE(target.stat().st_mode)) == ("new", 0o600)
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_file_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    target = tmp_path / "ca.pem"
+    for _ in range(2):
+        create_private(target, "first")
+        assert (target.read_text(), stat.S_IMODE(target.stat().st_mode)) == ("first", 0o600)
+        assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_is_there_is_not_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "ca.pem"
+    create_private(target, "first")
+    create_private(target, "second")
+    assert target.read_text() == "first"
 
 
 def test_what_cannot_be_replaced_leaves_no_draft(tmp_path: Path) -> None:

@@ -19,11 +19,14 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from structlog.testing import capture_logs
 
+from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
+from mesh.errors import AppError
 from mesh.rpc.grpc_channel import GrpcChannel
 from mesh.rpc.server import PortTakenError
 from mesh.runtime import running
 from mesh.settings import MeshSettings
 from mesh.settings.source import SettingsError
+from tests.mesh.pki.office import Office
 from tests.mesh.rpc.serving import CREDENTIALS, STATUS, free_port
 from tests.mesh.running import Little
 
@@ -67,12 +70,47 @@ async def test_a_service_is_served_on_all_its_ports_and_leaves_them(tmp_path: Pa
     assert all(map(is_free, (little.grpc_port, *little.http_ports)))
 
 
-async def test_in_secure_health_has_a_port_of_its_own(tmp_path: Path) -> None:
+def secure(data: Path, health_port: int) -> dict[str, str]:
+    """The environment of `secure`, with a certificate in the data folder."""
+    Office(data / "pki" / "leaves").issue("auth")
+    return {"LEAKY_PROFILE": "secure", "LEAKY_AUTH_HEALTH_PORT": str(health_port)}
+
+
+async def test_in_secure_health_alone_is_told_without_a_certificate(tmp_path: Path) -> None:
     port = free_port()
-    env = {"LEAKY_PROFILE": "secure", "LEAKY_AUTH_HEALTH_PORT": str(port)}
-    little = Little(data=tmp_path, env=env)
+    little = Little(data=tmp_path, env=secure(tmp_path, port))
     async with running(little.service, little.settings()):
         assert await health(port) == health_pb2.HealthCheckResponse.SERVING
+        with pytest.raises(grpc.aio.AioRpcError):
+            await health(little.grpc_port)
+        stranger = GrpcChannel(f"127.0.0.1:{little.grpc_port}")
+        with pytest.raises(AppError) as refused:
+            await stranger.unary(STATUS, STATUS.request(), timeout=PATIENCE)
+        assert refused.value.reason == REASON_UNAVAILABLE
+        await stranger.close()
+
+
+async def test_in_secure_a_new_certificate_is_shown_without_a_restart(tmp_path: Path) -> None:
+    """By the server, and to itself as to others: its callers believe the new root alone."""
+    little = Little(data=tmp_path, env=secure(tmp_path, free_port()))
+    async with running(little.service, little.settings()):
+        office = Office(tmp_path / "pki" / "leaves")
+        transport = office.transport("gateway")
+        channel = GrpcChannel(f"127.0.0.1:{little.grpc_port}", service="auth", transport=transport)
+        with pytest.raises(AppError):
+            await channel.unary(STATUS, STATUS.request(), timeout=PATIENCE)
+        office.issue("auth")
+        async with asyncio.timeout(PATIENCE):
+            await channel.connected()
+        assert await channel.unary(STATUS, STATUS.request(), timeout=PATIENCE)
+        await channel.close()
+
+
+async def test_in_secure_nothing_starts_without_a_certificate(tmp_path: Path) -> None:
+    little = Little(data=tmp_path, env={"LEAKY_PROFILE": "secure"})
+    with pytest.raises(SettingsError, match=r"is not there; leaky pki issue auth makes one"):
+        await enter(little)
+    assert not little.opened
 
 
 @pytest.mark.parametrize("which", ["grpc", "http", "health"])
@@ -91,7 +129,7 @@ async def test_a_start_that_fails_halfway_closes_what_it_opened(tmp_path: Path, 
     elif which == "http":
         little.http_ports = [free_port(), taken]
     else:
-        little.env = {"LEAKY_PROFILE": "secure", "LEAKY_AUTH_HEALTH_PORT": str(taken)}
+        little.env = secure(tmp_path, taken)
     named = pytest.raises(PortTakenError, match=f"127.0.0.1:{taken}")
     with socket.create_server(("127.0.0.1", taken)), named:
         await enter(little)
@@ -238,17 +276,6 @@ async def refused(port: int) -> None:
             return
         writer.close()
         await asyncio.sleep(0.01)
-
-
-async def test_a_secret_between_services_that_is_too_short_is_told_at_the_start(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "mesh.secret").write_text("hunter2\n")
-    little = Little(data=tmp_path)
-    with pytest.raises(SettingsError, match=r"mesh\.secret must have at least 16") as refused:
-        await enter(little)
-    assert "hunter2" not in str(refused.value)
-    assert not little.opened
 
 
 PROGRAM = """

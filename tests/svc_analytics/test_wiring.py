@@ -43,7 +43,7 @@ async def built(data: Path, clock: Clock) -> AsyncIterator[Parts]:
         channel=lambda _name: local,
         local=local,
         dispatcher=dispatcher,
-        identity=Identity(settings=settings, service="analytics", auth_channel=local, clock=clock),
+        identity=Identity(settings=settings, auth_channel=local, clock=clock),
     )
     async with SERVICE.build(context) as parts:
         for servicer in parts.servicers:

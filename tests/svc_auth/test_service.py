@@ -50,7 +50,7 @@ def start(tmp_path: Path) -> Start:
         dispatcher = Dispatcher(interceptors)
         local = LocalChannel(dispatcher)
         clock = SystemClock()
-        identity = Identity(settings=settings, service="auth", auth_channel=local, clock=clock)
+        identity = Identity(settings=settings, auth_channel=local.as_service("auth"), clock=clock)
         interceptors += [
             map_errors,
             identity.principal,

@@ -15,6 +15,7 @@ from leaky.token.v1.quota_service_pb2 import GetStatusResponse
 from mesh.errors import AppError
 from mesh.rpc.method import Method
 from mesh.settings import Live
+from mesh.settings.source import SettingsError
 from svc_auth.settings import AuthSettings
 from svc_auth.wiring import SERVICE as AUTH
 from svc_gateway.settings import GatewaySettings
@@ -83,6 +84,15 @@ async def house(tmp_path: Path, clock: HandClock) -> AsyncIterator[House]:
         others = dict.fromkeys(("token", "analytics", "stubs"), behind) | {"auth": auth.channel}
         async with wired(SERVICE, settings, others=others, clock=clock) as edge:
             yield House(edge=edge, auth=auth, behind=behind, settings=settings)
+
+
+async def test_a_secret_that_is_too_short_is_told_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "mesh.secret").write_text("hunter2\n")
+    settings = Live.read(GatewaySettings, {"LEAKY_DATA": str(tmp_path)})
+    with pytest.raises(SettingsError, match=r"mesh\.secret must have at least 16") as refused:
+        async with wired(SERVICE, settings, others={"auth": Behind()}):
+            pytest.fail("it started")
+    assert "hunter2" not in str(refused.value)
 
 
 async def test_every_limited_response_says_how_the_window_stands(house: House) -> None:

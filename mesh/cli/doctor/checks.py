@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from mesh.cli.doctor import exposure, machine, names, parts, running, schemas
+from mesh.cli.doctor import certificates, exposure, machine, names, parts, running, schemas
 from mesh.cli.doctor.case import Case, open_case
 from mesh.cli.doctor.finding import Finding, fail, ok
 from mesh.telemetry.redact import scrub
@@ -13,6 +13,7 @@ Check = Callable[[Case], Awaitable[list[Finding]]]
 CHECKS: tuple[Check, ...] = (
     names.check,
     exposure.check,
+    certificates.check,
     machine.check,
     parts.check,
     schemas.check,

@@ -4,7 +4,7 @@ import time
 
 from mesh.cli.doctor.finding import Finding, fail, ok, warn
 
-# Tokens and windows are decided in seconds; a service token lives for a minute.
+# Tokens and windows are decided in seconds; a certificate is believed a minute early.
 NOTICEABLE_SECONDS, TOO_MUCH_SECONDS = 1.0, 20.0
 
 

@@ -38,6 +38,13 @@ def test_secure_has_a_loopback_port_for_health() -> None:
     assert found.health == Port("auth.health-port", 9181, "127.0.0.1")
 
 
+def test_health_may_be_asked_for_from_elsewhere() -> None:
+    everywhere = "0.0.0.0"  # noqa: S104
+    env = {"LEAKY_PROFILE": "secure", "LEAKY_MESH_HEALTH_ADDRESS": everywhere}
+    found = endpoint(load(MeshSettings, env, {}), "auth")
+    assert found.health == Port("auth.health-port", 9181, everywhere)
+
+
 def test_a_taken_port_is_named_with_its_setting(taken_port: int) -> None:
     ports = [
         Port("auth.http-port", free_port(), "127.0.0.1"),

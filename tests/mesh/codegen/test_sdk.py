@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mesh.codegen import descriptors
+from mesh.codegen import descriptors, protoc
 from mesh.codegen.__main__ import ROOT
 from mesh.codegen.sdk import package
 from mesh.codegen.sdk.naming import camel, snake
@@ -36,8 +36,9 @@ ID = "string id = 1 [(leaky.edge.v1.field) = {required: true}];"
 class Contract:
     """A proto folder with one service of its own beside our options."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, vendored: Path) -> None:
         self.folder = folder
+        self.vendored = vendored
         for name in ("edge/v1/options.proto", "common/v1/reason.proto"):
             target = folder / "leaky" / name
             target.parent.mkdir(parents=True)
@@ -55,16 +56,23 @@ class Contract:
         target = self.folder / "leaky" / "test" / "v1" / "thing_service.proto"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(HEAD % (http, access, rule, request, response))
-        schema = descriptors.load(self.folder, ROOT / "build" / "third_party")
+        schema = descriptors.load(self.folder, self.vendored)
         [service] = package.plan(schema).services
         [operation] = service.operations
         assert (service.attribute, operation.name) == ("thing", "do_thing")
         return operation
 
 
+@pytest.fixture(scope="module")
+def vendored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("third-party")
+    protoc.third_party(folder)
+    return folder
+
+
 @pytest.fixture
-def contract(tmp_path: Path) -> Contract:
-    return Contract(tmp_path)
+def contract(tmp_path: Path, vendored: Path) -> Contract:
+    return Contract(tmp_path, vendored)
 
 
 def test_path_variables_and_the_rest_as_query(contract: Contract) -> None:

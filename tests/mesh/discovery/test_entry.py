@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from mesh.discovery.entry import Entry, Place
 from mesh.settings import Live, MeshSettings
@@ -58,21 +59,32 @@ def test_bound_to_every_address_it_is_where_an_agent_elsewhere_can_reach_it(tmp_
     own = own_address()
     agent = ("192.0.2.1", 8500)
     found = place(tmp_path, agent=agent, bind_address="0.0.0.0")  # noqa: S104 what is tested
-    assert (found.host, found.check) == (own, f"{own}:9082")
+    assert (found.host, found.check) == (own, f"{own}:9182")
 
 
 @pytest.mark.parametrize(
     ("agent", "check"),
-    [(BESIDE, "127.0.0.1:9182"), (("192.0.2.1", 8500), "10.0.0.1:9082")],
+    [(BESIDE, "127.0.0.1:9182"), (("192.0.2.1", 8500), "10.0.0.1:9182")],
     ids=["beside", "elsewhere"],
 )
-def test_in_secure_the_port_that_the_agent_can_reach_is_checked(
+def test_in_secure_health_is_checked_where_it_wants_no_certificate(
     tmp_path: Path, agent: tuple[str, int], check: str
 ) -> None:
     if agent is not BESIDE:
         own_address()
-    found = place(tmp_path, agent=agent, profile="secure", mesh_advertise_address="10.0.0.1")
-    assert found.check == check
+    env = {"profile": "secure", "mesh_advertise_address": "10.0.0.1"}
+    with capture_logs() as logs:
+        assert place(tmp_path, agent=agent, **env).check == check
+    # An agent elsewhere does not get at loopback.
+    assert [log["log_level"] for log in logs] == ([] if agent is BESIDE else ["warning"])
+    with capture_logs() as logs:
+        anywhere = place(tmp_path, agent=agent, mesh_health_address="::", **env)
+    assert (anywhere.check, logs) == (check, [])
+
+
+def test_health_on_an_address_of_its_own_is_checked_there(tmp_path: Path) -> None:
+    found = place(tmp_path, profile="secure", mesh_health_address="127.0.0.3")
+    assert found.check == "127.0.0.3:9182"
 
 
 def test_an_agent_whose_name_does_not_resolve_is_an_outage(tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ from mesh.identity import jose
 from mesh.identity.api_keys import ApiKeys
 from mesh.identity.principal import NOBODY, Principal
 from mesh.identity.revoked import Revoked
-from mesh.identity.service_tokens import HEADER, ServiceTokens
 from tests.mesh.identity.world import KEY, World
 
 if TYPE_CHECKING:
@@ -91,7 +90,6 @@ async def test_the_case_of_the_scheme_does_not_matter(world: World, auth: "Auth"
 
 async def test_forged_and_foreign_tokens_are_401(world: World, auth: "Auth") -> None:
     stranger = jose.generate("ES256")
-    service = ServiceTokens(service="token", secret="s" * 32, clock=auth.clock)
     for token in (
         auth.token(iss="leaky-mesh"),
         auth.token(aud="another"),
@@ -102,7 +100,6 @@ async def test_forged_and_foreign_tokens_are_401(world: World, auth: "Auth") -> 
         auth.token(username=5),
         auth.token(key_id=["k"]),
         jose.sign({"sub": "user-1"}, key=stranger),
-        service.metadata()[HEADER],
         auth.token()[:-8] + "AAAAAAAA",
     ):
         assert await world.refusal({"authorization": f"Bearer {token}"}) == REASON_UNAUTHENTICATED
@@ -155,17 +152,6 @@ async def test_an_api_key_is_exchanged_once(world: World, auth: "Auth", key_id: 
     assert auth.calls["ExchangeApiKey"] == 1
 
 
-async def test_the_exchange_is_asked_as_a_service(
-    world: World, auth: "Auth", clock: "Hands", key_id: str
-) -> None:
-    assert key_id
-    await world.with_key()
-    asked = next(call for call in auth.seen if call.method.name == "ExchangeApiKey")
-    assert list(asked.metadata) == [HEADER]
-    services = ServiceTokens(service="auth", secret="s" * 32, clock=clock)
-    assert services.caller(asked.metadata[HEADER]) == "gateway"
-
-
 async def test_many_at_once_cost_one_exchange(world: World, auth: "Auth", key_id: str) -> None:
     auth.open.clear()
     waiting = [asyncio.create_task(world.with_key()) for _ in range(10)]
@@ -197,7 +183,6 @@ async def test_an_api_key_is_remembered_no_longer_than_configured(
     world = World(auth, clock)
     short = ApiKeys(
         channel=auth.channel(),
-        metadata=dict,
         bearer=world.bearer,
         clock=clock,
         pulse=world.pulse,
@@ -237,7 +222,7 @@ async def test_what_cannot_be_an_api_key_is_not_asked_for(
 async def test_an_api_key_that_cannot_be_checked_is_503_and_not_held_against_it(
     world: World, auth: "Auth", key_id: str, reason: Reason.ValueType
 ) -> None:
-    # UNAUTHENTICATED here says that our own service token was refused.
+    # UNAUTHENTICATED here says that we are refused ourselves.
     auth.error = AppError(reason, "no")
     assert await world.refusal({"x-api-key": KEY}) == REASON_UNAVAILABLE
     auth.error = None

@@ -29,7 +29,6 @@ from leaky.token.v1.quota_service_pb2 import (
 )
 from mesh.errors import AppError
 from mesh.identity.identity import Identity
-from mesh.identity.service_tokens import HEADER
 from mesh.rpc.call import Call
 from mesh.rpc.dispatcher import Dispatcher
 from mesh.rpc.local_channel import LocalChannel
@@ -79,9 +78,7 @@ class Token:
     def __init__(self, auth: "Auth", clock: "Hands", data: Path, profile: str) -> None:
         env = {"LEAKY_PROFILE": profile, "LEAKY_DATA": str(data)}
         settings = Live.read(MeshSettings, env)
-        self.identity = Identity(
-            settings=settings, service="token", auth_channel=auth.channel(), clock=clock
-        )
+        self.identity = Identity(settings=settings, auth_channel=auth.channel(), clock=clock)
         self.quotas = Quotas()
         dispatcher = Dispatcher([self.identity.principal, self.identity.authorize])
         dispatcher.add(self.quotas)
@@ -122,7 +119,6 @@ async def test_secure_asks_svc_auth_who_belongs(secure: Token, auth: "Auth") -> 
     await secure.channel.unary(ORG_QUOTA, GetOrgQuotaRequest(org_id="org-1"), metadata=bearer)
     asked = auth.seen[-1]
     assert asked.method.name == "GetMembership"
-    assert set(asked.metadata) == {HEADER}
 
 
 async def test_local_needs_no_credential_but_refuses_a_bad_one(local: Token, auth: "Auth") -> None:
@@ -136,27 +132,17 @@ async def test_local_needs_no_credential_but_refuses_a_bad_one(local: Token, aut
 
 
 async def test_a_public_method_does_not_look_at_credentials(secure: Token, auth: "Auth") -> None:
-    bad = {"authorization": "Bearer x.y.z", "x-api-key": "wrong", HEADER: "x.y.z"}
+    bad = {"authorization": "Bearer x.y.z", "x-api-key": "wrong"}
     await secure.channel.unary(STATUS, GetStatusRequest(), metadata=bad)
     assert secure.quotas.calls[0].principal.anonymous
-    assert secure.quotas.calls[0].caller == ""
     assert not auth.calls
 
 
-async def test_services_of_one_system_know_each_other(
-    secure: Token, auth: "Auth", clock: "Hands", tmp_path: Path
-) -> None:
-    gateway = Identity(
-        settings=Live.read(MeshSettings, {"LEAKY_DATA": str(tmp_path)}),
-        service="gateway",
-        auth_channel=auth.channel(),
-        clock=clock,
-    )
-    proof = gateway.service_metadata()
-    await secure.channel.unary(STATUS, GetStatusRequest(), metadata=proof)
-    assert secure.quotas.calls[0].caller == "gateway"
-    # A service that calls for nobody is not served as a user.
-    assert await secure.refusal(proof) == REASON_UNAUTHENTICATED
+async def test_a_service_that_calls_for_nobody_is_not_served_as_a_user(secure: Token) -> None:
+    gateway = secure.channel.as_service("gateway")
+    with pytest.raises(AppError) as refused:
+        await gateway.unary(QUOTA, GetQuotaRequest(user_id="user-1"))
+    assert refused.value.reason == REASON_UNAUTHENTICATED
 
 
 async def test_the_edge_authenticates_by_headers(secure: Token, auth: "Auth") -> None:
@@ -206,7 +192,6 @@ async def test_the_issuer_setting_counts(auth: "Auth", clock: "Hands", tmp_path:
             MeshSettings,
             {"LEAKY_DATA": str(tmp_path), "LEAKY_AUTH_JWT_ISSUER": "another-issuer"},
         ),
-        service="auth",
         auth_channel=auth.channel(),
         clock=clock,
     )

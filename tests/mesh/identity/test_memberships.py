@@ -13,7 +13,6 @@ from mesh.errors import AppError
 from mesh.identity.memberships import Membership, Memberships
 from mesh.identity.pulse import Pulse
 from mesh.identity.revoked import Revoked
-from mesh.identity.service_tokens import HEADER
 
 if TYPE_CHECKING:
     from tests.mesh.identity.conftest import Auth, Hands
@@ -33,9 +32,7 @@ def pulse(clock: "Hands") -> Pulse:
 
 @pytest.fixture
 def memberships(auth: "Auth", clock: "Hands", pulse: Pulse) -> Memberships:
-    return Memberships(
-        channel=auth.channel(), metadata=lambda: {HEADER: "proof"}, clock=clock, pulse=pulse
-    )
+    return Memberships(channel=auth.channel(), clock=clock, pulse=pulse)
 
 
 async def test_svc_auth_says_who_belongs(memberships: Memberships, auth: "Auth") -> None:
@@ -43,7 +40,6 @@ async def test_svc_auth_says_who_belongs(memberships: Memberships, auth: "Auth")
     assert await memberships.of(org_id="org-1", user_id="user-1") == MEMBER
     assert await memberships.of(org_id="org-1", user_id="user-2") == OWNER
     assert await memberships.of(org_id="org-2", user_id="user-2") == STRANGER
-    assert auth.seen[0].metadata == {HEADER: "proof"}
 
 
 async def test_a_membership_is_remembered_briefly(

@@ -56,9 +56,7 @@ class World:
         pulse = Pulse(clock)
         pulse.beat()
         self.auth = auth
-        self.memberships = Memberships(
-            channel=auth.channel(), metadata=dict, clock=clock, pulse=pulse
-        )
+        self.memberships = Memberships(channel=auth.channel(), clock=clock, pulse=pulse)
         self.policy = SecurePolicy(self.memberships)
 
     async def outcome(
@@ -135,6 +133,12 @@ async def test_internal_is_for_the_services_that_are_named(world: World) -> None
         assert await world.outcome(USER_ROLES, request, who) == REASON_PERMISSION_DENIED
     nameless = ruled(ACCESS_INTERNAL)
     assert await world.outcome(nameless, ConsumeRequest(), ADMIN) == REASON_PERMISSION_DENIED
+
+
+def test_a_service_is_believed_for_whom_it_calls_and_in_local_anybody(world: World) -> None:
+    nobodys, services = (Call(method=CONSUME, metadata={}, caller=name) for name in ("", "gateway"))
+    assert [world.policy.speaks_for_others(call) for call in (nobodys, services)] == [False, True]
+    assert LocalPolicy().speaks_for_others(nobodys)
 
 
 async def test_what_no_rule_allows_is_denied(world: World) -> None:

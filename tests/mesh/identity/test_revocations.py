@@ -18,7 +18,6 @@ from leaky.auth.v1.credential_service_pb2 import (
 from mesh.identity.pulse import Pulse
 from mesh.identity.revocations import Revocations
 from mesh.identity.revoked import Revoked
-from mesh.identity.service_tokens import HEADER
 
 if TYPE_CHECKING:
     from tests.mesh.identity.conftest import Auth, Hands
@@ -50,7 +49,6 @@ class World:
         self.waits: list[float] = []
         self.revocations = Revocations(
             channel=auth.channel(),
-            metadata=lambda: {HEADER: "proof"},
             pulse=self.pulse,
             caches=(self.notebook,),
             pause=self._pause,
@@ -147,12 +145,6 @@ async def test_after_a_cut_trust_waits_for_all_that_was_revoked(
         assert not world.pulse.trusted()
         world.auth.revoke(REVOCATION_KIND_UNSPECIFIED, "")
         await until(world.pulse.trusted)
-
-
-async def test_the_watch_is_asked_for_as_a_service(world: World) -> None:
-    async with world.following():
-        await until(lambda: len(world.auth.streams) == 1)
-    assert world.auth.seen[-1].metadata == {HEADER: "proof"}
 
 
 async def test_a_kind_from_the_future_drops_everything(world: World) -> None:

@@ -43,9 +43,7 @@ SPENT = ConsumeRequest(user_id="user-1", provider="openai", tokens=1)
 def policy(request: pytest.FixtureRequest, auth: Any, clock: Any) -> Policy:
     if request.param == "local":
         return LocalPolicy()
-    memberships = Memberships(
-        channel=auth.channel(), metadata=dict, clock=clock, pulse=Pulse(clock)
-    )
+    memberships = Memberships(channel=auth.channel(), clock=clock, pulse=Pulse(clock))
     return SecurePolicy(memberships)
 
 

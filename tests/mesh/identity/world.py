@@ -15,7 +15,6 @@ from mesh.identity.credentials import Credentials
 from mesh.identity.jwks import KeySet
 from mesh.identity.principal import Principal
 from mesh.identity.pulse import Pulse
-from mesh.identity.service_tokens import ServiceTokens
 
 if TYPE_CHECKING:
     from tests.mesh.identity.conftest import Auth, Hands
@@ -37,10 +36,8 @@ class World:
             oauth_issuer="https://auth.example",
             clock=clock,
         )
-        services = ServiceTokens(service="gateway", secret="s" * 32, clock=clock)
         self.api_keys = ApiKeys(
             channel=channel,
-            metadata=services.metadata,
             bearer=self.bearer,
             clock=clock,
             pulse=self.pulse,

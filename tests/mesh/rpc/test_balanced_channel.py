@@ -215,7 +215,6 @@ async def test_callers_of_what_may_be_retried_see_nothing_of_an_instance_that_di
         inner=BalancedChannel(Instances(f"127.0.0.1:{port}" for port in ports)),
         target="token",
         settings=Live.read(MeshSettings, {"LEAKY_DATA": str(tmp_path)}),
-        identify=dict,
     )
     with ExitStack() as stack:
         stack.enter_context(instance(ports[0]))

@@ -1,16 +1,13 @@
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.discovery.static import StaticDiscovery
 from mesh.errors import AppError
-from mesh.rpc.call import Call
 from mesh.rpc.channels import Channels
 from mesh.settings import Live, MeshSettings
-from tests.mesh.rpc.serving import CREDENTIALS, EXCHANGE, STATUS, quotas, served, servicing
+from tests.mesh.rpc.serving import STATUS, quotas, served
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
 
@@ -33,23 +30,6 @@ async def test_a_service_is_found_by_its_name_over_one_channel(tmp_path: Path) -
         with pytest.raises(AppError) as closed:
             await channels.to("token").unary(STATUS, STATUS.request())
     assert closed.value.reason == REASON_UNAVAILABLE
-
-
-async def test_what_proves_the_service_is_asked_at_each_call(tmp_path: Path) -> None:
-    seen: list[str] = []
-
-    async def look(_request: Any, call: Call) -> Any:
-        seen.append(call.metadata["x-leaky-service"])
-        return EXCHANGE.response()
-
-    async with served(servicing(CREDENTIALS, exchange_api_key=look)) as up:
-        channels = channels_of(settings(tmp_path, auth=up.port))
-        channel = channels.to("auth")
-        for proof in ("first", "second"):
-            channels.identify(partial(dict, {"x-leaky-service": proof}))
-            await channel.unary(EXCHANGE, EXCHANGE.request())
-        await channels.close()
-    assert seen == ["first", "second"]
 
 
 async def test_a_service_that_nobody_knows_is_a_bug(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def now() -> float:
 
 
 def resilient(inner: Channel, live: Live[MeshSettings]) -> ResilientChannel:
-    return ResilientChannel(inner=inner, target="next", settings=live, identify=dict)
+    return ResilientChannel(inner=inner, target="next", settings=live)
 
 
 async def test_a_nested_call_gets_what_is_left_of_the_outer_one(live: Live[MeshSettings]) -> None:

@@ -88,6 +88,32 @@ async def test_nobody_at_the_address_is_unavailable_without_naming_it() -> None:
     await channel.close()
 
 
+@asynccontextmanager
+async def slow_door(port: int, seconds: float) -> AsyncIterator[int]:
+    """A port whose connections are led to the other one after a while."""
+
+    async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            target.write(data)
+        target.close()
+
+    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(seconds)
+        behind, ahead = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(copy(reader, ahead), copy(behind, writer))
+
+    async with await asyncio.start_server(lead, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_a_connection_may_take_its_time() -> None:
+    """More than the pause between two attempts: a handshake on a busy machine does."""
+    async with served(quotas()) as up, slow_door(up.port, 0.3) as port:
+        channel = GrpcChannel(f"127.0.0.1:{port}")
+        assert await channel.unary(STATUS, STATUS.request(), timeout=PATIENCE) == STATUS.response()
+        await channel.close()
+
+
 async def test_no_answer_in_time_is_deadline_exceeded() -> None:
     async def hang(_request: Any, _call: Any) -> Any:
         await asyncio.Event().wait()

@@ -63,6 +63,19 @@ async def test_a_timeout_and_the_metadata_reach_the_call() -> None:
     assert (call.correlation_id, call.trace_id) == ("c", "0af7651916cd43dd8448eb211c80319c")
 
 
+async def test_only_what_is_a_services_own_is_called_as_that_service() -> None:
+    looking = Looking()
+    channel = local(quotas(get_status=looking))
+    own = channel.as_service("auth")
+    await own.unary(STATUS, STATUS.request())
+    await channel.unary(STATUS, STATUS.request(), metadata={"x-leaky-service": "auth"})
+    # Not what a call of its own sets off: REST within it is still anybody's.
+    token = CURRENT.set(looking.calls[0])
+    await channel.unary(STATUS, STATUS.request())
+    CURRENT.reset(token)
+    assert [call.caller for call in looking.calls] == ["auth", "", ""]
+
+
 async def test_within_another_call_its_deadline_and_trace_go_on() -> None:
     looking = Looking()
     channel = local(quotas(get_status=looking))

@@ -43,7 +43,6 @@ from tests.mesh.rpc.serving import (
 )
 
 AT_ONCE = Backoff(first=0, cap=0)
-PROOF = {"x-leaky-service": "proof"}
 
 
 class Target:
@@ -68,7 +67,6 @@ class Target:
             inner=LocalChannel(dispatcher),
             target="token",
             settings=live,
-            identify=lambda: PROOF,
             tells_client=tells_client,
             backoff=backoff,
         )
@@ -333,17 +331,15 @@ def test_a_cancelled_call_says_nothing_of_the_target(live: Any) -> None:
     on_travelling_loop(run)
 
 
-def test_the_service_proves_itself_on_internal_methods_and_nowhere_else(live: Any) -> None:
+def test_what_is_given_is_handed_on_as_it_is(live: Any) -> None:
     async def run(_loop: Loop) -> None:
         target = Target(live)
         given: Mapping[str, str] = {"authorization": "Bearer t"}
         await target.ask(STATUS, metadata=given)
         await target.ask(GET, metadata=given)
-        await target.ask(EXCHANGE, metadata=given)
-        async with closing(target.channel.stream(WATCH, WATCH.request())) as stream:
+        async with closing(target.channel.stream(WATCH, WATCH.request(), metadata=given)) as stream:
             await anext(stream)
-        sent = [dict(call.metadata) for call in target.calls]
-        assert sent == [given, given, {**given, **PROOF}, PROOF]
+        assert [dict(call.metadata) for call in target.calls] == [given, given, given]
 
     on_travelling_loop(run)
 
@@ -363,14 +359,14 @@ def test_the_trace_of_the_call_being_served_is_handed_on(live: Any) -> None:
     on_travelling_loop(run)
 
 
-def test_who_asks_for_it_is_told_and_proved_the_clients_address(live: Any) -> None:
+def test_who_asks_for_it_is_told_the_clients_address(live: Any) -> None:
     async def run(_loop: Loop) -> None:
         address = {CLIENT_ADDRESS: "192.0.2.7"}
         outer = Call(method=STATUS, metadata={}, client_address="192.0.2.1")
         for target, given, sent in (
             (Target(live), address, {}),
-            (Target(live, tells_client=True), address, {**address, **PROOF}),
-            (Target(live, tells_client=True), {}, {CLIENT_ADDRESS: "192.0.2.1", **PROOF}),
+            (Target(live, tells_client=True), address, address),
+            (Target(live, tells_client=True), {}, {CLIENT_ADDRESS: "192.0.2.1"}),
         ):
             token = CURRENT.set(outer)
             await target.ask(STATUS, metadata=given)

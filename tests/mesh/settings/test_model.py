@@ -36,8 +36,20 @@ def test_a_port_is_one(port: str) -> None:
         settings(TOKEN_GRPC_PORT=port)
 
 
-def test_a_secret_between_services_cannot_be_guessed() -> None:
+def test_a_secret_that_gateways_share_cannot_be_guessed() -> None:
     with pytest.raises(SettingsError, match=r"mesh\.secret: must have at least 16 characters"):
         settings(MESH_SECRET="f" * 15)
     assert settings(MESH_SECRET="f" * 16).mesh.secret == "f" * 16
     assert settings().mesh.secret == ""
+
+
+@pytest.mark.parametrize("domain", ["", "Leaky.internal", "a..b", "-a", "a_b", "a/b", "x." * 100])
+def test_a_trust_domain_is_a_domain(domain: str) -> None:
+    with pytest.raises(SettingsError, match=r"pki\.trust-domain: "):
+        settings(PKI_TRUST_DOMAIN=domain)
+
+
+@pytest.mark.parametrize("life", ["0s", "59s", "91d", "-1h"])
+def test_certificates_are_short_lived_but_not_that_short(life: str) -> None:
+    with pytest.raises(SettingsError, match=r"pki\.leaf-ttl: "):
+        settings(PKI_LEAF_TTL=life)

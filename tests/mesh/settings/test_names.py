@@ -61,6 +61,7 @@ SAMPLES = {
     "profile": "secure",
     "data": "/tmp/elsewhere",  # noqa: S108 only a name
     "bind-address": "127.0.0.2",
+    "health-address": "127.0.0.2",
     "log.level": "debug",
     "health-port": "9999",
     "bucket.strategy": "TOKEN_BUCKET",

@@ -83,7 +83,7 @@ async def started(folder: Path, clock: Hands, **env: str) -> AsyncIterator[Issue
     interceptors: list[Interceptor] = []
     dispatcher = Dispatcher(interceptors)
     local = LocalChannel(dispatcher)
-    identity = Identity(settings=settings, service="auth", auth_channel=local, clock=clock)
+    identity = Identity(settings=settings, auth_channel=local, clock=clock)
     interceptors += [map_errors, identity.principal, ValidationInterceptor(), identity.authorize]
     context = Context(
         name="auth",

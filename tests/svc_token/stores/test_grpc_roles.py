@@ -55,7 +55,7 @@ async def test_an_answer_is_remembered_for_a_while_and_a_change_seen_after(
         reason_pb2.REASON_UNAVAILABLE,
         reason_pb2.REASON_CIRCUIT_OPEN,
         reason_pb2.REASON_DEADLINE_EXCEEDED,
-        # Of our own service token: no fault of the caller's.
+        # Of us ourselves: no fault of the caller's.
         reason_pb2.REASON_UNAUTHENTICATED,
         reason_pb2.REASON_PERMISSION_DENIED,
         reason_pb2.REASON_INTERNAL,

@@ -1,0 +1,82 @@
+"""A process's own certificate as its folder has it now, and while the process runs."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Awaitable, Callable
+
+import structlog
+from prometheus_client import Gauge
+
+from mesh.clock import Clock
+from mesh.pki.leaf import Leaf
+from mesh.pki.leaf_folder import LeafFolder
+from mesh.pki.refused import CertificateError
+from mesh.pki.spiffe import SpiffeId
+
+POLL_SECONDS = 1.0
+EXPIRY = Gauge(
+    "pki_certificate_expiry_timestamp_seconds",
+    "When this process's certificate ends, and the root that it leads to; seconds since 1970.",
+    ["certificate"],
+)
+log = structlog.get_logger("pki")
+
+
+def moment(clock: Clock) -> dt.datetime:
+    """The clock's time as certificates have it."""
+    return dt.datetime.fromtimestamp(clock.now_us() / 1_000_000, dt.UTC)
+
+
+class Certificates:
+    """The leaf of one process; `current` is always the last good one.
+
+    Raises CertificateError where there is none to begin with that is `who`'s.
+    """
+
+    def __init__(self, *, folder: LeafFolder, who: SpiffeId, clock: Clock) -> None:
+        self._folder, self._who, self._clock = folder, who, clock
+        self._listeners: list[Callable[[Leaf], None]] = []
+        # Noted before it is read, so that a change during the start is not missed.
+        self._seen = folder.stamp()
+        self.current = self._good()
+
+    def on_change(self, listener: Callable[[Leaf], None]) -> None:
+        """Calls the listener after each change, with the leaf that there was before."""
+        self._listeners.append(listener)
+
+    def seconds_left(self, leaf: Leaf) -> float:
+        """How long a leaf is good for; negative once it has ended."""
+        return (leaf.until - moment(self._clock)).total_seconds()
+
+    async def follow(self, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Watches the folder, until cancelled."""
+        while True:
+            await pause(POLL_SECONDS)
+            self.look()
+
+    def look(self) -> None:
+        """Takes over what is new in the folder, if it is good."""
+        stamp = self._folder.stamp()
+        if stamp == self._seen:
+            return
+        self._seen = stamp
+        try:
+            before, self.current = self.current, self._good()
+        except CertificateError as error:
+            log.warning("a new certificate is refused, the last good one stays", error=str(error))
+            return
+        log.info("a new certificate", until=f"{self.current.until:%Y-%m-%dT%H:%M:%SZ}")
+        for listener in self._listeners:
+            listener(before)
+
+    def _good(self) -> Leaf:
+        leaf = self._folder.read()
+        if leaf.who != self._who:
+            raise CertificateError(f"{self._folder.path}: it is {leaf.who}, not {self._who}")
+        try:
+            root = leaf.root(moment(self._clock))
+        except CertificateError as error:
+            raise CertificateError(f"{self._folder.path}: {error}") from error
+        EXPIRY.labels("leaf").set(leaf.until.timestamp())
+        EXPIRY.labels("root").set(root.not_valid_after_utc.timestamp())
+        return leaf
