@@ -87,9 +87,7 @@ class Server:
         self._in(self.network.latency(), step, asked)
 
     def _in(self, seconds: float, step: Callable[["_Asked"], None], asked: "_Asked") -> None:
-        loop = self.network.loop
-        with loop.within(self.process):
-            loop.call_later(seconds, step, asked)
+        self.network.loop.after(seconds, self.process, step, asked)
 
     def _read(self, asked: "_Asked") -> None:
         if self.network.chance(self.network.faults.lost_request):

@@ -20,6 +20,7 @@ T = TypeVar("T")
 # 2023-11-14T22:13:20Z
 EPOCH_US = 1_700_000_000_000_000
 MOST_AWAITS = 100
+_NOTHING = Context()
 
 
 @dataclass(slots=True, eq=False)
@@ -125,13 +126,26 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._put(owner or self.current, handle)
         return handle
 
+    def call_soon(  # type: ignore[override]
+        self, callback: Any, *args: Any, context: Context | None = None
+    ) -> events.Handle:
+        """As in any loop."""
+        return self._call_soon(callback, args, context)
+
     def call_at(  # type: ignore[override]
         self, when: float, callback: Any, *args: Any, context: Context | None = None
     ) -> events.TimerHandle:
         """As in any loop."""
-        timer = events.TimerHandle(when, callback, args, self, context)
+        return self._at(when, self.current, events.TimerHandle(when, callback, args, self, context))
+
+    def after(self, seconds: float, process: Process, callback: Any, *args: Any) -> None:
+        """As `call_later`, in that process."""
+        when = self._now + seconds
+        self._at(when, process, events.TimerHandle(when, callback, args, self, _NOTHING))
+
+    def _at(self, when: float, process: Process, timer: events.TimerHandle) -> events.TimerHandle:
         self._numbers += 1
-        heapq.heappush(self._timers, (when, self._numbers, self.current, timer))
+        heapq.heappush(self._timers, (when, self._numbers, process, timer))
         return timer
 
     def _timer_handle_cancelled(self, handle: events.TimerHandle) -> None:

@@ -123,8 +123,8 @@ class _Fate:
         self.town.trace("kill -9", process.name)
         self.town.instances = [one for one in self.town.instances if one.process is not process]
         self.town.loop.kill(process)
-        with self.town.loop.within(self.town.loop.outside):
-            self.town.loop.call_later(0.2 + 3 * random.random(), self.town.start)
+        loop = self.town.loop
+        loop.after(0.2 + 3 * random.random(), loop.outside, self.town.start)
 
 
 def _settings(random: Random) -> dict[str, str]:
