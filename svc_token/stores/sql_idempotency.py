@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from mesh.storage.database import Database
 from mesh.storage.group_commit import GroupCommit
@@ -16,6 +16,13 @@ from svc_token.stores.tables import IDEMPOTENCY_KEYS
 _T = IDEMPOTENCY_KEYS
 _KEY = ("scope", "operation", "key")
 _Rows = dict[Key, Row[Any]]
+_OLD = (
+    select(*(_T.c[name] for name in _KEY))
+    .where(_T.c.created_us < bindparam("before_us"), _T.c.lease_until_us < bindparam("before_us"))
+    .order_by(_T.c.created_us)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,17 +113,11 @@ class SqlIdempotencyKeys:
 
     async def prune(self, before_us: int, limit: int) -> int:
         """Forgets keys whose lease ended before a moment; how many."""
-        old = (
-            select(*(_T.c[name] for name in _KEY))
-            .where(_T.c.created_us < before_us, _T.c.lease_until_us < before_us)
-            .order_by(_T.c.created_us)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
+        which = {"before_us": before_us, "most": limit}
 
         def forget(connection: Connection) -> int:
             # Not one statement: a subquery that locks may be run more than once.
-            keys = [row._asdict() for row in connection.execute(old)]
+            keys = [row._asdict() for row in connection.execute(_OLD, which)]
             if keys:
                 self._rows.delete(connection, keys)
             return len(keys)

@@ -5,7 +5,8 @@ array a column: a batch is a handful of round trips, and its statements are
 the same for any number of rows, so that they are prepared once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Protocol
 
 from sqlalchemy import (
@@ -90,6 +91,9 @@ class OneByOne:
         columns = tuple_(*(table.c[name] for name in key))
         among = columns.in_(bindparam("keys", expanding=True))
         self._find, self._delete = select(table).where(among), delete(table).where(among)
+        # One row is what most ask for, and a list of keys is written anew each time.
+        this = [table.c[name] == bindparam(name) for name in key]
+        self._find_one, self._delete_one = select(table).where(*this), delete(table).where(*this)
         new = sqlite.insert(table)
         self._insert = new.on_conflict_do_nothing(index_elements=once.split()) if once else new
         self._update = (
@@ -100,8 +104,8 @@ class OneByOne:
 
     def find(self, connection: Connection, keys: Rows, *, lock: bool) -> Sequence[Row[Any]]:  # noqa: ARG002
         """The rows of these keys."""
-        wanted = [tuple(key[name] for name in self._key) for key in keys]
-        return connection.execute(self._find, {"keys": wanted}).all()
+        one, wanted = self._wanted(keys)
+        return connection.execute(self._find_one if one else self._find, wanted).all()
 
     def insert(self, connection: Connection, rows: Rows) -> None:
         """New rows."""
@@ -122,8 +126,14 @@ class OneByOne:
 
     def delete(self, connection: Connection, keys: Rows) -> None:
         """No such rows any more."""
-        wanted = [tuple(key[name] for name in self._key) for key in keys]
-        connection.execute(self._delete, {"keys": wanted})
+        one, wanted = self._wanted(keys)
+        connection.execute(self._delete_one if one else self._delete, wanted)
+
+    def _wanted(self, keys: Rows) -> tuple[bool, Mapping[str, Any]]:
+        """Whether it is one row, and the parameters that say which."""
+        if len(keys) == 1:
+            return True, {name: keys[0][name] for name in self._key}
+        return False, {"keys": [tuple(key[name] for name in self._key) for key in keys]}
 
 
 class Arrays:
@@ -211,7 +221,11 @@ class InOne:
         connection.execute(together, parameters)
 
 
-STATEMENTS: Mapping[str, type[Statements]] = {"sqlite": OneByOne, "postgresql": Arrays}
+# The same table's are made once: whoever has the same statements has them compiled already.
+STATEMENTS: Mapping[str, Callable[..., Statements]] = {
+    "sqlite": cache(OneByOne),
+    "postgresql": cache(Arrays),
+}
 TOGETHER: Mapping[str, type[Together]] = {"sqlite": InTurn, "postgresql": InOne}
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from leaky.common.v1.reason_pb2 import REASON_PROVIDER_CALL_FAILED
 from mesh.errors import AppError
@@ -258,6 +259,26 @@ async def test_a_charge_that_comes_after_the_call_is_the_key_s_answer(house: Hou
     again = await ask(consume)
     assert (again.answer, provider.asked) == (b'{"answer": 1}\n', 1)
     await charged_once(house)
+
+
+async def test_a_charge_that_comes_after_another_has_let_go_of_the_key_is_none_and_no_error(
+    house: House,
+) -> None:
+    provider = Script([Step(), Step(fails=True)])
+    for step in provider.steps:
+        step.gate.set()
+    house.ledger.cut = {"Settle": 1_000_000}
+    with capture_logs() as logs:
+        assert await reason(in_time(0, lambda: ask(process(house, provider)))) == "UNAVAILABLE"
+        house.clock.now += house.limits.claim_us
+        assert await reason(ask(process(house, provider))) == "PROVIDER_CALL_FAILED"
+        house.ledger.cut = {}
+        async with house.finisher.closing():
+            pass
+    # Who had the key last was told that nothing is charged.
+    assert (await house.left(), await house.held(), await house.told()) == (100_000, 0, [])
+    assert logs[-1]["event"] == "a hold was ended otherwise meanwhile"
+    assert {log["log_level"] for log in logs} == {"warning"}
 
 
 async def test_an_unenforced_use_is_told_once(house: House) -> None:
