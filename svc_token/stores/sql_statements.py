@@ -8,16 +8,19 @@ the same for any number of rows, so that they are prepared once.
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import orjson
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Connection,
+    Dialect,
     Insert,
     Row,
     String,
     Table,
     TableValuedAlias,
     Text,
+    TypeDecorator,
     Update,
     and_,
     bindparam,
@@ -80,6 +83,28 @@ class Together(Protocol):
         ...
 
 
+class _Keys(TypeDecorator[Any]):
+    """Keys in one parameter, as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> str:
+        """An array of arrays."""
+        return orjson.dumps(value).decode()
+
+
+def _among(table: Table, key: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a row is one of `keys`.
+
+    SQLite looks up what a subselect names, one by one; for a list of more than
+    one it would read the table from end to end.
+    """
+    given = func.json_each(bindparam("keys", type_=_Keys())).table_valued("value")
+    parts = (func.json_extract(given.c.value, f"$[{at}]") for at in range(len(key)))
+    return tuple_(*(table.c[name] for name in key)).in_(select(*parts))
+
+
 class OneByOne:
     """For SQLite, whose writer is alone and needs no locks."""
 
@@ -87,8 +112,7 @@ class OneByOne:
         self, table: Table, key: Sequence[str], changing: Sequence[str] = (), *, once: str = ""
     ) -> None:
         self._key = key
-        columns = tuple_(*(table.c[name] for name in key))
-        among = columns.in_(bindparam("keys", expanding=True))
+        among = _among(table, key)
         self._find, self._delete = select(table).where(among), delete(table).where(among)
         new = sqlite.insert(table)
         self._insert = new.on_conflict_do_nothing(index_elements=once.split()) if once else new
