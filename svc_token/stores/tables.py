@@ -22,6 +22,7 @@ ID = String(36)
 PROVIDER = String(64)
 # Columns that an earlier version's tables did not have.
 ZERO = text("0")
+PURCHASE = text("kind = 'purchase'")
 
 POOLS = Table(
     "pools",
@@ -88,6 +89,8 @@ LEDGER = Table(
     CheckConstraint("kind = 'adjust' OR tokens >= 0", "ledger_tokens"),
     CheckConstraint("held >= 0 OR kind IN ('settle', 'release', 'expire')", "ledger_held"),
     UniqueConstraint("owner", "ref", "kind", name="ledger_once"),
+    # Few among many.
+    Index("ledger_purchases", "owner", "ref", sqlite_where=PURCHASE, postgresql_where=PURCHASE),
 )
 
 MEMBER_CAPS = Table(
