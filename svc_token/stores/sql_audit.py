@@ -27,12 +27,13 @@ from svc_token.domain.audit.purchases import PurchaseAudit
 from svc_token.domain.audit.reservations import ReservationAudit
 from svc_token.domain.entry import Entry, Kind
 from svc_token.domain.events import OutboxRow, UsageEvent
+from svc_token.domain.member import Tally
 from svc_token.domain.operations import MemberKey, ReservationKey
 from svc_token.domain.owner import Owner, PoolKey
 from svc_token.domain.saga import Saga
 from svc_token.stores.rows import cap_from, entry_from, outbox_from, reservation_from, saga_from
 from svc_token.stores.sql_audit_pools import pool_audits
-from svc_token.stores.sql_caps import used_in_window
+from svc_token.stores.sql_member_lines import count
 from svc_token.stores.sql_statements import STATEMENTS, Statements
 from svc_token.stores.tables import LEDGER, MEMBER_CAPS, OUTBOX, RESERVATIONS, SAGAS
 from svc_token.stores.topics import Topics
@@ -161,9 +162,14 @@ def _caps(after: Key | None, limit: int, connection: Connection) -> list[CapAudi
     if after is not None:
         query = query.where(key > after)
     caps = [cap_from(row) for row in connection.execute(query)]
-    return [
-        CapAudit(cap=cap, used=connection.execute(used_in_window(cap)).scalar_one()) for cap in caps
-    ]
+    # Members of one pool and window are counted together.
+    groups: dict[tuple[PoolKey, int], list[str]] = defaultdict(list)
+    for cap in caps:
+        groups[cap.pool, cap.window].append(cap.user_id)
+    tallies = {(pool, window): Tally(window=window) for pool, window in groups}
+    for (pool, window), users in groups.items():
+        count(connection, tallies[pool, window], pool, users)
+    return [CapAudit(cap=cap, used=tallies[cap.pool, cap.window].used(cap.user_id)) for cap in caps]
 
 
 def _settled(after: Key | None, limit: int, connection: Connection) -> list[SettleAudit]:
