@@ -9,16 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol
 
+import orjson
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Connection,
+    Dialect,
     Insert,
     Row,
     String,
     Table,
     TableValuedAlias,
     Text,
+    TypeDecorator,
     Update,
     and_,
     bindparam,
@@ -81,6 +84,28 @@ class Together(Protocol):
         ...
 
 
+class _Keys(TypeDecorator[Any]):
+    """Keys in one parameter, as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> str:
+        """An array of arrays."""
+        return orjson.dumps(value).decode()
+
+
+def _among(table: Table, key: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a row is one of `keys`.
+
+    SQLite looks up what a subselect names, one by one; for a list of more than
+    one it would read the table from end to end.
+    """
+    given = func.json_each(bindparam("keys", type_=_Keys())).table_valued("value")
+    parts = (func.json_extract(given.c.value, f"$[{at}]") for at in range(len(key)))
+    return tuple_(*(table.c[name] for name in key)).in_(select(*parts))
+
+
 class OneByOne:
     """For SQLite, whose writer is alone and needs no locks."""
 
@@ -88,8 +113,7 @@ class OneByOne:
         self, table: Table, key: Sequence[str], changing: Sequence[str] = (), *, once: str = ""
     ) -> None:
         self._key = key
-        columns = tuple_(*(table.c[name] for name in key))
-        among = columns.in_(bindparam("keys", expanding=True))
+        among = _among(table, key)
         self._find, self._delete = select(table).where(among), delete(table).where(among)
         # One row is what most ask for, and a list of keys is written anew each time.
         this = [table.c[name] == bindparam(name) for name in key]
