@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -14,34 +14,47 @@ from mesh.rpc.dispatcher import Servicer
 from mesh.rpc.method import Method, methods_of
 from mesh.service import Context, Parts, Service
 from mesh.settings.secrets import secret
+from svc_auth.blocklist import read_blocklist
 from svc_auth.crypto.api_keys import PepperedKeys
 from svc_auth.crypto.keyring import Keyring, open_keyring
 from svc_auth.crypto.passwords import open_passwords
 from svc_auth.crypto.tokens import Minter
 from svc_auth.crypto.vault import Vault
 from svc_auth.domain.policy import AuthPolicy
+from svc_auth.domain.throttle import Throttle
 from svc_auth.domain.user import USER
 from svc_auth.oauth2 import jwks_router
 from svc_auth.ports import Passwords
 from svc_auth.revocations import Broadcaster
 from svc_auth.servicers.api_key import ApiKeyServicer
+from svc_auth.servicers.audit_log import AuditLogServicer
 from svc_auth.servicers.auth import AuthServicer
 from svc_auth.servicers.credential import CredentialServicer
 from svc_auth.servicers.organization import OrganizationServicer
+from svc_auth.servicers.user import UserServicer
 from svc_auth.settings import AuthSettings
 from svc_auth.stores import STORES
 from svc_auth.stores.stores import AuthStores
+from svc_auth.usecases.change_password import ChangePassword, ResetPassword, SetPassword
+from svc_auth.usecases.change_role import GrantRole, RevokeRole
 from svc_auth.usecases.create_api_key import CreateApiKey
 from svc_auth.usecases.delete_api_key import DeleteApiKey
 from svc_auth.usecases.delete_member import DeleteMember
+from svc_auth.usecases.disable_user import DisableUser, EnableUser
+from svc_auth.usecases.end_access import EndAccess
 from svc_auth.usecases.exchange_api_key import ExchangeApiKey
 from svc_auth.usecases.get_membership import GetMembership
 from svc_auth.usecases.get_user_roles import GetUserRoles
 from svc_auth.usecases.list_api_keys import ListApiKeys
 from svc_auth.usecases.login import Login
+from svc_auth.usecases.logout import Logout
+from svc_auth.usecases.look_at_users import GetUser, ListUsers
 from svc_auth.usecases.put_member import PutMember
+from svc_auth.usecases.read_audit_log import ReadAuditLog
 from svc_auth.usecases.register import Register
+from svc_auth.usecases.rotate_api_key import RotateApiKey
 from svc_auth.usecases.sign_up import SignUp
+from svc_auth.usecases.try_password import TryPassword
 from svc_auth.usecases.validate_api_key import ValidateApiKey
 from svc_auth.usecases.watch_revocations import WatchRevocations
 from svc_auth.workers.last_used import LastUsed
@@ -66,7 +79,9 @@ async def build(context: Context[AuthSettings]) -> AsyncIterator[Parts]:
             context=context,
             store=store,
             passwords=await stack.enter_async_context(open_passwords()),
-            maker=PepperedKeys(pepper),
+            maker=PepperedKeys(pepper, settings.auth.api_key.previous_pepper),
+            throttle=Throttle(),
+            blocked=read_blocklist(settings.auth.password.blocklist_file),
             keyring=await open_keyring(store.signing_keys, Vault(sealing), context.clock),
             revocations=Broadcaster(context.clock, store.revocations),
             last_used=LastUsed(store.keys),
@@ -82,12 +97,15 @@ class _House:
     store: AuthStores
     passwords: Passwords
     maker: PepperedKeys
+    throttle: Throttle
+    blocked: frozenset[str]
     keyring: Keyring
     revocations: Broadcaster
     last_used: LastUsed
 
     def policy(self) -> AuthPolicy:
-        return self.context.settings.current.policy
+        policy = self.context.settings.current.policy
+        return replace(policy, password=replace(policy.password, blocked=self.blocked))
 
     @property
     def minter(self) -> Minter:
@@ -108,7 +126,14 @@ class _House:
         )
 
     def parts(self) -> Parts:
-        servicers = (self._auth(), self._api_keys(), self._organizations(), self._credentials())
+        servicers = (
+            self._auth(),
+            self._users(),
+            self._api_keys(),
+            self._organizations(),
+            self._credentials(),
+            AuditLogServicer(read=ReadAuditLog(audit=self.store.audit)),
+        )
         return Parts(
             servicers=servicers,
             workers=(self.last_used.run, self.revocations.run),
@@ -141,12 +166,59 @@ class _House:
             sign_up=SignUp(register=register, tokens=minter),
             sign_in=Login(
                 users=self.store.users,
-                passwords=self.passwords,
+                password=self.password,
                 tokens=minter,
                 audit=self.store.audit,
                 clock=clock,
             ),
+            sign_out=Logout(log=self.store.revocations, revocations=self.revocations, clock=clock),
+            change=ChangePassword(
+                users=self.store.users,
+                password=self.password,
+                set=self.set_password,
+                tokens=minter,
+                audit=self.store.audit,
+                policy=self.policy,
+                clock=clock,
+            ),
             clock=clock,
+        )
+
+    @property
+    def password(self) -> TryPassword:
+        return TryPassword(
+            passwords=self.passwords,
+            throttle=self.throttle,
+            policy=self.policy,
+            clock=self.context.clock,
+        )
+
+    @property
+    def end_access(self) -> EndAccess:
+        return EndAccess(
+            log=self.store.revocations, revocations=self.revocations, clock=self.context.clock
+        )
+
+    @property
+    def set_password(self) -> SetPassword:
+        return SetPassword(
+            users=self.store.users,
+            passwords=self.passwords,
+            end=self.end_access,
+            policy=self.policy,
+            clock=self.context.clock,
+        )
+
+    def _users(self) -> UserServicer:
+        users, clock, end = self.store.users, self.context.clock, self.end_access
+        return UserServicer(
+            all_users=ListUsers(users=users),
+            one=GetUser(users=users),
+            disable=DisableUser(users=users, end=end, policy=self.policy, clock=clock),
+            enable=EnableUser(users=users, clock=clock),
+            grant=GrantRole(users=users, clock=clock),
+            revoke=RevokeRole(users=users, end=end, policy=self.policy, clock=clock),
+            reset=ResetPassword(users=users, set=self.set_password, policy=self.policy),
         )
 
     def _api_keys(self) -> ApiKeyServicer:
@@ -165,6 +237,14 @@ class _House:
             create=create,
             keys_of=ListApiKeys(keys=self.store.keys),
             delete=delete,
+            rotate=RotateApiKey(
+                keys=self.store.keys,
+                maker=self.maker,
+                revocations=self.revocations,
+                policy=self.policy,
+                clock=self.context.clock,
+                ids=self.context.ids,
+            ),
             validate=self.validate,
         )
 

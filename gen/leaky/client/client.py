@@ -16,6 +16,7 @@ from ._async_services import (
     AsyncOrganizationService,
     AsyncPurchaseService,
     AsyncQuotaService,
+    AsyncUserService,
 )
 from ._runtime.async_connection import AsyncConnection
 from ._runtime.errors import LeakyError
@@ -31,6 +32,7 @@ from ._sync_services import (
     OrganizationService,
     PurchaseService,
     QuotaService,
+    UserService,
 )
 from ._version import __version__
 from .errors import BY_REASON
@@ -71,6 +73,11 @@ class AsyncClient(AsyncConnection):
     def organization(self) -> AsyncOrganizationService:
         """Who belongs to which organisation."""
         return AsyncOrganizationService(self)
+
+    @property
+    def user(self) -> AsyncUserService:
+        """Users, as an administrator looks after them."""
+        return AsyncUserService(self)
 
     @property
     def chat(self) -> AsyncChatService:
@@ -135,6 +142,11 @@ class Client(Connection):
     def organization(self) -> OrganizationService:
         """Who belongs to which organisation."""
         return OrganizationService(self)
+
+    @property
+    def user(self) -> UserService:
+        """Users, as an administrator looks after them."""
+        return UserService(self)
 
     @property
     def chat(self) -> ChatService:

@@ -131,7 +131,7 @@ def test_what_the_edge_does_not_serve_is_left_out(contract: Contract, access: st
         (GET, f"{ID} string pw = 2 [(leaky.edge.v1.field) = {{secret: true}}];", "secret"),
         (GET, f"{ID} bytes raw = 2;", "raw_json"),
         (GET, f"{ID} Inner inner = 2;", "messages"),
-        (GET, f"{ID} repeated string names = 2;", "argument"),
+        (GET, f"{ID} repeated string names = 2;", "list"),
         (GET, f"{ID} string timeout = 2;", "argument"),
         (GET, f"{ID} string class = 2;", "argument"),
         ('get: "/things/{name}"', ID, "path"),
