@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from svc_auth.domain.api_key import ApiKey, KeyHolder
+from svc_auth.domain.api_key import ApiKey, KeyHolder, KeyText
 from svc_auth.domain.audit import AuditEntry, AuditLine, AuditQuery
 from svc_auth.domain.claims import Subject, Token
 from svc_auth.domain.record import Record
@@ -84,10 +84,24 @@ class Users(Protocol):
 
 
 class ApiKeys(Protocol):
-    """API keys, found by the keyed hash of their text. Revoked ones stay as rows."""
+    """API keys, found by what their text leads to. Revoked ones stay as rows."""
 
-    async def add_key(self, key: ApiKey, key_hash: str, record: Record) -> None:
-        """Stores a key."""
+    async def add_key(self, key: ApiKey, kept: KeyText, *, most: int, record: Record) -> bool:
+        """Stores a key; False when its user has `most` that have not ended."""
+        ...
+
+    async def replace_key(
+        self, key_id: str, key: ApiKey, kept: KeyText, *, ends: int, record: Record
+    ) -> bool:
+        """Stores a key in the place of one of its user's, which ends then, or before.
+
+        One that ends now or earlier counts as revoked. False when there is no
+        such key, or no longer.
+        """
+        ...
+
+    async def find_own_key(self, user_id: str, key_id: str) -> ApiKey | None:
+        """The user's key, unless it is revoked."""
         ...
 
     async def keys_of(self, user_id: str) -> Sequence[ApiKey]:
@@ -98,8 +112,12 @@ class ApiKeys(Protocol):
         """Revokes the key; False when the user has no such key, or no longer."""
         ...
 
-    async def find_key(self, key_hash: str) -> KeyHolder | None:
-        """The key, unless it is unknown or revoked; an expired one is returned."""
+    async def find_keys(self, lookups: Collection[str]) -> Sequence[tuple[KeyHolder, KeyText]]:
+        """The keys that these lead to, unless they are revoked; expired ones are returned."""
+        ...
+
+    async def keep_anew(self, key_id: str, kept: KeyText) -> None:
+        """Changes what is kept of a key, for one that is stored under an older pepper."""
         ...
 
     async def touch_keys(self, used_at: Mapping[str, int]) -> None:
@@ -159,12 +177,19 @@ class KeyRotation(Protocol):
 class Passwords(Protocol):
     """Slow hashes of passwords, off the event loop."""
 
-    async def hash(self, password: str) -> str:
-        """A salted hash that carries its parameters."""
+    async def hash(self, password: str, *, asker: str) -> str:
+        """A salted hash that carries its parameters.
+
+        Few are made at a time, in turns that are fair between askers; AppError
+        OVERLOADED when too many wait.
+        """
         ...
 
-    async def verify(self, password_hash: str | None, password: str) -> bool:
-        """Whether they belong together; without a hash False, after as long a time."""
+    async def verify(self, password_hash: str | None, password: str, *, asker: str) -> bool:
+        """Whether they belong together; without a hash False, after as long a time.
+
+        In turns as `hash`.
+        """
         ...
 
 
@@ -186,14 +211,34 @@ class Tokens(Protocol):
 
 
 class KeyMaker(Protocol):
-    """Secrets of API keys and their hashes."""
+    """Secrets of API keys, and what is kept of them."""
+
+    def new_secret(self) -> str:
+        """Random text of at least 256 bits, URL-safe."""
+        ...
+
+    def kept(self, text: str) -> KeyText:
+        """What is kept of a key that is stored now."""
+        ...
+
+    def candidates(self, text: str) -> Sequence[KeyText]:
+        """What may be kept of the text, the way it would be today first; none for no key."""
+        ...
+
+    def proves(self, kept: KeyText, given: KeyText) -> bool:
+        """Whether both are of one text, in constant time."""
+        ...
+
+
+class Opaque(Protocol):
+    """Random texts that mean something to us alone, and are stored as hashes."""
 
     def new_secret(self) -> str:
         """Random text of at least 256 bits, URL-safe."""
         ...
 
     def hash(self, text: str) -> str:
-        """The keyed hash by which a key is found."""
+        """The hash by which it is found."""
         ...
 
 

@@ -175,15 +175,3 @@ class OAuthTokens(Protocol):
     def read_hint(self, text: str, client_id: str) -> str | None:
         """Whom an ID token for the client is about, also an expired one; None for no such."""
         ...
-
-
-class Opaque(Protocol):
-    """Random texts that mean something to us alone, and are stored as hashes."""
-
-    def new_secret(self) -> str:
-        """Random text of at least 256 bits, URL-safe."""
-        ...
-
-    def hash(self, text: str) -> str:
-        """The keyed hash by which it is found."""
-        ...

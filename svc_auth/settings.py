@@ -5,14 +5,18 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from mesh.identity.profile import Profile
-from mesh.settings import MeshSettings, Section
-from mesh.settings.model import AuthPorts, Duration, Jwt, Oidc, Port, Secret, live, long_enough
+from mesh.settings import MeshSettings, Section, live
+from mesh.settings.model import AuthPorts, Duration, Jwt, Oidc, Port, Secret, long_enough
 from svc_auth.domain.organization import OrganizationLimits
 from svc_auth.domain.password import PasswordRules
 from svc_auth.domain.policy import AuthPolicy
+from svc_auth.domain.throttle import LoginLimits
 
 YEAR = 365 * 86_400.0
-SECOND = 1_000_000
+DAY = 86_400.0
+SECOND_US = 1_000_000
+# What others remember of a key that goes on they may remember so long.
+SHORTEST_GRACE = 120.0
 
 
 # Empty: generated under the data folder at the first start.
@@ -49,12 +53,37 @@ class Password(Section):
 
     min_length: Annotated[int, Field(ge=1, le=256)] = 8
     blocklist: bool | None = None
+    # More that are refused, one a line.
+    blocklist_file: str = ""
+
+
+class Login(Section):
+    """How often logins may fail before they have to wait."""
+
+    tries: int = live(10, ge=1)
+    longest_wait: Duration = live(30.0, ge=1, le=900)
+    address_tries: int = live(100, ge=1)
+    account_tries: int = live(100, ge=1)
+
+
+def _no_gap(grace: float) -> float:
+    if 0 < grace < SHORTEST_GRACE:
+        message = f"must be 0 or at least {SHORTEST_GRACE:g}s, as long as a key is remembered"
+        raise ValueError(message)
+    return grace
 
 
 class ApiKeys(Section):
-    """API keys are stored as HMACs under the pepper."""
+    """API keys are stored as HMACs under the pepper.
+
+    Those made under the previous pepper are good as well, and are stored under
+    the new one when they are next used.
+    """
 
     pepper: OwnSecret = ""
+    previous_pepper: OwnSecret = ""
+    max_per_user: int = live(100, ge=1)
+    rotation_grace: Annotated[Duration, AfterValidator(_no_gap)] = live(86_400.0, le=YEAR)
 
 
 class Keys(Section):
@@ -78,6 +107,7 @@ class AuthSection(AuthPorts):
     jwt: ClientJwt = ClientJwt()
     oidc: OwnOidc = OwnOidc()
     password: Password = Password()
+    login: Login = Login()
     api_key: ApiKeys = ApiKeys()
     keys: Keys = Keys()
     organizations: Organizations = Organizations()
@@ -107,12 +137,26 @@ class AuthSettings(MeshSettings):
         secure = self.effective_profile is Profile.SECURE
         asked = self.auth.password.blocklist
         blocklist = secure if asked is None else asked
-        rules = PasswordRules(min_length=self.auth.password.min_length, blocklist=blocklist)
         return AuthPolicy(
             known_users_only=secure,
             playground=not secure,
-            password=rules,
             organizations=self._organizations,
+            password=PasswordRules(min_length=self.auth.password.min_length, blocklist=blocklist),
+            login=self._login,
+            keys_each=self.auth.api_key.max_per_user,
+            rotation_grace=int(self.auth.api_key.rotation_grace * SECOND_US),
+            # Also of a token that was made before the setting became shorter.
+            token_lifetime=int(max(self.auth.jwt.expiry, DAY) * SECOND_US),
+        )
+
+    @property
+    def _login(self) -> LoginLimits:
+        asked = self.auth.login
+        return LoginLimits(
+            tries=asked.tries,
+            longest_wait=asked.longest_wait,
+            address_tries=asked.address_tries,
+            account_tries=asked.account_tries,
         )
 
     @property
@@ -122,5 +166,5 @@ class AuthSettings(MeshSettings):
             owned=given.max_owned,
             members=given.max_members,
             invitations=given.max_invitations,
-            invitation_lifetime=round(given.invitation_expiry * SECOND),
+            invitation_lifetime=round(given.invitation_expiry * SECOND_US),
         )

@@ -7,9 +7,9 @@ from fastapi import APIRouter
 
 from mesh.identity.jose import ES256, RS256
 from mesh.service import Context
-from svc_auth.crypto.api_keys import PepperedKeys
 from svc_auth.crypto.keyring import Keyring, Lifetimes
 from svc_auth.crypto.oauth_tokens import OAuthMinter
+from svc_auth.crypto.opaque import OpaqueTexts
 from svc_auth.crypto.tokens import MESH_LIFETIME
 from svc_auth.domain.claims import SECOND
 from svc_auth.domain.oauth2.playground import PLAYGROUND, PLAYGROUND_SECRET
@@ -61,7 +61,7 @@ class OAuth2House:
 
     context: Context[AuthSettings]
     store: AuthStores
-    opaque: PepperedKeys
+    opaque: OpaqueTexts
     keyring: Keyring
     revocations: Revocations
     login: Login

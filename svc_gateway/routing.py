@@ -10,6 +10,7 @@ from leaky.auth.v1 import (
     invitation_service_pb2,
     oauth_client_service_pb2,
     organization_service_pb2,
+    user_service_pb2,
 )
 from leaky.provider.v1 import chat_service_pb2
 from leaky.token.v1 import (
@@ -23,6 +24,7 @@ from mesh.rpc.method import Method, methods_of
 
 FILES = (
     auth_service_pb2,
+    user_service_pb2,
     api_key_service_pb2,
     organization_service_pb2,
     invitation_service_pb2,

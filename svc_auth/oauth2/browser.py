@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from mesh.clock import Clock
 from svc_auth.oauth2.parameters import Repeated
-from svc_auth.ports_oauth2 import Opaque
+from svc_auth.ports import Opaque
 
 # How long a page may stand open.
 PATIENCE = 3_600_000_000

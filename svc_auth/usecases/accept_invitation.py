@@ -14,7 +14,7 @@ from svc_auth.domain.organization import Organization
 from svc_auth.domain.policy import AuthPolicy
 from svc_auth.domain.user import User
 from svc_auth.organization_ports import Invitations
-from svc_auth.ports import KeyMaker, Revocations, Users
+from svc_auth.ports import Opaque, Revocations, Users
 from svc_auth.usecases.get_organization import GetOrganization
 from svc_auth.usecases.invite_member import invitation_entry
 from svc_auth.usecases.membership_change import member_record
@@ -51,7 +51,7 @@ class AcceptInvitation:
     invitations: Invitations
     organization: GetOrganization
     revocations: Revocations
-    maker: KeyMaker
+    opaque: Opaque
     policy: Callable[[], AuthPolicy]
     clock: Clock
 
@@ -61,7 +61,7 @@ class AcceptInvitation:
         AppError INVITATION_NOT_FOUND, INVITATION_FOR_ANOTHER, INVITATION_EXPIRED,
         INVITATION_USED, MEMBER_EXISTS, MEMBER_LIMIT or USER_NOT_FOUND.
         """
-        invitation = await self.invitations.find_invitation(self.maker.hash(token))
+        invitation = await self.invitations.find_invitation(self.opaque.hash(token))
         if invitation is None:
             raise AppError(*_REFUSALS[Acceptance.GONE])
         user = await self._invited(invitation, caller.user_id)

@@ -14,7 +14,7 @@ from svc_auth.domain.policy import AuthPolicy
 from svc_auth.domain.record import Record
 from svc_auth.domain.text import email_problem
 from svc_auth.organization_ports import Invitations
-from svc_auth.ports import KeyMaker
+from svc_auth.ports import Opaque
 from svc_auth.usecases.membership_change import org_entry
 
 _REFUSALS = {
@@ -46,7 +46,7 @@ class InviteMember:
     """Makes an invitation whose token leaves once and is kept as a hash alone."""
 
     invitations: Invitations
-    maker: KeyMaker
+    opaque: Opaque
     policy: Callable[[], AuthPolicy]
     clock: Clock
     ids: Ids
@@ -71,10 +71,10 @@ class InviteMember:
             created_at=now,
             expires_at=now + limits.invitation_lifetime,
         )
-        token = token_text(self.maker.new_secret())
+        token = token_text(self.opaque.new_secret())
         outcome = await self.invitations.add_invitation(
             invitation,
-            self.maker.hash(token),
+            self.opaque.hash(token),
             most=limits.invitations,
             record=Record(
                 entry=invitation_entry(caller, Action.INVITATION_CREATED, invitation, now)

@@ -12,6 +12,7 @@ from mesh.clock import RandomIds
 from mesh.errors import AppError
 from svc_auth.crypto.api_keys import PepperedKeys
 from svc_auth.crypto.keyring import Keyring, Lifetimes, open_keyring
+from svc_auth.crypto.opaque import OpaqueTexts
 from svc_auth.crypto.passwords import Argon2Passwords
 from svc_auth.crypto.tokens import Minter
 from svc_auth.crypto.vault import Vault
@@ -22,17 +23,23 @@ from svc_auth.domain.password import PasswordRules
 from svc_auth.domain.policy import AuthPolicy
 from svc_auth.domain.record import Record
 from svc_auth.domain.revocation import Kind, Revocation
+from svc_auth.domain.throttle import LoginLimits, Throttle
 from svc_auth.domain.user import User
 from svc_auth.revocations import Broadcaster, Watcher
+from svc_auth.servicers.user import UserServicer
 from svc_auth.settings import ClientJwt
 from svc_auth.stores import SCHEMAS, STORES
 from svc_auth.stores.stores import AuthStores
 from svc_auth.usecases.accept_invitation import AcceptInvitation
+from svc_auth.usecases.change_password import ChangePassword, ResetPassword, SetPassword
+from svc_auth.usecases.change_role import GrantRole, RevokeRole
 from svc_auth.usecases.create_api_key import CreateApiKey
 from svc_auth.usecases.create_organization import CreateOrganization
 from svc_auth.usecases.delete_api_key import DeleteApiKey
 from svc_auth.usecases.delete_invitation import DeleteInvitation
 from svc_auth.usecases.delete_member import DeleteMember
+from svc_auth.usecases.disable_user import DisableUser, EnableUser
+from svc_auth.usecases.end_access import EndAccess
 from svc_auth.usecases.exchange_api_key import ExchangeApiKey
 from svc_auth.usecases.get_membership import GetMembership
 from svc_auth.usecases.get_organization import GetOrganization
@@ -43,12 +50,17 @@ from svc_auth.usecases.list_invitations import ListInvitations
 from svc_auth.usecases.list_members import ListMembers
 from svc_auth.usecases.list_organizations import ListOrganizations
 from svc_auth.usecases.login import Login
+from svc_auth.usecases.logout import Logout
+from svc_auth.usecases.look_at_users import GetUser, ListUsers
 from svc_auth.usecases.put_member import PutMember
+from svc_auth.usecases.read_audit_log import ReadAuditLog
 from svc_auth.usecases.register import Register
 from svc_auth.usecases.rename_organization import RenameOrganization
+from svc_auth.usecases.rotate_api_key import RotateApiKey
 from svc_auth.usecases.set_member_role import SetMemberRole
 from svc_auth.usecases.sign_up import SignUp
 from svc_auth.usecases.transfer_ownership import TransferOwnership
+from svc_auth.usecases.try_password import TryPassword
 from svc_auth.usecases.validate_api_key import ValidateApiKey
 from svc_auth.usecases.watch_revocations import WatchRevocations
 from svc_auth.workers.last_used import LastUsed
@@ -60,19 +72,19 @@ NOW_US = 1_700_000_000_123_456
 LIMITS = OrganizationLimits(
     owned=3, members=5, invitations=3, invitation_lifetime=7 * 86_400_000_000
 )
-LOCAL = AuthPolicy(
-    known_users_only=False,
-    password=PasswordRules(min_length=8, blocklist=False),
-    organizations=LIMITS,
-)
-SECURE = AuthPolicy(
-    known_users_only=True,
-    password=PasswordRules(min_length=8, blocklist=True),
-    organizations=LIMITS,
-)
 LIFETIMES = Lifetimes(
     tokens={"RS256": 3_600_000_000, "ES256": 120_000_000}, publish_before=600_000_000
 )
+LOCAL = AuthPolicy(
+    known_users_only=False,
+    password=PasswordRules(min_length=8, blocklist=False),
+    login=LoginLimits(tries=10, longest_wait=30.0, address_tries=100, account_tries=100),
+    keys_each=10,
+    rotation_grace=3_600_000_000,
+    token_lifetime=86_400_000_000,
+    organizations=LIMITS,
+)
+SECURE = replace(LOCAL, known_users_only=True, password=PasswordRules(min_length=8, blocklist=True))
 
 
 @dataclass
@@ -158,14 +170,55 @@ class House:
             roles=("USER",),
         )
         self.sign_up = SignUp(register=self.register, tokens=self.minter)
+        self.throttle = Throttle()
+        self.password = TryPassword(
+            passwords=self.passwords,
+            throttle=self.throttle,
+            policy=lambda: self.policy,
+            clock=self.clock,
+        )
         self.login = Login(
             users=self.store.users,
-            passwords=self.passwords,
+            password=self.password,
             tokens=self.minter,
             audit=self.store.audit,
             clock=self.clock,
         )
         self.roles = GetUserRoles(users=self.store.users)
+        self.logout = Logout(
+            log=self.store.revocations, revocations=self.revocations, clock=self.clock
+        )
+        self._changes()
+
+    def _changes(self) -> None:
+        users, clock = self.store.users, self.clock
+        end = EndAccess(log=self.store.revocations, revocations=self.revocations, clock=clock)
+        self.set_password = SetPassword(
+            users=users,
+            passwords=self.passwords,
+            end=end,
+            policy=lambda: self.policy,
+            clock=clock,
+        )
+        self.change_password = ChangePassword(
+            users=users,
+            password=self.password,
+            set=self.set_password,
+            tokens=self.minter,
+            audit=self.store.audit,
+            policy=lambda: self.policy,
+            clock=clock,
+        )
+        self.user_servicer = UserServicer(
+            all_users=ListUsers(users=users),
+            one=GetUser(users=users),
+            disable=DisableUser(users=users, end=end, policy=lambda: self.policy, clock=clock),
+            enable=EnableUser(users=users, clock=clock),
+            grant=GrantRole(users=users, clock=clock),
+            revoke=RevokeRole(users=users, end=end, policy=lambda: self.policy, clock=clock),
+            reset=ResetPassword(users=users, set=self.set_password, policy=lambda: self.policy),
+        )
+        self.read_audit_log = ReadAuditLog(audit=self.store.audit)
 
     def _keys(self) -> None:
         self.create = CreateApiKey(
@@ -179,6 +232,14 @@ class House:
         self.keys = ListApiKeys(keys=self.store.keys)
         self.delete = DeleteApiKey(
             keys=self.store.keys, revocations=self.revocations, clock=self.clock
+        )
+        self.rotate = RotateApiKey(
+            keys=self.store.keys,
+            maker=self.maker,
+            revocations=self.revocations,
+            policy=lambda: self.policy,
+            clock=self.clock,
+            ids=self.ids,
         )
         self.validate = ValidateApiKey(
             keys=self.store.keys,
@@ -222,7 +283,7 @@ class House:
     def _invitations(self) -> None:
         self.invite = InviteMember(
             invitations=self.store.invitations,
-            maker=self.maker,
+            opaque=OpaqueTexts(),
             policy=lambda: self.policy,
             clock=self.clock,
             ids=self.ids,
@@ -236,7 +297,7 @@ class House:
             invitations=self.store.invitations,
             organization=self.find_org,
             revocations=self.revocations,
-            maker=self.maker,
+            opaque=OpaqueTexts(),
             policy=lambda: self.policy,
             clock=self.clock,
         )

@@ -100,7 +100,10 @@ async def test_the_first_calls_of_a_newcomer(start: Start) -> None:
         assert key.json()["expiresAt"] is None
         listed = await client.get("/api/v1/auth/api-keys", params={"userId": made["userId"]})
         assert [set(one) for one in listed.json()] == [
-            {"id", "userId", "name", "createdAt", "expiresAt", "lastUsedAt", "prefix"}
+            {
+                *("id", "userId", "name", "createdAt", "expiresAt", "lastUsedAt", "prefix"),
+                *("scopes", "providers"),
+            }
         ]
 
         credential = {"X-Api-Key": key.json()["rawKey"]}

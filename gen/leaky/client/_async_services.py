@@ -26,6 +26,7 @@ __all__ = [
     "AsyncOrganizationService",
     "AsyncPurchaseService",
     "AsyncQuotaService",
+    "AsyncUserService",
 ]
 
 
@@ -269,6 +270,8 @@ class AsyncApiKeyService:
         user_id: str,
         name: str,
         expires_at: datetime | None = None,
+        scopes: list[str] | tuple[str, ...] | None = None,
+        providers: list[str] | tuple[str, ...] | None = None,
         timeout: float | None = None,
         trace: Trace | None = None,
     ) -> models.NewApiKey:
@@ -279,6 +282,8 @@ class AsyncApiKeyService:
         Args:
             name: 1 to 100 characters, free text.
             expires_at: In the future; unset: never.
+            scopes: What the key may be used for; none for all that its user may do.
+            providers: The providers that it may spend at, such as "openai"; none for all.
             timeout: Seconds for the call with its retries, instead of the client's.
             trace: What the call belongs to, instead of the client's.
         """
@@ -289,7 +294,13 @@ class AsyncApiKeyService:
                 path="/api/v1/auth/api-keys",
                 repeatable=False,
                 decode=_decode.to_new_api_key,
-                body=fields(userId=user_id, name=name, expiresAt=expires_at),
+                body=fields(
+                    userId=user_id,
+                    name=name,
+                    expiresAt=expires_at,
+                    scopes=scopes,
+                    providers=providers,
+                ),
             ),
             timeout=timeout,
             trace=trace,
@@ -347,6 +358,36 @@ class AsyncApiKeyService:
                 repeatable=False,
                 decode=decode.nothing,
                 query={"userId": user_id, "apiKeyId": api_key_id},
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def rotate_api_key(
+        self,
+        *,
+        user_id: str,
+        api_key_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.NewApiKey:
+        """Makes a key like this one; the old one is good for auth.api-key.rotation-grace more, so
+        that whoever holds it can change over without a failed call.
+
+        POST /api/v1/auth/api-keys/{api_key_id}/rotate
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="ApiKeyService.RotateApiKey",
+                verb="POST",
+                path=f"/api/v1/auth/api-keys/{segment('api_key_id', api_key_id)}/rotate",
+                repeatable=False,
+                decode=_decode.to_new_api_key,
+                body=fields(userId=user_id),
             ),
             timeout=timeout,
             trace=trace,
@@ -445,6 +486,63 @@ class AsyncAuthService:
                 repeatable=False,
                 decode=_decode.to_login_response,
                 body=fields(username=username, password=password),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def change_password(
+        self,
+        *,
+        current_password: str,
+        new_password: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.ChangePasswordResponse:
+        """Gives the calling user another password; ends all its sessions and begins a new one. API
+        keys go on.
+
+        POST /api/v1/auth/password
+
+        Args:
+            new_password: By the rules of a new user's.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="AuthService.ChangePassword",
+                verb="POST",
+                path="/api/v1/auth/password",
+                repeatable=False,
+                decode=_decode.to_change_password_response,
+                body=fields(currentPassword=current_password, newPassword=new_password),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def logout(
+        self,
+        *,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Ends the calling session: its token is refused everywhere from now on.
+
+        POST /api/v1/auth/logout
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        await self._connection.call(
+            Request(
+                name="AuthService.Logout",
+                verb="POST",
+                path="/api/v1/auth/logout",
+                repeatable=True,
+                decode=decode.nothing,
             ),
             timeout=timeout,
             trace=trace,
@@ -1037,6 +1135,216 @@ class AsyncOrganizationService:
                 repeatable=False,
                 decode=decode.nothing,
                 body=fields(userId=user_id),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+
+class AsyncUserService:
+    """Users, as an administrator looks after them."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def list_users(
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> tuple[models.User, ...]:
+        """Lists users in the order of their ids.
+
+        GET /api/v1/users
+
+        Args:
+            after: The last id of the page before; empty for the first page.
+            limit: Users on a page; 100 when it is not set.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="UserService.ListUsers",
+                verb="GET",
+                path="/api/v1/users",
+                repeatable=True,
+                decode=lambda value: decode.listed(value, _decode.to_user),
+                query={"after": after, "limit": limit},
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def get_user(
+        self,
+        *,
+        user_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.User:
+        """A user.
+
+        GET /api/v1/users/{user_id}
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return await self._connection.call(
+            Request(
+                name="UserService.GetUser",
+                verb="GET",
+                path=f"/api/v1/users/{segment('user_id', user_id)}",
+                repeatable=True,
+                decode=_decode.to_user,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def disable_user(
+        self,
+        *,
+        user_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Ends the user's sessions and refuses its API keys, at once, until it is enabled again.
+        Repeating it changes nothing.
+
+        POST /api/v1/users/{user_id}/disable
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        await self._connection.call(
+            Request(
+                name="UserService.DisableUser",
+                verb="POST",
+                path=f"/api/v1/users/{segment('user_id', user_id)}/disable",
+                repeatable=True,
+                decode=decode.nothing,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def enable_user(
+        self,
+        *,
+        user_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Lets the user log in again; its API keys count again. Repeating it changes nothing.
+
+        POST /api/v1/users/{user_id}/enable
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        await self._connection.call(
+            Request(
+                name="UserService.EnableUser",
+                verb="POST",
+                path=f"/api/v1/users/{segment('user_id', user_id)}/enable",
+                repeatable=True,
+                decode=decode.nothing,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def grant_role(
+        self,
+        *,
+        user_id: str,
+        role: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Gives the user a role, which counts from its next login on. Repeating it changes
+        nothing.
+
+        PUT /api/v1/users/{user_id}/roles/{role}
+
+        Args:
+            role: Upper case letters, digits and "_", such as "ADMIN".
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        await self._connection.call(
+            Request(
+                name="UserService.GrantRole",
+                verb="PUT",
+                path=f"/api/v1/users/{segment('user_id', user_id)}/roles/{segment('role', role)}",
+                repeatable=True,
+                decode=decode.nothing,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def revoke_role(
+        self,
+        *,
+        user_id: str,
+        role: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Takes a role from the user, and ends its sessions, which had it. Repeating it changes
+        nothing.
+
+        DELETE /api/v1/users/{user_id}/roles/{role}
+
+        Args:
+            role: Any but "USER", which every user has.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        await self._connection.call(
+            Request(
+                name="UserService.RevokeRole",
+                verb="DELETE",
+                path=f"/api/v1/users/{segment('user_id', user_id)}/roles/{segment('role', role)}",
+                repeatable=True,
+                decode=decode.nothing,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    async def reset_password(
+        self,
+        *,
+        user_id: str,
+        password: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Gives the user another password, and ends its sessions.
+
+        PUT /api/v1/users/{user_id}/password
+
+        Args:
+            password: By the rules of a new user's.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        await self._connection.call(
+            Request(
+                name="UserService.ResetPassword",
+                verb="PUT",
+                path=f"/api/v1/users/{segment('user_id', user_id)}/password",
+                repeatable=False,
+                decode=decode.nothing,
+                body=fields(password=password),
             ),
             timeout=timeout,
             trace=trace,

@@ -29,6 +29,17 @@ def to_api_key(value: object) -> models.ApiKey:
         expires_at=decode.maybe(data, "expiresAt", decode.time),
         last_used_at=decode.maybe(data, "lastUsedAt", decode.time),
         prefix=decode.either(data, "prefix", decode.text, ""),
+        scopes=decode.many(data, "scopes", decode.text),
+        providers=decode.many(data, "providers", decode.text),
+    )
+
+
+def to_change_password_response(value: object) -> models.ChangePasswordResponse:
+    """ChangePasswordResponse from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.ChangePasswordResponse(
+        token=decode.either(data, "token", decode.text, ""),
+        expires_at=decode.need(data, "expiresAt", decode.time),
     )
 
 
@@ -224,6 +235,8 @@ def to_new_api_key(value: object) -> models.NewApiKey:
         expires_at=decode.maybe(data, "expiresAt", decode.time),
         raw_key=decode.either(data, "rawKey", decode.text, ""),
         api_key=decode.either(data, "apiKey", decode.text, ""),
+        scopes=decode.many(data, "scopes", decode.text),
+        providers=decode.many(data, "providers", decode.text),
     )
 
 
@@ -478,6 +491,19 @@ def to_usage_key(value: object) -> models.UsageKey:
     return models.UsageKey(
         provider=decode.either(data, "provider", decode.text, ""),
         timestamp=decode.need(data, "timestamp", decode.time),
+    )
+
+
+def to_user(value: object) -> models.User:
+    """User from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.User(
+        id=decode.either(data, "id", decode.text, ""),
+        username=decode.either(data, "username", decode.text, ""),
+        email=decode.either(data, "email", decode.text, ""),
+        roles=decode.many(data, "roles", decode.text),
+        created_at=decode.need(data, "createdAt", decode.time),
+        disabled_at=decode.need(data, "disabledAt", decode.time),
     )
 
 

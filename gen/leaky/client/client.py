@@ -18,6 +18,7 @@ from ._async_services import (
     AsyncOrganizationService,
     AsyncPurchaseService,
     AsyncQuotaService,
+    AsyncUserService,
 )
 from ._runtime.async_connection import AsyncConnection
 from ._runtime.errors import LeakyError
@@ -35,6 +36,7 @@ from ._sync_services import (
     OrganizationService,
     PurchaseService,
     QuotaService,
+    UserService,
 )
 from ._version import __version__
 from .errors import BY_REASON
@@ -87,6 +89,11 @@ class AsyncClient(AsyncConnection):
     def organization(self) -> AsyncOrganizationService:
         """Organisations, and who belongs to which as what."""
         return AsyncOrganizationService(self)
+
+    @property
+    def user(self) -> AsyncUserService:
+        """Users, as an administrator looks after them."""
+        return AsyncUserService(self)
 
     @property
     def chat(self) -> AsyncChatService:
@@ -163,6 +170,11 @@ class Client(Connection):
     def organization(self) -> OrganizationService:
         """Organisations, and who belongs to which as what."""
         return OrganizationService(self)
+
+    @property
+    def user(self) -> UserService:
+        """Users, as an administrator looks after them."""
+        return UserService(self)
 
     @property
     def chat(self) -> ChatService:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from ._runtime.errors import FieldError, LeakyError
 
 __all__ = [
+    "ApiKeyLimit",
     "ApiKeyNotFound",
     "BY_REASON",
     "BadCredentials",
@@ -32,6 +33,7 @@ __all__ = [
     "InvitationUsed",
     "LastOwner",
     "LeakyError",
+    "LoginThrottled",
     "MalformedJson",
     "MemberCapExceeded",
     "MemberCapNotFound",
@@ -240,6 +242,20 @@ class UserDisabled(LeakyError):
     """The user is disabled."""
 
     REASON: ClassVar[str] = "USER_DISABLED"
+
+
+class LoginThrottled(LeakyError):
+    """Too many logins have failed for this account from this address, or from this address at all;
+    the password was not looked at.
+    """
+
+    REASON: ClassVar[str] = "LOGIN_THROTTLED"
+
+
+class ApiKeyLimit(LeakyError):
+    """The user has as many API keys as it may."""
+
+    REASON: ClassVar[str] = "API_KEY_LIMIT"
 
 
 class QuotaNotFound(LeakyError):
@@ -451,6 +467,8 @@ BY_REASON: dict[str, type[LeakyError]] = {
     "ORG_NOT_FOUND": OrgNotFound,
     "MEMBER_NOT_FOUND": MemberNotFound,
     "USER_DISABLED": UserDisabled,
+    "LOGIN_THROTTLED": LoginThrottled,
+    "API_KEY_LIMIT": ApiKeyLimit,
     "QUOTA_NOT_FOUND": QuotaNotFound,
     "QUOTA_EXISTS": QuotaExists,
     "INSUFFICIENT_QUOTA": InsufficientQuota,

@@ -12,6 +12,7 @@ from typing import Any
 __all__ = [
     "AcceptInvitationResponse",
     "ApiKey",
+    "ChangePasswordResponse",
     "ConsumeResponse",
     "CreatePurchaseResponse",
     "GetAnomaliesResponse",
@@ -48,6 +49,7 @@ __all__ = [
     "TrendPoint",
     "UsageItem",
     "UsageKey",
+    "User",
     "UserProvider",
     "ValidateApiKeyResponse",
 ]
@@ -82,6 +84,23 @@ class ApiKey:
 
     prefix: str
     """The key's first characters, enough to tell it from its siblings."""
+
+    scopes: tuple[str, ...]
+    """What the key is limited to, such as "tokens.read"; none for no limit."""
+
+    providers: tuple[str, ...]
+    """The providers that it may spend at; none for no limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangePasswordResponse:
+    """The new session."""
+
+    token: str = field(repr=False)
+    """A JWT."""
+
+    expires_at: datetime
+    """When the token ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,6 +356,12 @@ class NewApiKey:
 
     api_key: str = field(repr=False)
     """The same text as raw_key."""
+
+    scopes: tuple[str, ...]
+    """As in ApiKey."""
+
+    providers: tuple[str, ...]
+    """As in ApiKey."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -668,6 +693,21 @@ class UsageKey:
 
     provider: str
     timestamp: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A user, without its password."""
+
+    id: str
+    username: str
+    email: str
+    roles: tuple[str, ...]
+    """Role names, such as "USER"."""
+
+    created_at: datetime
+    disabled_at: datetime
+    """Since when nothing of the user's opens anything; unset while it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

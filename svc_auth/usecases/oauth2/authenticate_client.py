@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from authlib.oauth2.rfc6749 import InvalidClientError
 
 from svc_auth.domain.oauth2.client import OAuthClient
-from svc_auth.ports_oauth2 import Opaque
+from svc_auth.ports import Opaque
 from svc_auth.usecases.oauth2.find_client import FindClient
 
 _NO_HASH = "0" * 64

@@ -16,8 +16,8 @@ from svc_auth.domain.oauth2.request import AuthorizationRequest, Prompt
 from svc_auth.domain.oauth2.session import LoginSession
 from svc_auth.domain.record import Record
 from svc_auth.domain.user import User
-from svc_auth.ports import Users
-from svc_auth.ports_oauth2 import Consents, Grants, Opaque
+from svc_auth.ports import Opaque, Users
+from svc_auth.ports_oauth2 import Consents, Grants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from mesh.clock import Clock
 from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2.session import LoginSession
-from svc_auth.ports_oauth2 import LoginSessions, Opaque
+from svc_auth.ports import Opaque
+from svc_auth.ports_oauth2 import LoginSessions
 from svc_auth.usecases.login import Login
 
 

@@ -12,8 +12,8 @@ from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2.client import GrantType, OAuthClient
 from svc_auth.domain.oauth2.grant import Grant
 from svc_auth.domain.oauth2.scopes import OFFLINE_ACCESS, OPENID
-from svc_auth.ports import Revocations
-from svc_auth.ports_oauth2 import Grants, Opaque
+from svc_auth.ports import Opaque, Revocations
+from svc_auth.ports_oauth2 import Grants
 from svc_auth.usecases.oauth2.issue import Answer, Issue
 
 

@@ -7,7 +7,8 @@ from mesh.clock import Clock
 from svc_auth.domain.claims import SECOND
 from svc_auth.domain.oauth2 import scopes
 from svc_auth.domain.oauth2.client import OAuthClient
-from svc_auth.ports_oauth2 import AccessClaims, Grants, OAuthTokens, Opaque
+from svc_auth.ports import Opaque
+from svc_auth.ports_oauth2 import AccessClaims, Grants, OAuthTokens
 
 INACTIVE = {"active": False}
 

@@ -10,8 +10,8 @@ from svc_auth.domain.oauth2 import scopes
 from svc_auth.domain.oauth2.audit import REFRESH_TOKEN_REUSED
 from svc_auth.domain.oauth2.client import OAuthClient
 from svc_auth.domain.oauth2.grant import Grant
-from svc_auth.ports import Revocations
-from svc_auth.ports_oauth2 import Grants, Opaque
+from svc_auth.ports import Opaque, Revocations
+from svc_auth.ports_oauth2 import Grants
 from svc_auth.usecases.oauth2.issue import Answer, Issue
 
 

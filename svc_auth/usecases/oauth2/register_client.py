@@ -11,7 +11,8 @@ from svc_auth.domain.oauth2.audit import client_entry
 from svc_auth.domain.oauth2.client import GrantType, OAuthClient, client_problem
 from svc_auth.domain.oauth2.playground import PLAYGROUND
 from svc_auth.domain.record import Record
-from svc_auth.ports_oauth2 import OAuthClients, Opaque, Registered
+from svc_auth.ports import Opaque
+from svc_auth.ports_oauth2 import OAuthClients, Registered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from mesh.clock import Clock
 from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2.client import OAuthClient
-from svc_auth.ports import Revocations
-from svc_auth.ports_oauth2 import Grants, OAuthTokens, Opaque
+from svc_auth.ports import Opaque, Revocations
+from svc_auth.ports_oauth2 import Grants, OAuthTokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2.audit import client_entry
 from svc_auth.domain.record import Record
 from svc_auth.domain.text import storable
-from svc_auth.ports_oauth2 import OAuthClients, Opaque
+from svc_auth.ports import Opaque
+from svc_auth.ports_oauth2 import OAuthClients
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,7 @@ from mesh.rpc.local_channel import LocalChannel
 from mesh.rpc.method import rpc
 from mesh.rpc.times import timestamp
 from svc_auth.servicers.api_key import ApiKeyServicer
+from svc_auth.servicers.audit_log import AuditLogServicer
 from svc_auth.servicers.auth import AuthServicer
 from svc_auth.servicers.credential import CredentialServicer
 from svc_auth.servicers.invitation import InvitationServicer
@@ -78,10 +79,24 @@ RESPONSES: dict[type[Message], type[Message]] = {
 @pytest.fixture
 def channel(house: Any) -> LocalChannel:
     dispatcher = Dispatcher([map_errors, ValidationInterceptor()])
-    dispatcher.add(AuthServicer(sign_up=house.sign_up, sign_in=house.login, clock=house.clock))
+    dispatcher.add(
+        AuthServicer(
+            sign_up=house.sign_up,
+            sign_in=house.login,
+            sign_out=house.logout,
+            change=house.change_password,
+            clock=house.clock,
+        )
+    )
+    dispatcher.add(house.user_servicer)
+    dispatcher.add(AuditLogServicer(read=house.read_audit_log))
     dispatcher.add(
         ApiKeyServicer(
-            create=house.create, keys_of=house.keys, delete=house.delete, validate=house.validate
+            create=house.create,
+            keys_of=house.keys,
+            delete=house.delete,
+            rotate=house.rotate,
+            validate=house.validate,
         )
     )
     dispatcher.add(

@@ -12,7 +12,17 @@ from svc_auth.domain.user import Account
 from svc_auth.ports import SealedKey, Taken
 from svc_auth.stores import STORES
 from svc_auth.stores.stores import AuthStores
-from tests.svc_auth.records import ALICE, BOB, HASH, KEY, ORG, RECORD, USER
+from tests.svc_auth.records import (
+    ALICE,
+    BOB,
+    HASH,
+    KEY,
+    ORG,
+    RECORD,
+    USER,
+    add_key,
+    find_key,
+)
 
 pytestmark = pytest.mark.anyio
 LIFE = KeyLife(kid="one", alg="RS256", generation=1, active_at=3, longest_lifetime=9)
@@ -78,64 +88,6 @@ async def test_of_many_at_once_one_gets_the_name(store: AuthStores, store_url: s
     assert sorted(answers, key=str) == [None, *[Taken.USERNAME] * 7]
 
 
-async def test_a_key_is_found_by_its_hash_with_its_user(store: AuthStores) -> None:
-    await store.users.add_user(replace(USER, roles=("ADMIN", "USER")), HASH, RECORD)
-    await store.keys.add_key(KEY, "h1", RECORD)
-    holder = await store.keys.find_key("h1")
-    assert holder is not None
-    assert (holder.key, holder.username, holder.roles) == (KEY, "Alice", ("ADMIN", "USER"))
-    assert await store.keys.find_key("h2") is None
-
-
-async def test_a_key_may_belong_to_somebody_unknown(store: AuthStores) -> None:
-    await store.keys.add_key(KEY, "h1", RECORD)
-    holder = await store.keys.find_key("h1")
-    assert holder is not None
-    assert (holder.key, holder.username, holder.known) == (KEY, "", False)
-
-
-async def test_keys_are_listed_oldest_first_for_their_user_alone(store: AuthStores) -> None:
-    keys = [replace(KEY, id=f"k{number}", created_at=9 - number) for number in range(3)]
-    for number, key in enumerate(keys):
-        await store.keys.add_key(key, f"h{number}", RECORD)
-    await store.keys.add_key(replace(KEY, id="bobs", user_id=BOB), "h9", RECORD)
-    assert list(await store.keys.keys_of(ALICE)) == keys[::-1]
-    assert list(await store.keys.keys_of("nobody")) == []
-
-
-async def test_a_revoked_key_is_gone_from_sight(store: AuthStores) -> None:
-    await store.keys.add_key(KEY, "h1", RECORD)
-    assert await store.keys.revoke_key(ALICE, KEY.id, at=8, record=RECORD)
-    assert await store.keys.find_key("h1") is None
-    assert list(await store.keys.keys_of(ALICE)) == []
-
-
-async def test_a_key_is_revoked_once_and_by_its_user_alone(store: AuthStores) -> None:
-    await store.keys.add_key(KEY, "h1", RECORD)
-    assert not await store.keys.revoke_key(BOB, KEY.id, at=8, record=RECORD)
-    assert await store.keys.find_key("h1") is not None
-    assert await store.keys.revoke_key(ALICE, KEY.id, at=8, record=RECORD)
-    assert not await store.keys.revoke_key(ALICE, KEY.id, at=9, record=RECORD)
-    assert not await store.keys.revoke_key(ALICE, "no such key", at=9, record=RECORD)
-
-
-async def test_of_many_revocations_at_once_one_counts(store: AuthStores) -> None:
-    await store.keys.add_key(KEY, "h1", RECORD)
-    answers = await asyncio.gather(
-        *(store.keys.revoke_key(ALICE, KEY.id, at=8, record=RECORD) for _ in range(5))
-    )
-    assert sorted(answers) == [False] * 4 + [True]
-
-
-async def test_the_last_use_only_goes_forward(store: AuthStores) -> None:
-    await store.keys.add_key(KEY, "h1", RECORD)
-    await store.keys.add_key(replace(KEY, id="other", created_at=6), "h2", RECORD)
-    await store.keys.touch_keys({KEY.id: 100, "unknown": 5})
-    await store.keys.touch_keys({KEY.id: 50, "other": 60})
-    assert [key.last_used_at for key in await store.keys.keys_of(ALICE)] == [100, 60]
-    await store.keys.touch_keys({})
-
-
 def sealed(**changes: Any) -> SealedKey:
     return replace(SEALED, life=replace(LIFE, **changes))
 
@@ -175,12 +127,12 @@ async def test_first_starts_at_once_agree_on_a_key(store: AuthStores, store_url:
 
 async def test_everything_is_there_after_opening_again(store: AuthStores, store_url: str) -> None:
     await store.users.add_user(USER, HASH, RECORD)
-    await store.keys.add_key(KEY, "h1", RECORD)
     await store.memberships.put_member(ORG, ALICE, at=1, most=1, record=RECORD)
+    await add_key(store, KEY, "h1")
     await store.signing_keys.adopt_signing_key(SEALED)
     async with STORES.open(store_url) as again:
         await again.ping()
         assert await again.users.find_user(ALICE) == USER
-        assert await again.keys.find_key("h1") is not None
         assert await again.memberships.find_standing(ORG, ALICE) is Standing.OWNER
         assert await again.signing_keys.signing_keys() == [SEALED]
+        assert await find_key(again, "h1") is not None

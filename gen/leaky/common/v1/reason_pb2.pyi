@@ -50,10 +50,6 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The deadline passed."""
     REASON_CANCELLED: _Reason.ValueType  # 13
     """The caller went away."""
-    REASON_SCOPE_INSUFFICIENT: _Reason.ValueType  # 18
-    """The credential is limited, and not to this: it lacks the scope or the
-    provider (RFC 6750's insufficient_scope).
-    """
     REASON_INTERNAL: _Reason.ValueType  # 14
     """A fault of ours, logged with the trace id."""
     REASON_FEATURE_DISABLED: _Reason.ValueType  # 15
@@ -62,6 +58,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The edge's request window is used up."""
     REASON_UNIMPLEMENTED: _Reason.ValueType  # 17
     """The method is not served here."""
+    REASON_SCOPE_INSUFFICIENT: _Reason.ValueType  # 18
+    """The credential is limited, and not to this: it lacks the scope or the
+    provider (RFC 6750's insufficient_scope).
+    """
     REASON_USERNAME_TAKEN: _Reason.ValueType  # 20
     """Another user has this name."""
     REASON_EMAIL_TAKEN: _Reason.ValueType  # 21
@@ -82,6 +82,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """No such member of the organisation."""
     REASON_USER_DISABLED: _Reason.ValueType  # 29
     """The user is disabled."""
+    REASON_LOGIN_THROTTLED: _Reason.ValueType  # 30
+    """Too many logins have failed for this account from this address, or from
+    this address at all; the password was not looked at.
+    """
+    REASON_API_KEY_LIMIT: _Reason.ValueType  # 31
+    """The user has as many API keys as it may."""
     REASON_QUOTA_NOT_FOUND: _Reason.ValueType  # 40
     """No pool for this owner and provider yet."""
     REASON_QUOTA_EXISTS: _Reason.ValueType  # 41
@@ -176,10 +182,6 @@ REASON_DEADLINE_EXCEEDED: Reason.ValueType  # 12
 """The deadline passed."""
 REASON_CANCELLED: Reason.ValueType  # 13
 """The caller went away."""
-REASON_SCOPE_INSUFFICIENT: Reason.ValueType  # 18
-"""The credential is limited, and not to this: it lacks the scope or the
-provider (RFC 6750's insufficient_scope).
-"""
 REASON_INTERNAL: Reason.ValueType  # 14
 """A fault of ours, logged with the trace id."""
 REASON_FEATURE_DISABLED: Reason.ValueType  # 15
@@ -188,6 +190,10 @@ REASON_RATE_LIMIT_EXCEEDED: Reason.ValueType  # 16
 """The edge's request window is used up."""
 REASON_UNIMPLEMENTED: Reason.ValueType  # 17
 """The method is not served here."""
+REASON_SCOPE_INSUFFICIENT: Reason.ValueType  # 18
+"""The credential is limited, and not to this: it lacks the scope or the
+provider (RFC 6750's insufficient_scope).
+"""
 REASON_USERNAME_TAKEN: Reason.ValueType  # 20
 """Another user has this name."""
 REASON_EMAIL_TAKEN: Reason.ValueType  # 21
@@ -208,6 +214,12 @@ REASON_MEMBER_NOT_FOUND: Reason.ValueType  # 28
 """No such member of the organisation."""
 REASON_USER_DISABLED: Reason.ValueType  # 29
 """The user is disabled."""
+REASON_LOGIN_THROTTLED: Reason.ValueType  # 30
+"""Too many logins have failed for this account from this address, or from
+this address at all; the password was not looked at.
+"""
+REASON_API_KEY_LIMIT: Reason.ValueType  # 31
+"""The user has as many API keys as it may."""
 REASON_QUOTA_NOT_FOUND: Reason.ValueType  # 40
 """No pool for this owner and provider yet."""
 REASON_QUOTA_EXISTS: Reason.ValueType  # 41
