@@ -19,4 +19,6 @@ class OpaqueTexts:
 
     def hash(self, text: str) -> str:
         """The hash by which it is found, hexadecimal."""
-        return hashlib.sha256(b"leaky opaque " + text.encode()).hexdigest()
+        # Anything may be sent, also what is no Unicode.
+        sent = text.encode(errors="surrogatepass")
+        return hashlib.sha256(b"leaky opaque " + sent).hexdigest()

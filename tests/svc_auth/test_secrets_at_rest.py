@@ -81,15 +81,34 @@ async def test_no_secret_is_in_the_audit_log(house: Any) -> None:
     await users.enable(me, user_id=alice.id)
     await house.put(me, org_id=ORG, user_id=alice.id)
     await house.remove(me, org_id=ORG, user_id=alice.id)
+    invitations = await _organise(house, alice.id)
     await house.logout(mine, token_id="j-1", expires_at=house.clock.now + 1)
     entries = await house.audited()
-    assert {entry.action for entry in entries} == set(Action)
+    # What OAuth2 writes is looked at where its clients are.
+    own = {one for one in Action if not one.startswith(("OAUTH", "SIGNING"))}
+    assert {entry.action for entry in entries} - {Action.SIGNING_KEY_MADE} == own
     said = repr(entries)
     tokens = (session, token, second, third)
     for kept_from_it in (
         *("correct horse", "wrong horse", "typed password", "battery staple", "third staple"),
         *("another staple", text, text.split("_", 2)[2], new_text, new_text.split("_", 2)[2]),
         *(part for one in tokens for part in (one.text, one.text.rpartition(".")[2])),
-        house.maker.kept(text).key_hash,
+        *(house.maker.kept(text).key_hash, *invitations, "bob@example.com"),
     ):
         assert kept_from_it not in said
+
+
+async def _organise(house: Any, owner: str) -> list[str]:
+    """Everything that is done to an organisation; the tokens of its invitations."""
+    bob, by = await house.user("bob"), house.by(owner)
+    org = (await house.create_org(by, name="Acme")).organization
+    await house.rename_org(by, org_id=org.id, name="Acme Ltd")
+    made, unused = await house.invite(
+        by, org_id=org.id, email="carol@example.com", standing=Standing.BILLING
+    )
+    await house.withdraw(by, org_id=org.id, invitation_id=made.id)
+    _, token = await house.invite(by, org_id=org.id, email=bob.email, standing=Standing.BILLING)
+    await house.accept(house.by(bob.id), token=token)
+    await house.set_role(by, org_id=org.id, user_id=bob.id, standing=Standing.MEMBER)
+    await house.transfer(by, org_id=org.id, taker=bob.id)
+    return [unused, token]
