@@ -24,6 +24,7 @@ from tests.e2e.cast import (
     Person,
     assemble,
     claims,
+    ended_session,
     false_services,
     forgeries,
     keyring_of,
@@ -61,6 +62,9 @@ FOR_ANY_USER = {
     # What is somebody else's is not found, item by item.
     "BatchSettle",
     "BatchRelease",
+    # These are about the calling session itself.
+    "ChangePassword",
+    "Logout",
 }
 # Also for any user, but what is somebody else's is not found.
 NOT_FOUND_FOR_OTHERS = {"GetPurchase", "GetReservation", "Settle", "Release"}
@@ -98,6 +102,9 @@ def refused(cast: Cast, keyring: Keyring) -> Mapping[str, Headers]:
     secret = (cast.system.data / "mesh.secret").read_text().strip()
     return {
         "none": {},
+        "a disabled user's token": cast.frank.bearer,
+        "a disabled user's key": cast.frank.api_key,
+        "a session that was ended": ended_session(cast),
         "spoofed headers": spoofed(cast.ada),
         **forgeries(cast.ada, keyring),
         **false_services(cast.ada, keyring, secret),
@@ -124,6 +131,7 @@ def test_every_method_is_somewhere_in_the_matrix() -> None:
         "BatchSettle",
         "BatchRelease",
         "Reconcile",
+        "ListAuditEntries",
         "ListParked",
         "RequeueParked",
     }
@@ -186,7 +194,14 @@ def strangers(cast: Cast, method: Method[Any, Any], fixed: Names) -> dict[str, C
             "a user's key": (cast.ada.api_key, fixed, 401),
             **{f"service {one}": (cast.service(one), fixed, 403) for one in others},
         }
-    found: dict[str, Case] = {"a service": (cast.service("token"), fixed, 401)}
+    found: dict[str, Case] = {
+        "a service": (cast.service("token"), fixed, 401),
+        "a key without the scope": (cast.without[rule.scope], fixed, 403),
+    }
+    if not rule.scope:
+        found["an ADMIN's key with scopes"] = (cast.admin_with_scopes, fixed, 403)
+    if rule.provider:
+        found["a key for another provider"] = (cast.elsewhere, fixed, 403)
     if rule.access == ACCESS_ROLES:
         found |= {name: (held, fixed, 403) for name, held in every_way(cast.ada).items()}
     if rule.own:
@@ -223,6 +238,8 @@ def test_who_may_gets_through(cast: Cast, method: Method[Any, Any], door: str) -
 
 def rightful(cast: Cast, method: Method[Any, Any]) -> dict[str, tuple[Headers, Names]]:
     rule, names = method.rule, cast.names()
+    if method.name in {"ChangePassword", "Logout"}:
+        return {"the session itself": (cast.newcomer().bearer, names)}
     if rule.access == ACCESS_INTERNAL:
         return {name: (cast.service(name), names) for name in rule.callers}
     found = {"an ADMIN": (cast.admin.bearer, names)}
@@ -341,9 +358,12 @@ def test_a_membership_that_ended_ends_access_within_a_second(cast: Cast) -> None
 def test_no_credential_is_in_any_log(cast: Cast) -> None:
     """After all of the above, good and forged ones alike."""
     said = cast.system.log()
-    everybody = (cast.ada, cast.bob, cast.carol, cast.dave, cast.admin)
+    everybody = (
+        *(cast.ada, cast.bob, cast.carol, cast.dave),
+        *(cast.erin, cast.frank, cast.admin),
+    )
     secrets = [PASSWORD, *(text for one in everybody for text in (one.token, one.key))]
     secrets += [file.read_text().strip() for file in cast.system.data.glob("*.secret")]
-    assert len(secrets) == 12
+    assert len(secrets) == 16
     assert [text for text in secrets if text in said] == []
     assert "unexpected error" not in said
