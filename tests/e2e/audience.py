@@ -12,6 +12,8 @@ from tests.e2e.matrix import GRPC_SERVICES, Headers, Names
 NOT_FOUND_FOR_OTHERS = {"GetPurchase", "GetReservation", "Settle", "Release"}
 # Also for any user, and refused to all but whom the invitation is for.
 FOR_THE_INVITED = "AcceptInvitation"
+# These end sessions: each time another's.
+ABOUT_THE_SESSION = {"ChangePassword", "Logout"}
 Case = tuple[Headers, Names, int]
 
 
@@ -26,7 +28,14 @@ def strangers(cast: Cast, method: Method[Any, Any], fixed: Names) -> dict[str, C
             "a user's key": (cast.ada.api_key, fixed, 401),
             **{f"service {one}": (cast.service(one), fixed, 403) for one in others},
         }
-    found: dict[str, Case] = {"a service": (cast.service("token"), fixed, 401)}
+    found: dict[str, Case] = {
+        "a service": (cast.service("token"), fixed, 401),
+        "a key without the scope": (cast.without[rule.scope], fixed, 403),
+    }
+    if not rule.scope:
+        found["an ADMIN's key with scopes"] = (cast.admin_with_scopes, fixed, 403)
+    if rule.provider:
+        found["a key for another provider"] = (cast.elsewhere, fixed, 403)
     if rule.access == ACCESS_ROLES:
         found |= {name: (held, fixed, 403) for name, held in every_way(cast.ada).items()}
     if rule.own:
@@ -55,6 +64,8 @@ def strangers(cast: Cast, method: Method[Any, Any], fixed: Names) -> dict[str, C
 def rightful(cast: Cast, method: Method[Any, Any]) -> dict[str, tuple[Headers, Names]]:
     """Credentials of those who may, and what they ask for."""
     rule, names = method.rule, cast.names()
+    if method.name in ABOUT_THE_SESSION:
+        return {"the session itself": (cast.newcomer().bearer, names)}
     if rule.access == ACCESS_INTERNAL:
         return {name: (cast.service(name), names) for name in rule.callers}
     found = {"an ADMIN": (cast.admin.bearer, names)}

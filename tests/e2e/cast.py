@@ -25,6 +25,7 @@ from leaky.token.v1.member_cap_service_pb2 import SetMemberCapRequest
 from leaky.token.v1.metering_service_pb2 import ReserveRequest
 from mesh.clock import SystemClock
 from mesh.identity import jose
+from mesh.identity.scopes import SCOPES
 from mesh.settings.source import load
 from svc_auth.crypto.keyring import Keyring, open_keyring
 from svc_auth.crypto.vault import Vault
@@ -52,6 +53,7 @@ ABOUT_THE_ORG = (
     "SetMemberCap",
     "RemoveMemberCap",
 )
+DONE_TO_USERS = ("DisableUser", "EnableUser", "GrantRole", "RevokeRole", "ResetPassword")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,7 @@ class Person:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cast:
     """Ada owns the organisation, Carol is a member, Erin is for billing, Bob is none of these;
-    Dave comes and goes.
+    Dave comes and goes. Grace is whom administrators do things to, Frank is disabled.
     """
 
     system: System
@@ -87,7 +89,15 @@ class Cast:
     carol: Person
     dave: Person
     erin: Person
+    frank: Person
+    grace: Person
     admin: Person
+    # Keys of Ada's that have all scopes but one; "" is the one that has all.
+    without: Mapping[str, Headers]
+    # One of an ADMIN's that has all scopes.
+    admin_with_scopes: Headers
+    # One of Ada's for a provider that nobody has.
+    elsewhere: Headers
     org: str
     saga: str
 
@@ -119,6 +129,12 @@ class Cast:
             "GetReservationRequest.id": self.reservation,
             "RequeueParkedRequest.all": True,
             "api_key_id": self.spare_key,
+            **{f"{name}Request.user_id": self.grace.id for name in DONE_TO_USERS},
+            "GrantRoleRequest.role": "TESTER",
+            "RevokeRoleRequest.role": "TESTER",
+            "ResetPasswordRequest.password": PASSWORD,
+            "current_password": PASSWORD,
+            "new_password": PASSWORD,
             "PublishUsageRequest.events": [event(self.ada.id)],
             "CapturePaymentRequest.id": self.payment,
             "VoidPaymentRequest.id": self.payment,
@@ -188,6 +204,10 @@ class Cast:
         """The id of a key of Ada's that nobody needs."""
         return str(new_key(self.doors.http, self.ada.id, self.ada.bearer)["id"])
 
+    def newcomer(self) -> Person:
+        """Somebody whose sessions may end."""
+        return _register(self.doors.http)
+
     def payment(self) -> str:
         """A payment that is authorised."""
         request = AuthorizePaymentRequest(id=str(uuid.uuid4()), tokens=1)
@@ -208,7 +228,8 @@ def assemble(system: System, doors: Doors) -> Cast:
     )
     assert made.returncode == 0, made.stderr
     http, org = doors.http, str(uuid.uuid4())
-    admin, (ada, bob, carol, dave, erin) = _person(http, "root-1"), map(_register, [http] * 5)
+    admin = _person(http, "root-1")
+    ada, bob, carol, dave, erin, frank, grace = map(_register, [http] * 7)
     for one in (ada, carol, erin):
         put = http.put(f"/api/v1/orgs/{org}/members/{one.id}", headers=admin.bearer)
         assert put.status_code == 204, put.text
@@ -222,6 +243,14 @@ def assemble(system: System, doors: Doors) -> Cast:
     bought = http.post("/api/v1/tokens/purchase", json=order, headers=ada.bearer).json()
     saga = f"/api/v1/tokens/purchase/{bought['sagaId']}"
     until(lambda: _completed(http, saga, ada), 10)
+    stop = f"/api/v1/users/{frank.id}/disable"
+    assert http.post(stop, headers=admin.bearer).status_code == 204
+    mine = f"/api/v1/auth/api-keys?userId={frank.id}"
+    until(lambda: http.get(mine, headers=frank.bearer).status_code == 401, 5)
+
+    def limited(who: Person, **limits: Any) -> Headers:
+        return {"x-api-key": new_key(http, who.id, who.bearer, **limits)["rawKey"]}
+
     return Cast(
         system=system,
         doors=doors,
@@ -230,6 +259,14 @@ def assemble(system: System, doors: Doors) -> Cast:
         carol=carol,
         dave=dave,
         erin=erin,
+        frank=frank,
+        grace=grace,
+        without={
+            scope: limited(ada, scopes=[one for one in SCOPES if one != scope])
+            for scope in ("", *SCOPES)
+        },
+        admin_with_scopes=limited(admin, scopes=list(SCOPES)),
+        elsewhere=limited(ada, providers=["nowhere"]),
         admin=admin,
         org=org,
         saga=bought["sagaId"],
@@ -255,13 +292,24 @@ def _person(http: httpx.Client, name: str) -> Person:
     return Person(id=user, username=name, token=token, key=key)
 
 
-def new_key(http: httpx.Client, user: str, credential: Headers) -> dict[str, Any]:
+def new_key(http: httpx.Client, user: str, credential: Headers, **limits: Any) -> dict[str, Any]:
     """A new API key, as it is shown once."""
-    body = {"userId": user, "name": "laptop"}
+    body = {"userId": user, "name": "laptop", **limits}
     made = http.post("/api/v1/auth/api-keys", json=body, headers=credential)
     assert made.status_code == 201, made.text
     shown: dict[str, Any] = made.json()
     return shown
+
+
+def ended_session(cast: Cast) -> Headers:
+    """A token of Ada's that she has logged out with."""
+    http, body = cast.doors.http, {"username": cast.ada.username, "password": PASSWORD}
+    token = http.post("/api/v1/auth/login", json=body).json()["token"]
+    held = {"authorization": f"Bearer {token}"}
+    assert http.post("/api/v1/auth/logout", headers=held).status_code == 204
+    mine = f"/api/v1/auth/api-keys?userId={cast.ada.id}"
+    until(lambda: http.get(mine, headers=held).status_code == 401, 5)
+    return held
 
 
 def event(user: str) -> UsageEvent:

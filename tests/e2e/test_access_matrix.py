@@ -31,6 +31,7 @@ from tests.e2e.cast import (
     Person,
     assemble,
     claims,
+    ended_session,
     false_services,
     forgeries,
     keyring_of,
@@ -69,6 +70,9 @@ FOR_ANY_USER = {
     # What is somebody else's is not found, item by item.
     "BatchSettle",
     "BatchRelease",
+    # These are about the calling session itself.
+    "ChangePassword",
+    "Logout",
 }
 # Each costs a password hash, so not every forgery is tried on them.
 SLOW = {"Register", "Login"}
@@ -104,6 +108,9 @@ def refused(cast: Cast, keyring: Keyring) -> Mapping[str, Headers]:
     secret = (cast.system.data / "mesh.secret").read_text().strip()
     return {
         "none": {},
+        "a disabled user's token": cast.frank.bearer,
+        "a disabled user's key": cast.frank.api_key,
+        "a session that was ended": ended_session(cast),
         "spoofed headers": spoofed(cast.ada),
         **forgeries(cast.ada, keyring),
         **false_services(cast.ada, keyring, secret),
@@ -130,6 +137,7 @@ def test_every_method_is_somewhere_in_the_matrix() -> None:
         "BatchSettle",
         "BatchRelease",
         "Reconcile",
+        "ListAuditEntries",
         "ListParked",
         "RequeueParked",
     }
@@ -342,10 +350,13 @@ def test_a_member_made_billing_stops_spending_within_a_second(cast: Cast) -> Non
 def test_no_credential_is_in_any_log(cast: Cast) -> None:
     """After all of the above, good and forged ones alike."""
     said = cast.system.log()
-    everybody = (cast.ada, cast.bob, cast.carol, cast.dave, cast.erin, cast.admin)
+    everybody = (
+        *(cast.ada, cast.bob, cast.carol, cast.dave),
+        *(cast.erin, cast.frank, cast.grace, cast.admin),
+    )
     secrets = [PASSWORD, *(text for one in everybody for text in (one.token, one.key))]
     secrets += [file.read_text().strip() for file in cast.system.data.glob("*.secret")]
-    assert len(secrets) == 14
+    assert len(secrets) == 18
     assert [text for text in secrets if text in said] == []
     assert not re.search(r"leaky_invite_[\w-]", said)
     assert "unexpected error" not in said

@@ -144,6 +144,7 @@ def test_secrets_are_marked() -> None:
     assert secret == {
         "actuator.token",
         "auth.api-key.pepper",
+        "auth.api-key.previous-pepper",
         "auth.keys.encryption-key",
         "mesh.secret",
         "providers.{name}.api-key",
