@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from mesh.cli import options
+from mesh.cli import admin_oauth2, options
 from mesh.cli.data import environment, private_folder
 from mesh.cli.refusal import USAGE, RefusedError
 from mesh.cli.services import entry, settings_models
@@ -16,12 +16,16 @@ from mesh.settings import Live, MeshSettings
 from mesh.storage.schema import WrongDataError
 from mesh.telemetry import logs
 
-app = typer.Typer(help="Make the first administrator.", no_args_is_help=True)
+app = typer.Typer(
+    help="Make the first administrator, register clients, rotate keys.", no_args_is_help=True
+)
+app.add_typer(admin_oauth2.clients, name="client")
+app.add_typer(admin_oauth2.keys, name="keys")
 
 
 @app.callback()
 def group() -> None:
-    """Make the first administrator."""
+    """Make the first administrator, register clients, rotate keys."""
 
 
 @app.command()
