@@ -11,6 +11,7 @@ from typing import Protocol
 
 from svc_auth.domain.api_key import ApiKey, KeyHolder, KeyText
 from svc_auth.domain.audit import AuditEntry, AuditLine, AuditQuery
+from svc_auth.domain.caller import Caller
 from svc_auth.domain.claims import Subject, Token
 from svc_auth.domain.record import Record
 from svc_auth.domain.revocation import Numbered, Revocation
@@ -141,7 +142,7 @@ class SigningKeys(Protocol):
         """All of them, of each algorithm the older generations first."""
         ...
 
-    async def adopt_signing_key(self, key: SealedKey) -> SealedKey:
+    async def adopt_signing_key(self, key: SealedKey, record: Record) -> SealedKey:
         """Stores the key unless its generation is there; returns the one that counts."""
         ...
 
@@ -165,7 +166,7 @@ class KeyRotation(Protocol):
         """Takes over what is in the store."""
         ...
 
-    async def rotate(self) -> Sequence[KeyLife]:
+    async def rotate(self, caller: Caller) -> Sequence[KeyLife]:
         """Makes the next keys and publishes them; they sign later."""
         ...
 

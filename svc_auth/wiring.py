@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
 from google.api import annotations_pb2
 from starlette.types import ASGIApp
 
+from mesh.clock import Clock
 from mesh.edge.app import service_app
 from mesh.rpc.dispatcher import Servicer
 from mesh.rpc.method import Method, methods_of
@@ -75,7 +76,15 @@ from svc_auth.workers.expired_grants import ExpiredGrants
 from svc_auth.workers.key_rotation import Rotating
 from svc_auth.workers.last_used import LastUsed
 
-__all__ = ["SERVICE", "build", "lifetimes", "open_passwords", "open_stores"]
+__all__ = [
+    "SERVICE",
+    "build",
+    "keyring_of",
+    "lifetimes",
+    "open_passwords",
+    "open_stores",
+    "secrets_of",
+]
 
 
 def open_stores(settings: AuthSettings) -> AbstractAsyncContextManager[AuthStores]:
@@ -83,24 +92,43 @@ def open_stores(settings: AuthSettings) -> AbstractAsyncContextManager[AuthStore
     return STORES.open(settings.store_url)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """What auth keeps others' secrets with; made under the data folder when not given."""
+
+    pepper: str = field(repr=False)
+    sealing: str = field(repr=False)
+
+
+def secrets_of(settings: AuthSettings) -> Secrets:
+    """The secrets that the settings give, or that the data folder has."""
+    return Secrets(
+        pepper=secret(settings.data / "auth.pepper", settings.auth.api_key.pepper),
+        sealing=secret(settings.data / "auth.keys.key", settings.auth.keys.encryption_key),
+    )
+
+
+async def keyring_of(settings: AuthSettings, store: AuthStores, clock: Clock) -> Keyring:
+    """The signing keys of the store. Raises SettingsError when they do not open."""
+    vault = Vault(secrets_of(settings).sealing)
+    return await open_keyring(store.signing_keys, vault, clock, lifetimes(settings))
+
+
 @asynccontextmanager
 async def build(context: Context[AuthSettings]) -> AsyncIterator[Parts]:
     """The service's parts; secrets that are not given are made under the data folder."""
     settings = context.settings.current
-    pepper = secret(settings.data / "auth.pepper", settings.auth.api_key.pepper)
-    sealing = secret(settings.data / "auth.keys.key", settings.auth.keys.encryption_key)
+    secrets = secrets_of(settings)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_stores(settings))
         house = _House(
             context=context,
             store=store,
             passwords=await stack.enter_async_context(open_passwords()),
-            keyring=await open_keyring(
-                store.signing_keys, Vault(sealing), context.clock, lifetimes(settings)
-            ),
-            maker=PepperedKeys(pepper, settings.auth.api_key.previous_pepper),
+            maker=PepperedKeys(secrets.pepper, settings.auth.api_key.previous_pepper),
             throttle=Throttle(),
             blocked=read_blocklist(settings.auth.password.blocklist_file),
+            keyring=await keyring_of(settings, store, context.clock),
             revocations=Broadcaster(context.clock, store.revocations),
             last_used=LastUsed(store.keys),
         )

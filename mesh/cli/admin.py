@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from mesh.cli import options
+from mesh.cli import admin_oauth2, options
 from mesh.cli.data import environment, private_folder
 from mesh.cli.refusal import USAGE, RefusedError
 from mesh.cli.screen import print_table
@@ -19,7 +19,12 @@ from mesh.storage.schema import WrongDataError
 from mesh.telemetry import logs
 
 T = TypeVar("T")
-app = typer.Typer(help="Make the first administrator, and look after users.", no_args_is_help=True)
+app = typer.Typer(
+    help="Make the first administrator, look after users, register clients, rotate keys.",
+    no_args_is_help=True,
+)
+app.add_typer(admin_oauth2.clients, name="client")
+app.add_typer(admin_oauth2.keys, name="keys")
 User = Annotated[str, typer.Argument(metavar="USER", help="The user's name, or its id.")]
 Role = Annotated[str, typer.Argument(metavar="ROLE", help="Such as ADMIN.")]
 PasswordStdin = Annotated[

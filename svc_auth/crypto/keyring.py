@@ -11,6 +11,9 @@ from mesh.identity.jose import ES256, RS256, SigningKey, generate, public_jwk
 from mesh.settings.source import SettingsError
 from svc_auth.crypto.vault import Vault, VaultError
 from svc_auth.domain import signing
+from svc_auth.domain.audit import Action, AuditEntry, SubjectKind
+from svc_auth.domain.caller import SYSTEM, Caller
+from svc_auth.domain.record import Record
 from svc_auth.domain.signing import KeyLife
 from svc_auth.ports import SealedKey, SigningKeys
 
@@ -86,21 +89,22 @@ class Keyring:
         await self.refresh()
         for alg in ALGORITHMS:
             if signing.newest(self.lives, alg) is None:
-                await self._make(alg, FIRST_GENERATION, active_at=self._clock.now_us())
+                now = self._clock.now_us()
+                await self._make(SYSTEM, alg, FIRST_GENERATION, active_at=now)
         await self.refresh()
         for alg, lifetime in self._lifetimes.tokens.items():
             if any(life.alg == alg and life.longest_lifetime < lifetime for life in self.lives):
                 await self._store.lengthen(alg, lifetime)
         await self.refresh()
 
-    async def rotate(self) -> Sequence[KeyLife]:
+    async def rotate(self, caller: Caller) -> Sequence[KeyLife]:
         """Makes the next key of each algorithm, unless it waits already; the ones that will sign.
 
         They are published at once and sign `publish_before` later.
         """
         await self.refresh()
         now = self._clock.now_us()
-        lives = [await self._next(alg, now) for alg in ALGORITHMS]
+        lives = [await self._next(caller, alg, now) for alg in ALGORITHMS]
         await self.refresh()
         return lives
 
@@ -117,14 +121,15 @@ class Keyring:
             await self._store.remove_signing_keys(gone)
             await self.refresh()
 
-    async def _next(self, alg: str, now: int) -> KeyLife:
+    async def _next(self, caller: Caller, alg: str, now: int) -> KeyLife:
         last = signing.newest(self.lives, alg)
         if last is not None and last.active_at > now:
             return last
         generation = last.generation + 1 if last else FIRST_GENERATION
-        return await self._make(alg, generation, active_at=now + self._lifetimes.publish_before)
+        active_at = now + self._lifetimes.publish_before
+        return await self._make(caller, alg, generation, active_at=active_at)
 
-    async def _make(self, alg: str, generation: int, *, active_at: int) -> KeyLife:
+    async def _make(self, caller: Caller, alg: str, generation: int, *, active_at: int) -> KeyLife:
         made = await asyncio.to_thread(generate, alg)
         life = KeyLife(
             kid=made.kid,
@@ -134,8 +139,17 @@ class Keyring:
             longest_lifetime=self._lifetimes.tokens[alg],
         )
         sealed = self._vault.seal(made.pem, about=_about(life))
-        key = SealedKey(life=life, sealed=sealed, created_at=self._clock.now_us())
-        return (await self._store.adopt_signing_key(key)).life
+        now = self._clock.now_us()
+        entry = AuditEntry(
+            caller=caller,
+            action=Action.SIGNING_KEY_MADE,
+            subject_kind=SubjectKind.SIGNING_KEY,
+            subject_id=made.kid,
+            at=now,
+            detail=alg,
+        )
+        key = SealedKey(life=life, sealed=sealed, created_at=now)
+        return (await self._store.adopt_signing_key(key, Record(entry=entry))).life
 
     def _opened(self, sealed: SealedKey, known: Mapping[str, _Key]) -> _Key:
         life = sealed.life

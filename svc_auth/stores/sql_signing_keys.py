@@ -6,9 +6,11 @@ from typing import Any
 from sqlalchemy import Row, delete, select, update
 
 from mesh.storage.database import Database
+from svc_auth.domain.record import Record
 from svc_auth.domain.signing import KeyLife
 from svc_auth.ports import SealedKey
 from svc_auth.stores.sql_insert import insert_new
+from svc_auth.stores.sql_record import write_down
 from svc_auth.stores.tables import SIGNING_KEYS
 
 
@@ -24,7 +26,7 @@ class SqlSigningKeys:
         async with self._database.read() as connection:
             return [_sealed(row) for row in await connection.execute(query)]
 
-    async def adopt_signing_key(self, key: SealedKey) -> SealedKey:
+    async def adopt_signing_key(self, key: SealedKey, record: Record) -> SealedKey:
         """Stores the key unless its generation is there; returns the one that counts."""
         row = {
             "alg": key.life.alg,
@@ -38,7 +40,10 @@ class SqlSigningKeys:
         same = (SIGNING_KEYS.c.alg == key.life.alg, SIGNING_KEYS.c.generation == row["generation"])
         async with self._database.write() as connection:
             await insert_new(connection, SIGNING_KEYS, row)
-            return _sealed((await connection.execute(select(SIGNING_KEYS).where(*same))).one())
+            found = (await connection.execute(select(SIGNING_KEYS).where(*same))).one()
+            if found.kid == key.life.kid:
+                await write_down(connection, record)
+            return _sealed(found)
 
     async def lengthen(self, alg: str, lifetime: int) -> None:
         """Notes that keys of the algorithm sign tokens that live so long."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from mesh.errors import AppError
+from svc_auth.domain.caller import SYSTEM
 from svc_auth.ports import KeyRotation
 
 log = structlog.get_logger("auth.keys")
@@ -35,7 +36,7 @@ class Rotating:
         try:
             await self._keys.refresh()
             if self._keys.due(self._every):
-                for life in await self._keys.rotate():
+                for life in await self._keys.rotate(SYSTEM):
                     log.info("the next signing key is published", kid=life.kid, alg=life.alg)
             await self._keys.forget_retired()
         except AppError as error:

@@ -9,6 +9,7 @@ from mesh.identity.jose import thumbprint
 from mesh.settings.source import SettingsError
 from svc_auth.crypto.keyring import Keyring, Lifetimes, open_keyring
 from svc_auth.crypto.vault import Vault
+from svc_auth.domain.caller import OPERATOR
 from svc_auth.stores.stores import AuthStores
 
 pytestmark = pytest.mark.anyio
@@ -66,7 +67,7 @@ def published(keyring: Keyring) -> list[str]:
 
 async def test_the_next_keys_are_published_before_they_sign(keyring: Keyring, clock: Any) -> None:
     old = (keyring.session.kid, keyring.mesh.kid)
-    lives = await keyring.rotate()
+    lives = await keyring.rotate(OPERATOR)
     assert [life.active_at for life in lives] == [clock.now + LIFETIMES.publish_before] * 2
     assert set(published(keyring)) == {*old, *(life.kid for life in lives)}
     clock.now += LIFETIMES.publish_before - 1
@@ -77,10 +78,10 @@ async def test_the_next_keys_are_published_before_they_sign(keyring: Keyring, cl
 
 
 async def test_keys_that_wait_are_not_followed_by_others(keyring: Keyring, clock: Any) -> None:
-    first = await keyring.rotate()
-    assert await keyring.rotate() == first
+    first = await keyring.rotate(OPERATOR)
+    assert await keyring.rotate(OPERATOR) == first
     clock.now += LIFETIMES.publish_before
-    second = await keyring.rotate()
+    second = await keyring.rotate(OPERATOR)
     assert [life.generation for life in second] == [3, 3]
 
 
@@ -88,7 +89,7 @@ async def test_an_old_key_stays_until_its_last_token_has_ended(
     keyring: Keyring, clock: Any
 ) -> None:
     rsa, ec = keyring.session.kid, keyring.mesh.kid
-    await keyring.rotate()
+    await keyring.rotate(OPERATOR)
     clock.now += LIFETIMES.publish_before
     # From here on the others sign: two minutes for the mesh's, an hour for clients'.
     margin = LIFETIMES.publish_before
@@ -111,7 +112,7 @@ async def test_the_longest_lifetime_that_any_process_had_counts(
     await opened(store, clock, tokens=longer)
     keyring = await opened(store, clock)
     rsa = keyring.session.kid
-    await keyring.rotate()
+    await keyring.rotate(OPERATOR)
     clock.now += 2 * LIFETIMES.publish_before + longer["RS256"] - 1
     assert rsa in published(keyring)
     clock.now += 1
@@ -122,7 +123,7 @@ async def test_processes_on_one_store_change_over_together(
     keyring: Keyring, store: AuthStores, clock: Any
 ) -> None:
     other = await opened(store, clock)
-    lives, others = await asyncio.gather(keyring.rotate(), other.rotate())
+    lives, others = await asyncio.gather(keyring.rotate(OPERATOR), other.rotate(OPERATOR))
     assert lives == others
     third = await opened(store, clock)
     for _ in range(2):
@@ -140,5 +141,5 @@ async def test_a_rotation_is_due_so_that_the_next_key_signs_in_time(
     assert not keyring.due(month)
     clock.now += 1
     assert keyring.due(month)
-    await keyring.rotate()
+    await keyring.rotate(OPERATOR)
     assert not keyring.due(month)

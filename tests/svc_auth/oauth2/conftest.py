@@ -84,7 +84,13 @@ async def started(folder: Path, clock: Hands, **env: str) -> AsyncIterator[Issue
     dispatcher = Dispatcher(interceptors)
     local = LocalChannel(dispatcher)
     identity = Identity(settings=settings, auth_channel=local, clock=clock)
-    interceptors += [map_errors, identity.principal, ValidationInterceptor(), identity.authorize]
+    interceptors += [
+        map_errors,
+        identity.principal,
+        identity.admit,
+        ValidationInterceptor(),
+        identity.authorize,
+    ]
     context = Context(
         name="auth",
         settings=settings,

@@ -25,6 +25,7 @@ from tests.svc_auth.records import (
 )
 
 pytestmark = pytest.mark.anyio
+QUIET = replace(RECORD, revocations=())
 LIFE = KeyLife(kid="one", alg="RS256", generation=1, active_at=3, longest_lifetime=9)
 SEALED = SealedKey(life=LIFE, sealed=b"\x00\xff", created_at=3)
 
@@ -95,18 +96,18 @@ def sealed(**changes: Any) -> SealedKey:
 async def test_the_first_signing_key_of_a_generation_counts(store: AuthStores) -> None:
     keys = store.signing_keys
     assert await keys.signing_keys() == []
-    assert await keys.adopt_signing_key(SEALED) == SEALED
-    assert await keys.adopt_signing_key(sealed(kid="two")) == SEALED
+    assert await keys.adopt_signing_key(SEALED, QUIET) == SEALED
+    assert await keys.adopt_signing_key(sealed(kid="two"), QUIET) == SEALED
     other, next_one = sealed(kid="three", alg="ES256"), sealed(kid="four", generation=2)
-    assert await keys.adopt_signing_key(next_one) == next_one
-    assert await keys.adopt_signing_key(other) == other
+    assert await keys.adopt_signing_key(next_one, QUIET) == next_one
+    assert await keys.adopt_signing_key(other, QUIET) == other
     assert await keys.signing_keys() == [SEALED, next_one, other]
 
 
 async def test_lifetimes_only_grow_and_removed_keys_are_gone(store: AuthStores) -> None:
     keys = store.signing_keys
-    await keys.adopt_signing_key(SEALED)
-    await keys.adopt_signing_key(sealed(kid="two", alg="ES256"))
+    await keys.adopt_signing_key(SEALED, QUIET)
+    await keys.adopt_signing_key(sealed(kid="two", alg="ES256"), QUIET)
     await keys.lengthen("RS256", 50)
     await keys.lengthen("RS256", 20)
     assert [key.life.longest_lifetime for key in await keys.signing_keys()] == [50, 9]
@@ -118,7 +119,9 @@ async def test_first_starts_at_once_agree_on_a_key(store: AuthStores, store_url:
     async with STORES.open(store_url) as second:
         adopted = await asyncio.gather(
             *(
-                (store, second)[number % 2].signing_keys.adopt_signing_key(sealed(kid=str(number)))
+                (store, second)[number % 2].signing_keys.adopt_signing_key(
+                    sealed(kid=str(number)), QUIET
+                )
                 for number in range(6)
             )
         )
@@ -129,7 +132,7 @@ async def test_everything_is_there_after_opening_again(store: AuthStores, store_
     await store.users.add_user(USER, HASH, RECORD)
     await store.memberships.put_member(ORG, ALICE, at=1, most=1, record=RECORD)
     await add_key(store, KEY, "h1")
-    await store.signing_keys.adopt_signing_key(SEALED)
+    await store.signing_keys.adopt_signing_key(SEALED, QUIET)
     async with STORES.open(store_url) as again:
         await again.ping()
         assert await again.users.find_user(ALICE) == USER
