@@ -198,7 +198,11 @@ class IdempotencyKeys(Protocol):
         ...
 
     async def drop(self, claim: Claim) -> bool:
-        """Forgets a claim that nothing came of; False when it is not the asker's any more."""
+        """Forgets a claim that nothing came of; may be asked again when an answer is missing.
+
+        False when somebody else has taken it over and is at it, or has answered:
+        what its id names is theirs.
+        """
         ...
 
     async def prune(self, before_us: int, limit: int) -> int:

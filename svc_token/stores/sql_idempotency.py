@@ -168,19 +168,27 @@ class SqlIdempotencyKeys:
 
     def _drop(self, connection: Connection, claims: Sequence[Claim]) -> Sequence[bool]:
         rows = self._find(connection, [claim.key for claim in claims], lock=True)
-        free: dict[Key, Claim] = {}
-        for claim in claims:
-            row = rows.get(claim.key)
-            if row and (row.id, _held(row)) == (claim.id, claim.lease_until_us):
-                free[claim.key] = claim
-        if free:
-            self._rows.delete(connection, [key_row(key) for key in free])
-        return [free.get(claim.key) is claim for claim in claims]
+        same = [_same(claim, rows.get(claim.key)) for claim in claims]
+        mine = {claim.key for claim, row in zip(claims, same, strict=True) if _left(claim, row)}
+        if mine:
+            self._rows.delete(connection, [key_row(key) for key in mine])
+        # None: dropped before, or by another who had taken it over.
+        return [row is None or _left(claim, row) for claim, row in zip(claims, same, strict=True)]
 
     def _find(self, connection: Connection, keys: Sequence[Key], *, lock: bool = False) -> _Rows:
         wanted = [key_row(key) for key in dict.fromkeys(keys)]
         rows = self._rows.find(connection, wanted, lock=lock)
         return {key_from(row): row for row in rows}
+
+
+def _same(claim: Claim, row: Row[Any] | None) -> Row[Any] | None:
+    """The row, when it is still of what was claimed."""
+    return row if row is not None and row.id == claim.id else None
+
+
+def _left(claim: Claim, row: Row[Any] | None) -> bool:
+    """Whether it stands as its holder left it: taken over by nobody, and not answered."""
+    return row is not None and _held(row) == claim.lease_until_us
 
 
 def _ordered(keys: Sequence[Key]) -> list[Key]:

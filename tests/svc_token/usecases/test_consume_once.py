@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from leaky.common.v1.reason_pb2 import REASON_PROVIDER_CALL_FAILED
+from leaky.common.v1.reason_pb2 import REASON_PROVIDER_CALL_FAILED, REASON_UNAVAILABLE
 from mesh.errors import AppError
+from svc_token.domain.idempotency import Claim
 from svc_token.domain.spend import Spend
 from svc_token.domain.spent import Spent
+from svc_token.ports import IdempotencyKeys
 from svc_token.usecases.consume import Consume
 from svc_token.usecases.expire_orphans import ExpireOrphans
 from svc_token.usecases.once import Once
@@ -138,6 +140,35 @@ async def test_a_provider_that_failed_frees_the_key_and_the_tokens(house: House)
     provider = Script([Step(fails=True)])
     provider.steps[0].gate.set()
     consume = process(house, provider)
+    assert await reason(ask(consume)) == "PROVIDER_CALL_FAILED"
+    assert (await house.left(), await house.used(), await house.held()) == (100_000, 0, 0)
+    assert (await ask(consume)).answer == b'{"answer": 2}\n'
+    await charged_once(house)
+
+
+@dataclass
+class Keys:
+    """The real keys, of which some drops are done and not answered."""
+
+    inner: IdempotencyKeys
+    unanswered: int
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    async def drop(self, claim: Claim) -> bool:
+        done = await self.inner.drop(claim)
+        if self.unanswered:
+            self.unanswered -= 1
+            raise AppError(REASON_UNAVAILABLE, "the database is away")
+        return done
+
+
+async def test_a_lost_answer_to_the_key_s_end_leaves_no_hold_behind(house: House) -> None:
+    provider = Script([Step(fails=True)])
+    provider.steps[0].gate.set()
+    once = house.process()
+    consume = process(house, provider, once=replace(once, keys=Keys(once.keys, unanswered=2)))
     assert await reason(ask(consume)) == "PROVIDER_CALL_FAILED"
     assert (await house.left(), await house.used(), await house.held()) == (100_000, 0, 0)
     assert (await ask(consume)).answer == b'{"answer": 2}\n'
