@@ -109,7 +109,7 @@ async def reset_password(settings: AuthSettings, *, user: str, password: str) ->
         await reset(OPERATOR, user_id=user_id, password=password)
 
 
-class _Unheard:
+class Unheard:
     """Implements Revocations: nobody watches this process."""
 
     def announce(self) -> None:
@@ -117,7 +117,7 @@ class _Unheard:
 
 
 def _end(store: AuthStores) -> EndAccess:
-    return EndAccess(log=store.revocations, revocations=_Unheard(), clock=CLOCK)
+    return EndAccess(log=store.revocations, revocations=Unheard(), clock=CLOCK)
 
 
 def _policy(settings: AuthSettings) -> AuthPolicy:

@@ -5,10 +5,11 @@ store cannot be opened.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from mesh.clock import SystemClock
+from svc_auth.admin import Unheard
 from svc_auth.crypto.opaque import OpaqueTexts
 from svc_auth.domain.caller import OPERATOR
 from svc_auth.settings import AuthSettings
@@ -19,14 +20,6 @@ from svc_auth.usecases.oauth2.rotate_secret import RotateSecret
 from svc_auth.wiring import keyring_of, open_stores
 
 CLOCK = SystemClock()
-
-
-@dataclass(frozen=True, slots=True)
-class _Untold:
-    """A process of its own has no watchers; the service finds in the store what was revoked."""
-
-    def announce(self) -> None:
-        """Does nothing."""
 
 
 async def create_client(
@@ -72,7 +65,7 @@ async def rotate_secret(settings: AuthSettings, *, client_id: str) -> str:
 async def remove_client(settings: AuthSettings, *, client_id: str) -> None:
     """Forgets the client and takes back all tokens that it was given."""
     async with open_stores(settings) as store:
-        remove = RemoveClient(clients=store.oauth_clients, revocations=_Untold(), clock=CLOCK)
+        remove = RemoveClient(clients=store.oauth_clients, revocations=Unheard(), clock=CLOCK)
         await remove(OPERATOR, client_id=client_id)
 
 
