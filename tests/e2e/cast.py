@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from leaky.analytics.v1.usage_event_pb2 import UsageEvent
 from leaky.auth.v1.invitation_service_pb2 import CreateInvitationRequest
+from leaky.auth.v1.oauth_client_service_pb2 import CreateOauthClientRequest
 from leaky.auth.v1.organization_service_pb2 import PutMemberRequest, SetMemberRoleRequest
 from leaky.provider.v1.payment_service_pb2 import AuthorizePaymentRequest
 from leaky.token.v1.member_cap_service_pb2 import SetMemberCapRequest
@@ -133,6 +134,10 @@ class Cast:
             "GrantRoleRequest.role": "TESTER",
             "RevokeRoleRequest.role": "TESTER",
             "ResetPasswordRequest.password": PASSWORD,
+            "CreateOauthClientRequest.scopes": ["openid"],
+            "CreateOauthClientRequest.redirect_uris": ["https://app.example/callback"],
+            "RotateOauthClientSecretRequest.client_id": self.application,
+            "DeleteOauthClientRequest.client_id": self.application,
             "current_password": PASSWORD,
             "new_password": PASSWORD,
             "PublishUsageRequest.events": [event(self.ada.id)],
@@ -203,6 +208,17 @@ class Cast:
     def spare_key(self) -> str:
         """The id of a key of Ada's that nobody needs."""
         return str(new_key(self.doors.http, self.ada.id, self.ada.bearer)["id"])
+
+    def application(self) -> str:
+        """The id of an OAuth2 client that nobody needs."""
+        request = CreateOauthClientRequest(
+            name="An application",
+            redirect_uris=["https://app.example/callback"],
+            scopes=["openid"],
+        )
+        answer = self.doors.ask(GRPC, request, self.admin.bearer)
+        assert answer.status == 200, answer
+        return str(answer.body.client.client_id)
 
     def newcomer(self) -> Person:
         """Somebody whose sessions may end."""

@@ -97,6 +97,8 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 @contextmanager
 def another(system: System, service: str) -> Iterator[str]:
     """One more process of a service on the system's data, with ports of its own; its URL."""
+    issued = system.leaky("pki", "issue", f"{service}.2")
+    assert issued.returncode == 0, issued.stderr
     http, rpc_port, health = free_ports(3)
     own = {"HTTP_PORT": http, "GRPC_PORT": rpc_port, "HEALTH_PORT": health}
     env = {f"LEAKY_{service.upper()}_{name}": str(port) for name, port in own.items()}
