@@ -44,9 +44,13 @@ class Certificates:
         """Calls the listener after each change, with the leaf that there was before."""
         self._listeners.append(listener)
 
+    def now(self) -> dt.datetime:
+        """The time by which certificates begin and end."""
+        return moment(self._clock)
+
     def seconds_left(self, leaf: Leaf) -> float:
         """How long a leaf is good for; negative once it has ended."""
-        return (leaf.until - moment(self._clock)).total_seconds()
+        return (leaf.until - self.now()).total_seconds()
 
     async def follow(self, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Watches the folder, until cancelled."""
@@ -74,7 +78,7 @@ class Certificates:
         if leaf.who != self._who:
             raise CertificateError(f"{self._folder.path}: it is {leaf.who}, not {self._who}")
         try:
-            root = leaf.root(moment(self._clock))
+            root = leaf.root(self.now())
         except CertificateError as error:
             raise CertificateError(f"{self._folder.path}: {error}") from error
         EXPIRY.labels("leaf").set(leaf.until.timestamp())

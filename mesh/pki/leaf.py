@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import verification
 
 from mesh.pki.authority import private_pem
+from mesh.pki.path import path
 from mesh.pki.pem import belong_together, certificates, private_keys
 from mesh.pki.refused import CertificateError
 from mesh.pki.spiffe import SpiffeId, parse, uris
@@ -35,21 +35,8 @@ class Leaf:
         if now < self.certificate.not_valid_before_utc:
             since = self.certificate.not_valid_before_utc
             raise CertificateError(f"it begins at {since:%Y-%m-%d %H:%M:%S} UTC only")
-        return self._verified(now)
-
-    def _verified(self, now: dt.datetime) -> x509.Certificate:
         _, *between = certificates(self.chain)
-        verifier = (
-            verification.PolicyBuilder()
-            .store(verification.Store(certificates(self.roots)))
-            .time(now.replace(tzinfo=None))
-            .build_client_verifier()
-        )
-        try:
-            found = verifier.verify(self.certificate, between)
-        except verification.VerificationError as error:
-            raise CertificateError(f"no root that is believed has issued it: {error}") from error
-        return found.chain[-1]
+        return path(self.certificate, between, roots=self.roots, now=now)[-1]
 
 
 def read_leaf(own: str, roots: str) -> Leaf:
