@@ -19,6 +19,8 @@ from mesh.rpc.transport import Options
 
 # After that a connection's calls have long ended, and a stream is begun again.
 _GRACE_MS = 30_000
+# gRPC takes no longer one: 24 days and a half.
+_LONGEST_MS = 2**31 - 1
 _KNOWN = 1_024
 
 
@@ -36,7 +38,7 @@ class MutualTls:
         self._names: Lru[bytes, str] = Lru(_KNOWN)
         certificates.on_change(self._forget)
         self.server_options: Options = (
-            ("grpc.max_connection_age_ms", int(connection_seconds * 1000)),
+            ("grpc.max_connection_age_ms", min(int(connection_seconds * 1000), _LONGEST_MS)),
             ("grpc.max_connection_age_grace_ms", _GRACE_MS),
         )
 

@@ -364,3 +364,12 @@ async def test_a_certificate_may_have_others_between_it_and_the_root(tmp_path: P
     assert await served.outcome(transport, EXCHANGE) is None
     assert served.callers == ["gateway"]
     await served.server.stop(0)
+
+
+async def test_certificates_may_live_for_longer_than_grpc_can_count(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    served = Served(office)
+    transport = MutualTls(served.certificates, connection_seconds=90 * DAY.total_seconds())
+    server = Server(Dispatcher([]), transport)
+    assert await server.start("127.0.0.1:0") > 0
+    await server.stop(0)
