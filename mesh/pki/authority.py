@@ -17,7 +17,7 @@ from mesh.pki.spiffe import SpiffeId
 
 ROOT_LIFE = dt.timedelta(days=3650)
 # For machines whose clocks are a little behind.
-_EARLIER = dt.timedelta(minutes=1)
+_EARLIER = dt.timedelta(minutes=5)
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 

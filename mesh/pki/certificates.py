@@ -38,6 +38,7 @@ class Certificates:
         self._listeners: list[Callable[[Leaf], None]] = []
         # Noted before it is read, so that a change during the start is not missed.
         self._seen = folder.stamp()
+        self._refused = ""
         self.current = self._good()
 
     def on_change(self, listener: Callable[[Leaf], None]) -> None:
@@ -59,19 +60,25 @@ class Certificates:
             self.look()
 
     def look(self) -> None:
-        """Takes over what is new in the folder, if it is good."""
+        """Takes over what is new in the folder, if it is good; else it is looked at again."""
         stamp = self._folder.stamp()
         if stamp == self._seen:
             return
-        self._seen = stamp
         try:
             before, self.current = self.current, self._good()
         except CertificateError as error:
-            log.warning("a new certificate is refused, the last good one stays", error=str(error))
+            self._refuse(str(error))
             return
+        self._seen, self._refused = stamp, ""
         log.info("a new certificate", until=f"{self.current.until:%Y-%m-%dT%H:%M:%SZ}")
         for listener in self._listeners:
             listener(before)
+
+    def _refuse(self, error: str) -> None:
+        # It may become good as it is: when its time begins, or files can be opened again.
+        if error != self._refused:
+            log.warning("a new certificate is refused, the last good one stays", error=error)
+        self._refused = error
 
     def _good(self) -> Leaf:
         leaf = self._folder.read()

@@ -1,5 +1,6 @@
 import asyncio
 import datetime as dt
+import errno
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,45 @@ def test_a_bad_one_is_refused_and_said_once_and_the_good_one_stays(office: Offic
     office.issue("token")
     certificates.look()
     assert certificates.current is not good
+
+
+def test_one_that_becomes_good_as_it_is_is_taken_over_then(office: Office) -> None:
+    office.issue("token")
+    certificates, behind = office.certificates("token"), dt.timedelta(minutes=7)
+    before = certificates.current
+    office.issue("token", now=office.now + behind)
+    with capture_logs() as logs:
+        certificates.look()
+        certificates.look()
+    assert certificates.current is before
+    assert ["it begins at" in log["error"] for log in logs] == [True]
+    office.clock.forward(behind.total_seconds())
+    certificates.look()
+    assert certificates.current is not before
+
+
+def test_one_that_cannot_be_read_for_a_moment_is_read_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.issue("token")
+    certificates = office.certificates("token")
+    before = certificates.current
+    office.issue("token")
+
+    def full(path: Path) -> str:
+        raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_text", full)
+        certificates.look()
+    assert certificates.current is before
+    certificates.look()
+    assert certificates.current is not before
+
+
+def test_clocks_may_be_some_minutes_apart(office: Office) -> None:
+    office.issue("token", now=office.now + dt.timedelta(minutes=4))
+    assert office.certificates("token").current.who == office.who("token")
 
 
 def test_when_they_end_is_told_as_a_metric(office: Office) -> None:
