@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mesh.pki.authority import private_pem
-from mesh.pki.path import path
+from mesh.pki.path import check_server, path
 from mesh.pki.pem import belong_together, certificates, private_keys
 from mesh.pki.refused import CertificateError
 from mesh.pki.spiffe import SpiffeId, parse, uris
@@ -36,7 +36,9 @@ class Leaf:
             since = self.certificate.not_valid_before_utc
             raise CertificateError(f"it begins at {since:%Y-%m-%d %H:%M:%S} UTC only")
         _, *between = certificates(self.chain)
-        return path(self.certificate, between, roots=self.roots, now=now)[-1]
+        found = path(self.certificate, between, roots=self.roots, now=now)
+        check_server(self.certificate, between, host=self.who.host, roots=self.roots, now=now)
+        return found[-1]
 
 
 def read_leaf(own: str, roots: str) -> Leaf:

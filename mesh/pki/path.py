@@ -27,6 +27,22 @@ def path(
         raise CertificateError(f"no root that is believed has issued it: {error}") from error
 
 
+def check_server(
+    certificate: x509.Certificate,
+    between: Sequence[x509.Certificate],
+    *,
+    host: str,
+    roots: str,
+    now: dt.datetime,
+) -> None:
+    """Raises CertificateError where callers of this host would refuse the certificate."""
+    verifier = _policy(roots, now).build_server_verifier(x509.DNSName(host))
+    try:
+        verifier.verify(certificate, [*between])
+    except verification.VerificationError as error:
+        raise CertificateError(f"callers of {host} would refuse it: {error}") from error
+
+
 def _policy(roots: str, now: dt.datetime) -> verification.PolicyBuilder:
     store = verification.Store(certificates(roots))
     return verification.PolicyBuilder().store(store).time(now.replace(tzinfo=None))
