@@ -107,6 +107,17 @@ async def test_what_goes_wrong_later_is_said_once_and_tried_again(tmp_path: Path
         assert turns.told[2:] == ["new certificates for auth"]
 
 
+async def test_what_stays_wrong_is_told_again_each_hour(tmp_path: Path) -> None:
+    turns = Turns()
+    async with given(settings(tmp_path), NAMES, turns.told.append, turns.pause):
+        (tmp_path / "pki" / "ca" / "ca.pem").unlink()
+        for _ in range(int(3600 / TURN_SECONDS)):
+            await turns.next()
+        assert len(turns.told) == 2
+        await turns.next()
+        assert turns.told[1] == turns.told[2]
+
+
 async def test_in_local_and_where_somebody_else_gives_them_out_nothing_is_made(
     tmp_path: Path,
 ) -> None:

@@ -101,6 +101,15 @@ def test_what_is_no_name_is_refused(issuing: Issuing, name: str) -> None:
         issuing.renew([name])
 
 
+def test_what_cannot_be_written_keeps_nobody_else_from_a_new_one(issuing: Issuing) -> None:
+    for name in ("token", "auth"):
+        (issuing.leaves / name / ROOTS).mkdir(parents=True)
+    with pytest.raises(OSError, match=r"auth") as refused:
+        issuing.renew(["auth", "token", "stubs", "token.2"])
+    assert "token" in str(refused.value.filename)
+    assert [leaf(issuing, name).who.name for name in ("stubs", "token.2")] == ["stubs", "token"]
+
+
 def test_without_a_ca_nothing_is_made(tmp_path: Path, issuing: Issuing) -> None:
     issuing.file.path.unlink()
     with pytest.raises(CertificateError, match="leaky pki init"):
