@@ -56,7 +56,11 @@ class Issuing:
     def _issue(self, authority: Authority, name: str, life: dt.timedelta) -> LeafFolder:
         own = authority.issue(self._id(name), now=moment(self.clock), life=life)
         folder = self._folder(name)
-        folder.write(own, authority.trusted)
+        try:
+            folder.write(own, authority.trusted)
+        except OSError as error:
+            # The file's own name is a draft's, another with each attempt.
+            raise OSError(error.errno, error.strerror, str(folder.path)) from error
         return folder
 
     def _folder(self, name: str) -> LeafFolder:
@@ -87,4 +91,4 @@ class Issuing:
 
 def _together(errors: list[OSError]) -> OSError:
     first = errors[0]
-    return OSError(first.errno, first.strerror, ", ".join(str(each.filename) for each in errors))
+    return OSError(first.errno, first.strerror, ", ".join(each.filename for each in errors))
