@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from mesh.pki.refused import CertificateError
 from mesh.pki.spiffe import SpiffeId
 
 ROOT_LIFE = dt.timedelta(days=3650)
@@ -32,6 +33,10 @@ class Root:
     def pem(self) -> str:
         """The certificate as text."""
         return self.certificate.public_bytes(Encoding.PEM).decode()
+
+    def ended(self, now: dt.datetime) -> bool:
+        """Whether it is good for nothing any more."""
+        return now >= self.certificate.not_valid_after_utc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +60,14 @@ class Authority:
         return min(now + life, self.signing.certificate.not_valid_after_utc)
 
     def issue(self, who: SpiffeId, *, now: dt.datetime, life: dt.timedelta) -> str:
-        """A new key and its certificate, as PEM: P-256, for servers and clients alike."""
+        """A new key and its certificate, as PEM: P-256, for servers and clients alike.
+
+        Raises CertificateError where the root that signs has ended.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         signer = self.signing
+        if signer.ended(now):
+            raise CertificateError("the root that signs has ended; leaky pki rotate, three times")
         certificate = (
             _certificate(who.name, key, now, self.last_moment(now, life))
             .issuer_name(signer.certificate.subject)
