@@ -85,10 +85,7 @@ class Authority:
                 ),
                 critical=False,
             )
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(_key(signer).public_key()),
-                critical=False,
-            )
+            .add_extension(_issuer(signer.certificate), critical=False)
             .sign(_key(signer), hashes.SHA256())
         )
         return private_pem(key) + certificate.public_bytes(Encoding.PEM).decode()
@@ -146,6 +143,16 @@ def _certificate(
         .not_valid_after(until)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
+
+
+def _issuer(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    # As the root names its own key, if it does (RFC 5280, 4.2.1.1): other tools hash otherwise.
+    try:
+        own = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except x509.ExtensionNotFound:
+        key = certificate.public_key()
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(key)  # type: ignore[arg-type] # one that signs
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own.value)
 
 
 def _name(common_name: str) -> x509.Name:

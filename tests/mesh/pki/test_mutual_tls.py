@@ -373,3 +373,14 @@ async def test_certificates_may_live_for_longer_than_grpc_can_count(tmp_path: Pa
     server = Server(Dispatcher([]), transport)
     assert await server.start("127.0.0.1:0") > 0
     await server.stop(0)
+
+
+async def test_a_ca_may_name_its_key_in_a_way_of_its_own(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    root = made_elsewhere("Root of another tool", identifier=bytes(range(20)))
+    office.authority = Authority(roots=(root,))
+    served = Served(office)
+    served.port = await served.server.start("127.0.0.1:0")
+    assert await served.outcome(office.transport("gateway"), EXCHANGE) is None
+    assert served.callers == ["gateway"]
+    await served.server.stop(0)
