@@ -17,8 +17,8 @@ from mesh.pki.refused import CertificateError
 from mesh.pki.spiffe import SpiffeId
 
 ROOT_LIFE = dt.timedelta(days=3650)
-# For machines whose clocks are a little behind.
-_EARLIER = dt.timedelta(minutes=5)
+# Leaves begin so long before they are issued, for machines whose clocks are a little behind.
+EARLIER = dt.timedelta(minutes=5)
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
@@ -139,7 +139,7 @@ def _certificate(
         .subject_name(_name(common_name))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _EARLIER)
+        .not_valid_before(now - EARLIER)
         .not_valid_after(until)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )

@@ -86,7 +86,7 @@ class Issuing:
     def _old(self, authority: Authority, leaf: Leaf, now: dt.datetime) -> bool:
         # Where the root ends first, a new one would be no better.
         better = leaf.until < authority.last_moment(now, self.life) - dt.timedelta(seconds=1)
-        return better and leaf.until - now < self.life / 2
+        return better and leaf.until - now < leaf.life / 2
 
 
 def _together(errors: list[OSError]) -> OSError:

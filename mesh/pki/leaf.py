@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mesh.pki.authority import private_pem
+from mesh.pki.authority import EARLIER, private_pem
 from mesh.pki.path import check_server, path
 from mesh.pki.pem import belong_together, certificates, private_keys
 from mesh.pki.refused import CertificateError
@@ -27,6 +27,11 @@ class Leaf:
     def until(self) -> dt.datetime:
         """When it ends."""
         return self.certificate.not_valid_after_utc
+
+    @property
+    def life(self) -> dt.timedelta:
+        """For how long it was issued."""
+        return self.until - self.certificate.not_valid_before_utc - EARLIER
 
     def root(self, now: dt.datetime) -> x509.Certificate:
         """The root that it leads to. Raises CertificateError for one that peers would refuse."""

@@ -93,6 +93,14 @@ def test_one_may_be_asked_for_with_a_life_of_its_own(issuing: Issuing) -> None:
     assert issuing.issue("operator").read().chain != before
 
 
+def test_its_age_is_judged_by_its_own_life(issuing: Issuing) -> None:
+    issuing.issue("operator", life=DAY / 3)
+    forward(issuing, DAY / 6 - dt.timedelta(minutes=1))
+    assert issuing.renew(["operator"]) == []
+    forward(issuing, dt.timedelta(minutes=2))
+    assert issuing.renew(["operator"]) == ["operator"]
+
+
 @pytest.mark.parametrize("name", ["", "../auth", "Token", "token.", "token.x", "a b"])
 def test_what_is_no_name_is_refused(issuing: Issuing, name: str) -> None:
     with pytest.raises(CertificateError, match="is no name"):
