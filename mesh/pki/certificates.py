@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import math
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -14,12 +15,17 @@ from mesh.pki.refused import CertificateError
 from mesh.pki.spiffe import SpiffeId
 
 POLL_SECONDS = 1.0
+LATE_SECONDS = 3600.0
 EXPIRY = Gauge(
     "pki_certificate_expiry_timestamp_seconds",
     "When this process's certificate ends, and the root that it leads to; seconds since 1970.",
     ["certificate"],
 )
 log = structlog.get_logger("pki")
+
+
+def _told(leaf: Leaf) -> str:
+    return f"{leaf.until:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def moment(clock: Clock) -> dt.datetime:
@@ -38,7 +44,7 @@ class Certificates:
         self._listeners: list[Callable[[Leaf], None]] = []
         # Noted before it is read, so that a change during the start is not missed.
         self._seen = folder.stamp()
-        self._refused = ""
+        self._refused, self._silent_until = "", -math.inf
         self.current = self._good()
 
     def on_change(self, listener: Callable[[Leaf], None]) -> None:
@@ -60,7 +66,20 @@ class Certificates:
             self.look()
 
     def look(self) -> None:
-        """Takes over what is new in the folder, if it is good; else it is looked at again."""
+        """Takes over what is new in the folder, if it is good; else it is looked at again.
+
+        Says each hour that nobody renews the one that there is, where little of its life is left.
+        """
+        self._take()
+        now = self.now()
+        if (
+            self.current.until - now < self.current.life / 4
+            and now.timestamp() >= self._silent_until
+        ):
+            self._silent_until = now.timestamp() + LATE_SECONDS
+            log.warning("nobody renews the certificate", until=_told(self.current))
+
+    def _take(self) -> None:
         stamp = self._folder.stamp()
         if stamp == self._seen:
             return
@@ -70,7 +89,7 @@ class Certificates:
             self._refuse(str(error))
             return
         self._seen, self._refused = stamp, ""
-        log.info("a new certificate", until=f"{self.current.until:%Y-%m-%dT%H:%M:%SZ}")
+        log.info("a new certificate", until=_told(self.current))
         for listener in self._listeners:
             listener(before)
 

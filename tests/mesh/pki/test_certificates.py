@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from mesh.pki.certificates import POLL_SECONDS, Certificates
+from mesh.pki.certificates import LATE_SECONDS, POLL_SECONDS, Certificates
 from mesh.pki.leaf import Leaf
 from mesh.pki.leaf_folder import OWN
 from mesh.pki.refused import CertificateError
@@ -116,6 +116,24 @@ def test_one_that_cannot_be_read_for_a_moment_is_read_again(
     assert certificates.current is before
     certificates.look()
     assert certificates.current is not before
+
+
+def test_one_that_nobody_renews_is_told_of_each_hour(office: Office) -> None:
+    office.issue("token")
+    certificates = office.certificates("token")
+    with capture_logs() as logs:
+        office.clock.forward((DAY * 3 / 4).total_seconds() - 60)
+        certificates.look()
+        assert logs == []
+        for seconds in (120, 60, LATE_SECONDS):
+            office.clock.forward(seconds)
+            certificates.look()
+        assert [log["event"] for log in logs] == ["nobody renews the certificate"] * 2
+        office.issue("token")
+        certificates.look()
+        office.clock.forward(LATE_SECONDS)
+        certificates.look()
+    assert [log["log_level"] for log in logs] == ["warning", "warning", "info"]
 
 
 def test_clocks_may_be_some_minutes_apart(office: Office) -> None:
