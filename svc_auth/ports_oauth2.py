@@ -46,7 +46,7 @@ class OAuthClients(Protocol):
         """Has another secret count from now on; False for no confidential client."""
         ...
 
-    async def remove_client(self, client_id: str, *, at: int, record: Record) -> bool:
+    async def remove_client(self, client_id: str, *, record: Record) -> bool:
         """Forgets the client, its consents and grants; False for an unknown one."""
         ...
 
@@ -154,10 +154,8 @@ class AccessToken:
 class OAuthTokens(Protocol):
     """Tokens that OAuth2's clients get."""
 
-    def for_user(
-        self, user: User, client_id: str, scopes: Sequence[str], *, at: int
-    ) -> AccessToken:
-        """An access token (RFC 9068) for the data of a user who was looked up after `at`."""
+    def for_user(self, user: User, grant: Grant, scopes: Sequence[str], *, at: int) -> AccessToken:
+        """An access token (RFC 9068) of a grant, for its user, who was looked up after `at`."""
         ...
 
     def for_client(self, client_id: str, scopes: Sequence[str], *, at: int) -> AccessToken:

@@ -16,7 +16,7 @@ from svc_auth.domain.oauth2.audit import CODE_REUSED, REFRESH_TOKEN_REUSED, clie
 from svc_auth.domain.oauth2.grant import Grant, IssuedToken, Redeemed, RefreshToken
 from svc_auth.domain.oauth2.session import LoginSession
 from svc_auth.domain.record import Record
-from svc_auth.stores.sql_oauth_tokens import note, revoke_tokens, token_of
+from svc_auth.stores.sql_oauth_tokens import note, revoke_family, revoke_one, token_of
 from svc_auth.stores.sql_record import write_down
 from svc_auth.stores.tables_oauth2 import (
     LOGIN_SESSIONS,
@@ -119,7 +119,8 @@ class SqlGrants:
     async def revoke_token(self, token_id: str, *, at: int, caller: Caller) -> None:
         """Revokes one access token."""
         async with self._database.write() as connection:
-            for token in await revoke_tokens(connection, _ACCESS.id == token_id, at=at):
+            token = await revoke_one(connection, token_id, at=at)
+            if token is not None:
                 entry = client_entry(
                     caller,
                     Action.OAUTH_TOKEN_REVOKED,
@@ -151,10 +152,9 @@ class SqlGrants:
             )
 
 
-async def forget_grants(connection: AsyncConnection, client_id: str, *, at: int) -> None:
-    """Removes all that a client was granted, and revokes the tokens that it has."""
+async def forget_grants(connection: AsyncConnection, client_id: str) -> None:
+    """Removes all that a client was granted; that its tokens are refused is told by the caller."""
     mine, grants = _ACCESS.client_id == client_id, _GRANT.client_id == client_id
-    await revoke_tokens(connection, mine, at=at)
     await connection.execute(delete(OAUTH_ACCESS_TOKENS).where(mine))
     own = select(_GRANT.id).where(grants)
     await connection.execute(delete(OAUTH_REFRESH_TOKENS).where(_REFRESH.grant_id.in_(own)))
@@ -172,7 +172,7 @@ async def _revoke(
     if row.revoked_at is not None:
         return
     await connection.execute(update(OAUTH_GRANTS).where(_GRANT.id == row.id).values(revoked_at=at))
-    await revoke_tokens(connection, _ACCESS.grant_id == row.id, at=at)
+    await revoke_family(connection, row.id, at=at)
     entry = client_entry(
         caller,
         Action.OAUTH_GRANT_REVOKED,

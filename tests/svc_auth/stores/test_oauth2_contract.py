@@ -10,7 +10,7 @@ from svc_auth.domain.caller import CLIENT, Caller
 from svc_auth.domain.oauth2.client import GrantType, OAuthClient
 from svc_auth.domain.oauth2.grant import Grant, IssuedToken
 from svc_auth.domain.oauth2.session import LoginSession
-from svc_auth.domain.revocation import Kind, of_sessions
+from svc_auth.domain.revocation import Kind, of_client, of_sessions
 from svc_auth.ports_oauth2 import Registered
 from svc_auth.stores import STORES
 from svc_auth.stores.stores import AuthStores
@@ -107,7 +107,7 @@ async def test_an_id_is_given_once_and_what_changes_nothing_is_not_written_down(
     added = await asyncio.gather(*(clients.add_client(REGISTERED, QUIET) for _ in range(4)))
     assert sorted(added) == [False] * 3 + [True]
     assert not await clients.replace_secret("nobody", "t" * 64, QUIET)
-    assert not await clients.remove_client("nobody", at=9, record=QUIET)
+    assert not await clients.remove_client("nobody", record=QUIET)
     assert len(await written(store)) == 1
 
 
@@ -126,14 +126,15 @@ async def test_a_client_that_is_removed_leaves_nothing(store: AuthStores) -> Non
     await store.consents.add_consent(ALICE, "an-app", ["openid"], at=1, record=QUIET)
     ended = numbered(TOKEN, 2)
     await store.grants.issue(replace(ended, grant_id=None, user_id="", expires_at=29), None)
-    assert await store.oauth_clients.remove_client("an-app", at=30, record=QUIET)
+    record = replace(RECORD, revocations=(of_client("an-app", at=30, lifetime=100),))
+    assert await store.oauth_clients.remove_client("an-app", record=record)
     assert await store.oauth_clients.find_client("an-app") is None
     assert await store.consents.find_consent(ALICE, "an-app") == frozenset()
     assert await store.grants.find_refresh("r1") is None
     assert await store.grants.find_token(TOKEN.id) is None
     assert await store.grants.redeem_code("code", at=31, caller=CALLER) is None
-    # What has ended by itself needs no word.
-    assert await told(store) == [(Kind.TOKEN, TOKEN.id, 500)]
+    # One word for all of its tokens, however many.
+    assert await told(store) == [(Kind.CLIENT, "an-app", 130)]
 
 
 async def test_consents_add_up(store: AuthStores) -> None:
@@ -193,9 +194,7 @@ async def test_a_code_that_is_shown_again_revokes_what_came_of_it(store: AuthSto
     newest = await store.grants.find_refresh("r2")
     assert newest is not None
     assert not newest.good(32)
-    assert sorted(await told(store)) == sorted(
-        (Kind.TOKEN, token.id, 500) for token in (TOKEN, numbered(TOKEN, 2))
-    )
+    assert await told(store) == [(Kind.GRANT, GRANT.id, 500)]
     assert await written(store) == [(Action.OAUTH_GRANT_REVOKED, "an-app", ALICE, "CODE_REUSED")]
 
 
