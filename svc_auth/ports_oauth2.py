@@ -116,8 +116,8 @@ class Consents(Protocol):
 class LoginSessions(Protocol):
     """Browsers that are logged in, by the hash of their cookie."""
 
-    async def add_session(self, session: LoginSession) -> None:
-        """Stores the session."""
+    async def add_session(self, session: LoginSession) -> bool:
+        """Stores the session; False when the user's were ended after its `auth_time`."""
         ...
 
     async def find_session(self, session_hash: str) -> LoginSession | None:

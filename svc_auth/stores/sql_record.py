@@ -17,11 +17,16 @@ async def write_down(connection: AsyncConnection, record: Record) -> None:
     """Into the effect's own transaction."""
     await append(connection, record.entry)
     for one in record.revocations:
-        await add(connection, one)
-        if one.kind in _ENDS_LOGINS:
-            await end_logins(connection, one.subject, at=one.at)
-        elif one.kind is Kind.CLIENT:
-            await mark_client(connection, one.subject, at=one.at)
+        await revoke(connection, one)
+
+
+async def revoke(connection: AsyncConnection, revoked: Revocation) -> None:
+    """One more revocation, and what ends here with it."""
+    if revoked.kind in _ENDS_LOGINS:
+        await end_logins(connection, revoked.subject, at=revoked.at)
+    elif revoked.kind is Kind.CLIENT:
+        await mark_client(connection, revoked.subject, at=revoked.at)
+    await add(connection, revoked)
 
 
 async def add(connection: AsyncConnection, revoked: Revocation) -> None:

@@ -10,7 +10,7 @@ from svc_auth.domain.caller import CLIENT, Caller
 from svc_auth.domain.oauth2.client import GrantType, OAuthClient
 from svc_auth.domain.oauth2.grant import Grant, IssuedToken
 from svc_auth.domain.oauth2.session import LoginSession
-from svc_auth.domain.revocation import Kind, of_client, of_sessions
+from svc_auth.domain.revocation import Kind, Revocation, of_client, of_sessions
 from svc_auth.ports_oauth2 import Registered
 from svc_auth.stores import STORES
 from svc_auth.stores.stores import AuthStores
@@ -273,6 +273,45 @@ async def test_what_ends_a_users_sessions_ends_its_logins_and_grants(store: Auth
     assert found.revoked
     # One word about the user is enough: no token is told of by itself.
     assert await told(store) == [(Kind.SESSIONS, ALICE, 140)]
+
+
+@pytest.mark.parametrize("kind", [Kind.USER, Kind.SESSIONS])
+async def test_a_login_that_began_before_all_were_ended_is_none(
+    store: AuthStores, kind: Kind
+) -> None:
+    await store.users.add_user(USER, HASH, QUIET)
+    ended = Revocation(kind=kind, subject=ALICE, at=4, until=100)
+    await store.revocations.revoke(replace(RECORD, revocations=(ended,)))
+    assert not await store.login_sessions.add_session(SESSION)
+    assert await store.login_sessions.find_session(SESSION.id) is None
+    assert await store.login_sessions.add_session(replace(SESSION, auth_time=4))
+    bob = replace(SESSION, id="6" * 64, user_id=BOB)
+    assert await store.login_sessions.add_session(bob)
+
+
+async def test_what_is_revoked_again_ends_what_began_in_between(store: AuthStores) -> None:
+    await store.users.add_user(USER, HASH, QUIET)
+    await granted(store)
+    again = of_sessions(ALICE, at=40, lifetime=100)
+    await store.revocations.repeat(again)
+    assert await store.login_sessions.find_session(SESSION.id) is None
+    assert await store.grants.find_token(TOKEN.id) is None
+
+
+async def test_of_logins_and_their_end_at_once_none_survives(
+    store: AuthStores, store_url: str
+) -> None:
+    await store.users.add_user(USER, HASH, QUIET)
+    record = replace(RECORD, revocations=(of_sessions(ALICE, at=40, lifetime=100),))
+    async with STORES.open(store_url) as second:
+        ids = [f"{number}" * 64 for number in range(6)]
+        sessions = [replace(SESSION, id=one, auth_time=39) for one in ids]
+        await asyncio.gather(
+            *(store.login_sessions.add_session(one) for one in sessions[:3]),
+            second.revocations.revoke(record),
+            *(second.login_sessions.add_session(one) for one in sessions[3:]),
+        )
+    assert [await store.login_sessions.find_session(one) for one in ids] == [None] * 6
 
 
 async def test_what_has_ended_is_forgotten(store: AuthStores) -> None:
