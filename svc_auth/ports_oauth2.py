@@ -55,7 +55,7 @@ class Grants(Protocol):
     """What users have allowed, and the tokens that came of it."""
 
     async def add_grant(self, grant: Grant, code_hash: str, session: LoginSession) -> bool:
-        """Stores a grant whose code has this hash; False when the login has ended meanwhile."""
+        """Stores a grant whose code has this hash; False when login or client are gone."""
         ...
 
     async def redeem_code(self, code_hash: str, *, at: int, caller: Caller) -> Redeemed | None:
@@ -63,7 +63,10 @@ class Grants(Protocol):
         ...
 
     async def issue(self, token: IssuedToken, refresh_hash: str | None) -> bool:
-        """Notes an access token, and the refresh token beside it; False for a revoked grant."""
+        """Notes an access token, and the refresh token beside it.
+
+        False for a revoked grant, and for a client that was removed.
+        """
         ...
 
     async def find_refresh(self, refresh_hash: str) -> RefreshToken | None:

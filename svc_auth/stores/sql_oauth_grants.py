@@ -14,6 +14,7 @@ from svc_auth.domain.audit import Action
 from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2.audit import CODE_REUSED, REFRESH_TOKEN_REUSED, client_entry
 from svc_auth.domain.oauth2.grant import Grant, IssuedToken, Redeemed, RefreshToken
+from svc_auth.domain.oauth2.playground import PLAYGROUND
 from svc_auth.domain.oauth2.session import LoginSession
 from svc_auth.domain.record import Record
 from svc_auth.stores.sql_oauth_tokens import note, revoke_family, revoke_one, token_of
@@ -21,6 +22,7 @@ from svc_auth.stores.sql_record import write_down
 from svc_auth.stores.tables_oauth2 import (
     LOGIN_SESSIONS,
     OAUTH_ACCESS_TOKENS,
+    OAUTH_CLIENTS,
     OAUTH_GRANTS,
     OAUTH_REFRESH_TOKENS,
 )
@@ -43,6 +45,8 @@ class SqlGrants:
             # Locked, so that what ends all logins of a user sees the grant, or comes first.
             if (await connection.execute(login.with_for_update(read=True))).first() is None:
                 return False
+            if not await _holds_client(connection, grant.client_id):
+                return False
             row = _values(grant) | {"code_hash": code_hash}
             await connection.execute(insert(OAUTH_GRANTS).values(row))
             return True
@@ -63,6 +67,8 @@ class SqlGrants:
     async def issue(self, token: IssuedToken, refresh_hash: str | None) -> bool:
         """Notes an access token, and the refresh token beside it."""
         async with self._database.write() as connection:
+            if not await _holds_client(connection, token.client_id):
+                return False
             if token.grant_id is not None:
                 row = await _locked(connection, _GRANT.id == token.grant_id)
                 if row is None or row.revoked_at is not None:
@@ -99,6 +105,8 @@ class SqlGrants:
         mine = (_REFRESH.token_hash == refresh_hash, _REFRESH.grant_id == token.grant_id)
         spent = update(OAUTH_REFRESH_TOKENS).where(*mine, _REFRESH.used_at.is_(None))
         async with self._database.write() as connection:
+            if not await _holds_client(connection, token.client_id):
+                return False
             row = await _locked(connection, _GRANT.id == token.grant_id)
             if row is None or row.revoked_at is not None:
                 return False
@@ -155,10 +163,20 @@ class SqlGrants:
 async def forget_grants(connection: AsyncConnection, client_id: str) -> None:
     """Removes all that a client was granted; that its tokens are refused is told by the caller."""
     mine, grants = _ACCESS.client_id == client_id, _GRANT.client_id == client_id
+    # As everybody does: grants before tokens.
+    await connection.execute(select(_GRANT.id).where(grants).order_by(_GRANT.id).with_for_update())
     await connection.execute(delete(OAUTH_ACCESS_TOKENS).where(mine))
     own = select(_GRANT.id).where(grants)
     await connection.execute(delete(OAUTH_REFRESH_TOKENS).where(_REFRESH.grant_id.in_(own)))
     await connection.execute(delete(OAUTH_GRANTS).where(grants))
+
+
+async def _holds_client(connection: AsyncConnection, client_id: str) -> bool:
+    # Locked, before any grant: who removes a client sees all that it was given, or comes first.
+    query = select(OAUTH_CLIENTS.c.id).where(OAUTH_CLIENTS.c.id == client_id)
+    found = (await connection.execute(query.with_for_update(read=True))).first()
+    # The one that `local` brings along is in no table, and nobody removes it.
+    return found is not None or client_id == PLAYGROUND.id
 
 
 async def _locked(connection: AsyncConnection, which: ColumnElement[bool]) -> Row[Any] | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from authlib.oauth2.rfc6749 import InvalidScopeError
+from authlib.oauth2.rfc6749 import InvalidClientError, InvalidScopeError
 
 from mesh.clock import Clock
 from svc_auth.domain.claims import SECOND
@@ -30,9 +30,9 @@ class ClientToken:
         now = self.clock.now_us()
         access = self.tokens.for_client(client.id, asked, at=now)
         ends = access.token.expires_at
-        await self.grants.issue(
-            IssuedToken(id=access.id, client_id=client.id, expires_at=ends), None
-        )
+        issued = IssuedToken(id=access.id, client_id=client.id, expires_at=ends)
+        if not await self.grants.issue(issued, None):
+            raise InvalidClientError(description="the client has been removed", status_code=401)
         return Answer(
             access_token=access.token.text, expires_in=(ends - now) // SECOND, scopes=asked
         )
