@@ -104,7 +104,9 @@ class OAuth2House:
         return OauthClientServicer(
             register=RegisterClient(clients=clients, opaque=self.opaque, clock=clock),
             clients=ListClients(clients=clients),
-            rotate=RotateSecret(clients=clients, opaque=self.opaque, clock=clock),
+            rotate=RotateSecret(
+                clients=clients, opaque=self.opaque, end=end, policy=self._policy, clock=clock
+            ),
             remove=RemoveClient(clients=clients, end=end, policy=self._policy, clock=clock),
         )
 
@@ -157,16 +159,14 @@ class OAuth2House:
                 issue=issue,
                 opaque=self.opaque,
                 revocations=self.revocations,
-                clock=clock,
             ),
             refresh=Refresh(
                 grants=grants,
                 issue=issue,
                 opaque=self.opaque,
                 revocations=self.revocations,
-                clock=clock,
             ),
-            client_token=ClientToken(grants=grants, tokens=tokens, clock=clock),
+            client_token=ClientToken(grants=grants, tokens=tokens),
             introspect=Introspect(grants=grants, tokens=tokens, opaque=self.opaque, clock=clock),
             revoke=RevokeToken(
                 grants=grants,
@@ -175,4 +175,5 @@ class OAuth2House:
                 revocations=self.revocations,
                 clock=clock,
             ),
+            clock=clock,
         )
