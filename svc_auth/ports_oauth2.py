@@ -98,7 +98,7 @@ class Grants(Protocol):
         ...
 
     async def purge(self, *, before: int) -> None:
-        """Forgets what had ended by then."""
+        """Forgets what had ended by then, and codes from before then that nobody has redeemed."""
         ...
 
 

@@ -6,7 +6,7 @@ a refresh token that is shown twice at once has one winner.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.storage.database import Database
@@ -147,14 +147,17 @@ class SqlGrants:
 
     async def purge(self, *, before: int) -> None:
         """Forgets what had ended by then: tokens first, then grants that nothing is left of."""
-        ended = select(_GRANT.id).where(_GRANT.ends_at < before)
+        # A code lives for less than anything that is asked for here.
+        unredeemed = and_(_GRANT.redeemed_at.is_(None), _GRANT.created_at < before)
+        over = or_(_GRANT.ends_at < before, unredeemed)
+        ended = select(_GRANT.id).where(over)
         doomed = or_(_ACCESS.expires_at < before, _ACCESS.grant_id.in_(ended))
         async with self._database.write() as connection:
             await connection.execute(delete(OAUTH_ACCESS_TOKENS).where(doomed))
             await connection.execute(
                 delete(OAUTH_REFRESH_TOKENS).where(_REFRESH.grant_id.in_(ended))
             )
-            await connection.execute(delete(OAUTH_GRANTS).where(_GRANT.ends_at < before))
+            await connection.execute(delete(OAUTH_GRANTS).where(over))
             await connection.execute(
                 delete(LOGIN_SESSIONS).where(LOGIN_SESSIONS.c.expires_at < before)
             )

@@ -351,6 +351,19 @@ async def test_of_logins_and_their_end_at_once_none_survives(
     assert [await store.login_sessions.find_session(one) for one in ids] == [None] * 6
 
 
+async def test_a_code_that_nobody_redeemed_is_not_kept_for_as_long_as_its_grant(
+    store: AuthStores,
+) -> None:
+    await granted(store)
+    unredeemed = replace(GRANT, id="33333333-0000-4000-8000-000000000000", created_at=12)
+    assert await store.grants.add_grant(unredeemed, "another", SESSION)
+    await store.grants.purge(before=12)
+    await store.grants.purge(before=13)
+    assert await store.grants.redeem_code("another", at=14, caller=CALLER) is None
+    assert await store.grants.find_token(TOKEN.id) is not None
+    assert await store.grants.find_refresh("r1") is not None
+
+
 async def test_what_has_ended_is_forgotten(store: AuthStores) -> None:
     await granted(store)
     await store.login_sessions.add_session(replace(SESSION, id="7" * 64, expires_at=400))
