@@ -224,6 +224,33 @@ async def test_consent_is_asked_once_and_again_for_more(rp: RelyingParty) -> Non
     assert rp.browser.asked_since(mark) == ["Allow An application?"] * 2
 
 
+async def test_an_application_that_anybody_can_pretend_to_be_is_asked_about_each_time(
+    register: Register, party: MakeParty
+) -> None:
+    pkce = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
+    for uri, again in (
+        ("https://app.example/callback", []),
+        ("http://127.0.0.1:8400/callback", ["Allow An application?"]),
+        ("com.example.app:/callback", ["Allow An application?"]),
+    ):
+        rp = party(await register(public=True, requirePkce=True, redirectUris=[uri]))
+        await rp.browser.authorize(request(rp.client, **pkce))
+        mark = len(rp.browser.seen)
+        await rp.browser.authorize(request(rp.client, **pkce))
+        assert rp.browser.asked_since(mark) == again
+        silent = answer(await _asked(rp, prompt="none", **pkce))
+        assert silent.get("error") == ("consent_required" if again else None)
+
+
+async def test_access_while_the_user_is_away_is_asked_for_each_time(rp: RelyingParty) -> None:
+    asked = {"scope": "openid offline_access"}
+    await rp.browser.authorize(request(rp.client, **asked))
+    mark = len(rp.browser.seen)
+    await rp.browser.authorize(request(rp.client, **asked))
+    assert len(rp.browser.asked_since(mark)) == 1
+    assert answer(await _asked(rp, prompt="none", **asked))["error"] == "consent_required"
+
+
 async def test_another_account_may_be_used(rp: RelyingParty) -> None:
     first = await rp.flow()
     await _asked(rp, prompt="consent")
