@@ -71,12 +71,19 @@ class Memberships(Protocol):
         ...
 
     async def transfer(
-        self, org_id: str, *, giver: str, taker: str, record: Callable[[Collection[str]], Record]
+        self,
+        org_id: str,
+        *,
+        giver: str,
+        taker: str,
+        for_all: bool,
+        record: Callable[[Collection[str]], Record],
     ) -> Change:
         """Makes the taker an owner and the giver a MEMBER.
 
-        A giver that is no owner gives for all owners there are; `record` is told
-        whose standing changed. DONE, SAME, NO_ORG, or NO_MEMBER for a taker who is none.
+        A giver that is no owner gives for all owners there are, if it may: `for_all`.
+        `record` is told whose standing changed. DONE, SAME, NO_ORG, NO_OWNER, or
+        NO_MEMBER for a taker who is none.
         """
         ...
 

@@ -319,6 +319,10 @@ class Watch(Protocol):
 class Watching(Protocol):
     """Where watchers come to listen."""
 
+    async def started(self) -> None:
+        """Returns once it is certain where the news begin."""
+        ...
+
     def watch(self) -> Watch:
         """A watch that misses nothing that is stored from here on."""
         ...

@@ -46,7 +46,7 @@ class OAuthClients(Protocol):
         """Has another secret count from now on; False for no confidential client."""
         ...
 
-    async def remove_client(self, client_id: str, *, at: int, record: Record) -> bool:
+    async def remove_client(self, client_id: str, *, record: Record) -> bool:
         """Forgets the client, its consents and grants; False for an unknown one."""
         ...
 
@@ -55,7 +55,7 @@ class Grants(Protocol):
     """What users have allowed, and the tokens that came of it."""
 
     async def add_grant(self, grant: Grant, code_hash: str, session: LoginSession) -> bool:
-        """Stores a grant whose code has this hash; False when the login has ended meanwhile."""
+        """Stores a grant whose code has this hash; False when login or client are gone."""
         ...
 
     async def redeem_code(self, code_hash: str, *, at: int, caller: Caller) -> Redeemed | None:
@@ -63,7 +63,10 @@ class Grants(Protocol):
         ...
 
     async def issue(self, token: IssuedToken, refresh_hash: str | None) -> bool:
-        """Notes an access token, and the refresh token beside it; False for a revoked grant."""
+        """Notes an access token, and the refresh token beside it.
+
+        False for a revoked grant, and for a client that was removed.
+        """
         ...
 
     async def find_refresh(self, refresh_hash: str) -> RefreshToken | None:
@@ -95,7 +98,7 @@ class Grants(Protocol):
         ...
 
     async def purge(self, *, before: int) -> None:
-        """Forgets what had ended by then."""
+        """Forgets what had ended by then, and codes from before then that nobody has redeemed."""
         ...
 
 
@@ -116,8 +119,8 @@ class Consents(Protocol):
 class LoginSessions(Protocol):
     """Browsers that are logged in, by the hash of their cookie."""
 
-    async def add_session(self, session: LoginSession) -> None:
-        """Stores the session."""
+    async def add_session(self, session: LoginSession) -> bool:
+        """Stores the session; False when the user's were ended after its `auth_time`."""
         ...
 
     async def find_session(self, session_hash: str) -> LoginSession | None:
@@ -154,10 +157,8 @@ class AccessToken:
 class OAuthTokens(Protocol):
     """Tokens that OAuth2's clients get."""
 
-    def for_user(
-        self, user: User, client_id: str, scopes: Sequence[str], *, at: int
-    ) -> AccessToken:
-        """An access token (RFC 9068) for the data of a user who was looked up after `at`."""
+    def for_user(self, user: User, grant: Grant, scopes: Sequence[str], *, at: int) -> AccessToken:
+        """An access token (RFC 9068) of a grant, for its user, who was looked up after `at`."""
         ...
 
     def for_client(self, client_id: str, scopes: Sequence[str], *, at: int) -> AccessToken:

@@ -13,6 +13,7 @@ from svc_auth.crypto.opaque import OpaqueTexts
 from svc_auth.crypto.tokens import MESH_LIFETIME
 from svc_auth.domain.claims import SECOND
 from svc_auth.domain.oauth2.playground import PLAYGROUND, PLAYGROUND_SECRET
+from svc_auth.domain.policy import AuthPolicy
 from svc_auth.oauth2.authorize import AuthorizeEndpoint
 from svc_auth.oauth2.browser import Browser
 from svc_auth.oauth2.discovery import discovery_router
@@ -24,6 +25,7 @@ from svc_auth.ports_oauth2 import Registered
 from svc_auth.servicers.oauth_client import OauthClientServicer
 from svc_auth.settings import AuthSettings
 from svc_auth.stores.stores import AuthStores
+from svc_auth.usecases.end_access import EndAccess
 from svc_auth.usecases.login import Login
 from svc_auth.usecases.oauth2.authenticate_client import AuthenticateClient
 from svc_auth.usecases.oauth2.authorize import Authorize
@@ -70,6 +72,9 @@ class OAuth2House:
     def _settings(self) -> AuthSettings:
         return self.context.settings.current
 
+    def _policy(self) -> AuthPolicy:
+        return self._settings.policy
+
     def _issuer(self) -> str:
         return self._settings.auth.oidc.issuer
 
@@ -95,11 +100,14 @@ class OAuth2House:
     def clients(self) -> OauthClientServicer:
         """Where clients are registered."""
         clients, clock = self.store.oauth_clients, self.context.clock
+        end = EndAccess(log=self.store.revocations, revocations=self.revocations, clock=clock)
         return OauthClientServicer(
             register=RegisterClient(clients=clients, opaque=self.opaque, clock=clock),
             clients=ListClients(clients=clients),
-            rotate=RotateSecret(clients=clients, opaque=self.opaque, clock=clock),
-            remove=RemoveClient(clients=clients, revocations=self.revocations, clock=clock),
+            rotate=RotateSecret(
+                clients=clients, opaque=self.opaque, end=end, policy=self._policy, clock=clock
+            ),
+            remove=RemoveClient(clients=clients, end=end, policy=self._policy, clock=clock),
         )
 
     def routers(self) -> Sequence[APIRouter]:
@@ -151,16 +159,14 @@ class OAuth2House:
                 issue=issue,
                 opaque=self.opaque,
                 revocations=self.revocations,
-                clock=clock,
             ),
             refresh=Refresh(
                 grants=grants,
                 issue=issue,
                 opaque=self.opaque,
                 revocations=self.revocations,
-                clock=clock,
             ),
-            client_token=ClientToken(grants=grants, tokens=tokens, clock=clock),
+            client_token=ClientToken(grants=grants, tokens=tokens),
             introspect=Introspect(grants=grants, tokens=tokens, opaque=self.opaque, clock=clock),
             revoke=RevokeToken(
                 grants=grants,
@@ -169,4 +175,5 @@ class OAuth2House:
                 revocations=self.revocations,
                 clock=clock,
             ),
+            clock=clock,
         )

@@ -95,6 +95,8 @@ def _principal(claims: dict[str, Any], token: str) -> Principal:
         scopes=limits_of(_text(claims, "scope")),
         providers=None if providers is None else frozenset(providers),
         api_key_id=_text(claims, "key_id"),
+        client_id=_text(claims, "client_id"),
+        grant_id=_text(claims, "grant_id"),
         token_id=claims["jti"],
         issued_us=round(claims["iat"] * 1_000_000),
         until_us=int(claims["exp"] * 1_000_000),

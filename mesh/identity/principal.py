@@ -17,6 +17,9 @@ class Principal:
     providers: frozenset[str] | None = None
     # The API key's id when one was used, for rate limits and revocation.
     api_key_id: str = ""
+    # The OAuth2 client that it acts through, and the grant that allows it to.
+    client_id: str = ""
+    grant_id: str = ""
     # The token's id (jti), and when it was issued, in microseconds since the epoch.
     token_id: str = ""
     issued_us: int = 0

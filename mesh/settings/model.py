@@ -200,6 +200,14 @@ def _on_loopback(address: str) -> bool:
     return address == "localhost" or ipaddress.ip_address(address).is_loopback
 
 
+def _private(issuer: str) -> bool:
+    parts = urlsplit(issuer)
+    try:
+        return parts.scheme == "https" or _on_loopback(parts.hostname or "")
+    except ValueError:
+        return False
+
+
 class Mesh(Section):
     """What all processes of one system have in common, and where this one is.
 
@@ -308,6 +316,14 @@ class MeshSettings(Section):
     def effective_profile(self) -> Profile:
         """The profile, `local` on loopback and `secure` elsewhere unless set."""
         return self.profile or (Profile.LOCAL if self.loopback else Profile.SECURE)
+
+    @model_validator(mode="after")
+    def _no_passwords_in_the_clear(self) -> "MeshSettings":
+        # OpenID Connect Core, section 3.1.2: with TLS; on loopback nobody is in between.
+        if self.effective_profile is Profile.SECURE and not _private(self.auth.oidc.issuer):
+            message = "auth.oidc.issuer must be an https URL in the profile secure, or on loopback"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _no_playground_on_a_network(self) -> "MeshSettings":

@@ -26,16 +26,14 @@ class OAuthMinter:
     clock: Clock
     ids: Ids
 
-    def for_user(
-        self, user: User, client_id: str, scopes: Sequence[str], *, at: int
-    ) -> AccessToken:
+    def for_user(self, user: User, grant: Grant, scopes: Sequence[str], *, at: int) -> AccessToken:
         """An access token for the data of a user who was looked up after `at`.
 
         What a user may do as an ADMIN is nothing that an application gets.
         """
         roles = [role for role in user.roles if role != ADMIN]
-        about = {"sub": user.id, "username": user.username, "roles": roles}
-        return self._access(about, client_id, scopes, at)
+        about = {"sub": user.id, "username": user.username, "roles": roles, "grant_id": grant.id}
+        return self._access(about, grant.client_id, scopes, at)
 
     def for_client(self, client_id: str, scopes: Sequence[str], *, at: int) -> AccessToken:
         """An access token for the client itself, which has no role."""

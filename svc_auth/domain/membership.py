@@ -23,6 +23,8 @@ class Change(StrEnum):
     SAME = "SAME"
     NO_ORG = "NO_ORG"
     NO_MEMBER = "NO_MEMBER"
+    # Who gives ownership away has none, or no longer.
+    NO_OWNER = "NO_OWNER"
     # The organisation would be left without an owner.
     LAST_OWNER = "LAST_OWNER"
     # The organisation has as many members as it may have.

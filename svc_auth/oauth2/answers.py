@@ -1,6 +1,6 @@
 """JSON answers of the endpoints, and their refusals (RFC 6749, sections 5.1 and 5.2)."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from authlib.oauth2 import OAuth2Error
@@ -9,7 +9,8 @@ from authlib.oauth2.rfc6750 import InsufficientScopeError, InvalidTokenError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+from svc_auth.oauth2.bounded import Endpoint, bounded
+
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _UNAUTHORIZED = 401
 
@@ -34,7 +35,8 @@ def told(error: OAuth2Error) -> dict[str, str]:
 
 
 def guarded(endpoint: Endpoint) -> Endpoint:
-    """The endpoint, with its refusals as answers."""
+    """The endpoint, in time and with its refusals as answers."""
+    endpoint = bounded(endpoint)
 
     async def answered(request: Request) -> Response:
         try:

@@ -1,11 +1,11 @@
 """Where users say who they are and what they allow (OpenID Connect Core, section 3.1.2)."""
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from authlib.common.urls import add_params_to_uri
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import AccessDeniedError
 from fastapi import APIRouter
@@ -18,6 +18,7 @@ from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2.request import AuthorizationRequest, ReplyTo, ResponseMode
 from svc_auth.domain.oauth2.session import LoginSession
 from svc_auth.oauth2.answers import told
+from svc_auth.oauth2.bounded import bounded
 from svc_auth.oauth2.browser import Browser, StaleFormError, Ticket
 from svc_auth.oauth2.callers import caller_of
 from svc_auth.oauth2.pages import page
@@ -148,6 +149,8 @@ class AuthorizeEndpoint:
             status = error.outcome.http_status
             # 401 would ask for a scheme of HTTP's own.
             response.status_code = _BAD_REQUEST if status == _UNAUTHORIZED else status
+            if error.retry_after is not None:
+                response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
         return response
 
     def _form_page(self, name: str, visit: Visit, values: Mapping[str, Any]) -> Response:
@@ -196,10 +199,13 @@ class AuthorizeEndpoint:
         uri = reply_to.redirect_uri
         if reply_to.mode is ResponseMode.FORM_POST:
             return page("form_post", {"action": uri, "answer": said}, redirect_uri=uri)
-        return _see_other(add_params_to_uri(uri, list(said.items())))
+        # Its own query stays as it was registered (RFC 6749, section 3.1.2).
+        joint = "&" if urlsplit(uri).query else "" if uri.endswith("?") else "?"
+        return _see_other(f"{uri}{joint}{urlencode(said)}")
 
     def _guarded(self, endpoint: Page) -> Page:
-        """The endpoint; what has nowhere to go back to becomes a page."""
+        """The endpoint, in time; what has nowhere to go back to becomes a page."""
+        endpoint = bounded(endpoint)
 
         async def answered(request: Request) -> Response:
             try:

@@ -13,6 +13,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mesh.clock import Clock
 from svc_auth.domain.caller import CLIENT, Caller
 from svc_auth.domain.oauth2.client import GrantType, OAuthClient
 from svc_auth.domain.oauth2.scopes import joined
@@ -29,7 +30,7 @@ from svc_auth.usecases.oauth2.refresh import Refresh
 from svc_auth.usecases.oauth2.revoke_token import RevokeToken
 
 Form = Mapping[str, str]
-Exchange = Callable[[Caller, OAuthClient, Form], Awaitable[Answer]]
+Exchange = Callable[[Caller, OAuthClient, Form, int], Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class TokenEndpoints:
     client_token: ClientToken
     introspect: Introspect
     revoke: RevokeToken
+    clock: Clock
 
     def router(self) -> APIRouter:
         """The routes."""
@@ -56,6 +58,8 @@ class TokenEndpoints:
 
     async def _token(self, request: Request) -> Response:
         given = single(await form(request))
+        # What ends the client's tokens after it was looked at ends these, too.
+        at = self.clock.now_us()
         client = await self.authenticate(credentials_of(request, given))
         grant_type = needed(given, "grant_type")
         exchanges: dict[str, Exchange] = {
@@ -68,23 +72,28 @@ class TokenEndpoints:
         if not client.may(GrantType(grant_type)):
             raise UnauthorizedClientError("the client may not use this grant_type")
         caller = caller_of(request, CLIENT)
-        return json(_body(await exchanges[grant_type](caller, client, given)))
+        return json(_body(await exchanges[grant_type](caller, client, given, at)))
 
-    async def _from_code(self, caller: Caller, client: OAuthClient, given: Form) -> Answer:
+    async def _from_code(self, caller: Caller, client: OAuthClient, given: Form, at: int) -> Answer:
         return await self.exchange_code(
             caller,
             client,
             code=needed(given, "code"),
             redirect_uri=needed(given, "redirect_uri"),
             verifier=given.get("code_verifier"),
+            at=at,
         )
 
-    async def _from_refresh(self, caller: Caller, client: OAuthClient, given: Form) -> Answer:
+    async def _from_refresh(
+        self, caller: Caller, client: OAuthClient, given: Form, at: int
+    ) -> Answer:
         token = needed(given, "refresh_token")
-        return await self.refresh(caller, client, token=token, scope=given.get("scope", ""))
+        return await self.refresh(caller, client, token=token, scope=given.get("scope", ""), at=at)
 
-    async def _from_client(self, _caller: Caller, client: OAuthClient, given: Form) -> Answer:
-        return await self.client_token(client, scope=given.get("scope", ""))
+    async def _from_client(
+        self, _caller: Caller, client: OAuthClient, given: Form, at: int
+    ) -> Answer:
+        return await self.client_token(client, scope=given.get("scope", ""), at=at)
 
     async def _introspect(self, request: Request) -> Response:
         given = single(await form(request))

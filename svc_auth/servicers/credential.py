@@ -10,6 +10,8 @@ from google.protobuf.descriptor import ServiceDescriptor
 from leaky.auth.v1 import credential_service_pb2
 from leaky.auth.v1.credential_service_pb2 import (
     REVOCATION_KIND_API_KEY,
+    REVOCATION_KIND_CLIENT,
+    REVOCATION_KIND_GRANT,
     REVOCATION_KIND_MEMBERSHIP,
     REVOCATION_KIND_SESSIONS,
     REVOCATION_KIND_TOKEN,
@@ -49,6 +51,8 @@ KINDS = {
     Kind.MEMBERSHIP: REVOCATION_KIND_MEMBERSHIP,
     Kind.TOKEN: REVOCATION_KIND_TOKEN,
     Kind.SESSIONS: REVOCATION_KIND_SESSIONS,
+    Kind.CLIENT: REVOCATION_KIND_CLIENT,
+    Kind.GRANT: REVOCATION_KIND_GRANT,
 }
 
 

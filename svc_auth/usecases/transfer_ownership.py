@@ -19,10 +19,11 @@ class TransferOwnership:
     revocations: Revocations
     clock: Clock
 
-    async def __call__(self, caller: Caller, *, org_id: str, taker: str) -> None:
-        """A caller that is no owner, such as an ADMIN, gives for all who are.
+    async def __call__(self, caller: Caller, *, org_id: str, taker: str, for_all: bool) -> None:
+        """A caller that is no owner gives for all who are, if it may, as an ADMIN does: `for_all`.
 
-        AppError ORG_NOT_FOUND, or MEMBER_NOT_FOUND for a taker who is none.
+        AppError ORG_NOT_FOUND, MEMBER_NOT_FOUND for a taker who is none, or
+        PERMISSION_DENIED for who is no owner, whatever it was a moment ago.
         """
         entry = org_entry(
             caller,
@@ -32,7 +33,11 @@ class TransferOwnership:
             at=self.clock.now_us(),
         )
         change = await self.memberships.transfer(
-            org_id, giver=caller.user_id, taker=taker, record=partial(member_record, entry)
+            org_id,
+            giver=caller.user_id,
+            taker=taker,
+            for_all=for_all,
+            record=partial(member_record, entry),
         )
         refuse(change)
         self.revocations.announce()

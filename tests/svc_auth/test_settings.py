@@ -82,3 +82,27 @@ def test_what_does_not_fit_is_named_and_a_secret_is_not_shown(
         load(AuthSettings, {variable: value}, {})
     assert name in str(caught.value)
     assert "tiny" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("profile", "issuer", "good"),
+    [
+        ("secure", "http://auth.example", False),
+        ("secure", "http://192.0.2.1:8081", False),
+        ("secure", "https://auth.example", True),
+        ("secure", "http://127.0.0.1:8081", True),
+        ("secure", "http://localhost:8081", True),
+        ("secure", "http://[::1]:8081", True),
+        ("local", "http://auth.example", True),
+    ],
+)
+def test_in_secure_no_password_is_asked_for_in_the_clear(
+    profile: str, issuer: str, *, good: bool
+) -> None:
+    env = {"LEAKY_PROFILE": profile, "LEAKY_AUTH_OIDC_ISSUER": issuer}
+    if good:
+        assert load(AuthSettings, env, {}).auth.oidc.issuer == issuer
+        return
+    with pytest.raises(SettingsError) as caught:
+        load(AuthSettings, env, {})
+    assert "auth.oidc.issuer" in str(caught.value)

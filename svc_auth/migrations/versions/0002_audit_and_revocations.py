@@ -44,6 +44,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("revocations_by_end", "revocations", ["until", "seq"])
+    op.create_index("revocations_by_subject", "revocations", ["subject"])
     op.add_column("users", sa.Column("disabled_at", sa.BigInteger))
     _api_keys()
     _append_only()

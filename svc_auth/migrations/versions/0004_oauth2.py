@@ -64,7 +64,8 @@ def _grants() -> None:
         sa.Column("ends_at", sa.BigInteger, nullable=False),
         sa.Column("revoked_at", sa.BigInteger),
     )
-    for name, column in (("client", "client_id"), ("user", "user_id"), ("end", "ends_at")):
+    indexes = {"client": "client_id", "user": "user_id", "end": "ends_at", "creation": "created_at"}
+    for name, column in indexes.items():
         op.create_index(f"oauth_grants_by_{name}", "oauth_grants", [column])
 
 

@@ -12,6 +12,7 @@ from svc_auth.domain.audit import Action
 from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2.audit import client_entry
 from svc_auth.domain.oauth2.grant import Grant
+from svc_auth.domain.oauth2.scopes import OFFLINE_ACCESS
 from svc_auth.domain.oauth2.request import AuthorizationRequest, Prompt
 from svc_auth.domain.oauth2.session import LoginSession
 from svc_auth.domain.record import Record
@@ -107,7 +108,10 @@ class Authorize:
         )
 
     async def _must_agree(self, request: AuthorizationRequest, user: User) -> bool:
-        if Prompt.CONSENT in request.prompts:
+        if Prompt.CONSENT in request.prompts or OFFLINE_ACCESS in request.scopes:
+            # What lasts is agreed to each time (OpenID Connect Core, section 11).
+            return True
+        if not _proven(request):
             return True
         allowed = await self.consents.find_consent(user.id, request.client.id)
         return not allowed.issuperset(request.scopes)
@@ -128,6 +132,12 @@ class Authorize:
         )
         added = await self.grants.add_grant(grant, self.opaque.hash(code), session)
         return code if added else None
+
+
+def _proven(request: AuthorizationRequest) -> bool:
+    # Whether nobody else can stand where the client is answered. Without a secret any
+    # program may have taken a port or a scheme (RFC 8252, section 8.6).
+    return request.client.confidential or request.reply_to.redirect_uri.startswith("https://")
 
 
 def _refuse(error: OAuth2Error) -> NoReturn:

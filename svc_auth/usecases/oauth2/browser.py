@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from leaky.common.v1.reason_pb2 import REASON_BAD_CREDENTIALS
 from mesh.clock import Clock
+from mesh.errors import AppError
 from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2.session import LoginSession
 from svc_auth.ports import Opaque
@@ -40,7 +42,11 @@ class BrowserLogin:
             expires_at=now + self.lifetime(),
         )
         await self.sessions.end_session(self.opaque.hash(old_cookie))
-        await self.sessions.add_session(session)
+        if not await self.sessions.add_session(session):
+            # The password that was right is perhaps none any more.
+            raise AppError(
+                REASON_BAD_CREDENTIALS, "the login has been ended meanwhile; log in again"
+            )
         return cookie, session
 
 

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from authlib.oauth2.rfc6749 import InvalidScopeError
+from authlib.oauth2.rfc6749 import InvalidClientError, InvalidScopeError
 
-from mesh.clock import Clock
 from svc_auth.domain.claims import SECOND
 from svc_auth.domain.oauth2 import scopes
 from svc_auth.domain.oauth2.client import OAuthClient
@@ -19,20 +18,18 @@ class ClientToken:
 
     grants: Grants
     tokens: OAuthTokens
-    clock: Clock
 
-    async def __call__(self, client: OAuthClient, *, scope: str) -> Answer:
-        """An access token; without `scope`, for all that the client may have by itself."""
+    async def __call__(self, client: OAuthClient, *, scope: str, at: int) -> Answer:
+        """An access token for a client that was looked up after `at`; without `scope`, for all that the client may have by itself."""
         allowed = client.allowed_itself()
         asked = scopes.split(scope) or allowed
         if not asked or not set(asked) <= set(allowed):
             raise InvalidScopeError("scope names what the client may not have by itself")
-        now = self.clock.now_us()
-        access = self.tokens.for_client(client.id, asked, at=now)
+        access = self.tokens.for_client(client.id, asked, at=at)
         ends = access.token.expires_at
-        await self.grants.issue(
-            IssuedToken(id=access.id, client_id=client.id, expires_at=ends), None
-        )
+        issued = IssuedToken(id=access.id, client_id=client.id, expires_at=ends)
+        if not await self.grants.issue(issued, None):
+            raise InvalidClientError(description="the client has been removed", status_code=401)
         return Answer(
-            access_token=access.token.text, expires_in=(ends - now) // SECOND, scopes=asked
+            access_token=access.token.text, expires_in=(ends - at) // SECOND, scopes=asked
         )

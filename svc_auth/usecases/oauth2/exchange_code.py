@@ -7,7 +7,6 @@ from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from authlib.oauth2.rfc7636.challenge import CODE_VERIFIER_PATTERN
 
-from mesh.clock import Clock
 from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2.client import GrantType, OAuthClient
 from svc_auth.domain.oauth2.grant import Grant
@@ -28,7 +27,6 @@ class ExchangeCode:
     issue: Issue
     opaque: Opaque
     revocations: Revocations
-    clock: Clock
 
     async def __call__(
         self,
@@ -38,22 +36,22 @@ class ExchangeCode:
         code: str,
         redirect_uri: str,
         verifier: str | None,
+        at: int,
     ) -> Answer:
-        """The tokens; OAuth2Error otherwise."""
-        now = self.clock.now_us()
-        found = await self.grants.redeem_code(self.opaque.hash(code), at=now, caller=caller)
+        """The tokens, for a client that was looked up after `at`; OAuth2Error otherwise."""
+        found = await self.grants.redeem_code(self.opaque.hash(code), at=at, caller=caller)
         if found is not None and not found.first:
             self.revocations.announce()
-        if found is None or not found.first or now >= found.grant.code_ends_at:
+        if found is None or not found.first or at >= found.grant.code_ends_at:
             raise InvalidGrantError("the code is unknown, spent or expired")
         grant = found.grant
         if grant.client_id != client.id or grant.redirect_uri != redirect_uri:
             raise InvalidGrantError("the code is for another client or redirect_uri")
         _check_proof(grant, verifier)
-        return await self._issue(client, grant, now)
+        return await self._issue(client, grant, at)
 
-    async def _issue(self, client: OAuthClient, grant: Grant, now: int) -> Answer:
-        minted = await self.issue.mint(grant, grant.scopes, at=now)
+    async def _issue(self, client: OAuthClient, grant: Grant, at: int) -> Answer:
+        minted = await self.issue.mint(grant, grant.scopes, at=at)
         refresh = self.opaque.new_secret() if _lasting(client, grant) else None
         refresh_hash = self.opaque.hash(refresh) if refresh else None
         if not await self.grants.issue(minted.noted, refresh_hash):

@@ -33,7 +33,7 @@ class Introspect:
         issued = await self.grants.find_token(access.token_id)
         if issued is None or access.client_id != client.id:
             return INACTIVE
-        told = {name: access.claims[name] for name in ("iss", "sub", "aud", "exp", "iat", "jti")}
+        told = {name: access.claims[name] for name in ("iss", "sub", "aud", "exp", "jti")}
         named = {"username": access.username} if access.username else {}
         return {
             "active": True,
@@ -41,6 +41,8 @@ class Introspect:
             "client_id": client.id,
             "scope": scopes.joined(access.scopes),
             **told,
+            # RFC 7662, section 2.2: whole seconds, whatever the token says.
+            "iat": int(access.claims["iat"]),
             **named,
         }
 

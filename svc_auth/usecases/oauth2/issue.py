@@ -55,7 +55,7 @@ class Issue:
         user = await self.users.find_user(grant.user_id)
         if user is None or user.disabled:
             raise InvalidGrantError("the user is gone or disabled")
-        access = self.tokens.for_user(user, grant.client_id, scopes, at=at)
+        access = self.tokens.for_user(user, grant, scopes, at=at)
         return Minted(grant=grant, scopes=scopes, access=access, at=at)
 
     def answer(self, minted: Minted, *, refresh: str | None, nonce: str | None) -> Answer:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidScopeError
 
-from mesh.clock import Clock
 from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2 import scopes
 from svc_auth.domain.oauth2.audit import REFRESH_TOKEN_REUSED
@@ -26,33 +25,35 @@ class Refresh:
     issue: Issue
     opaque: Opaque
     revocations: Revocations
-    clock: Clock
 
     async def __call__(
-        self, caller: Caller, client: OAuthClient, *, token: str, scope: str
+        self, caller: Caller, client: OAuthClient, *, token: str, scope: str, at: int
     ) -> Answer:
-        """The tokens; OAuth2Error otherwise. `scope` may ask for less than was granted."""
-        now, token_hash = self.clock.now_us(), self.opaque.hash(token)
+        """The tokens, for a client that was looked up after `at`; OAuth2Error otherwise.
+
+        `scope` may ask for less than was granted.
+        """
+        token_hash = self.opaque.hash(token)
         found = await self.grants.find_refresh(token_hash)
         if found is None or found.grant.client_id != client.id:
             raise InvalidGrantError("the refresh token is unknown")
         if found.used:
-            await self._end(caller, found.grant, now)
-        if not found.good(now):
+            await self._end(caller, found.grant, at)
+        if not found.good(at):
             raise InvalidGrantError("the refresh token is spent, revoked or expired")
         narrowed = _narrowed(found.grant, scope)
-        return await self._exchange(caller, found.grant, narrowed, token_hash, now)
+        return await self._exchange(caller, found.grant, narrowed, token_hash, at)
 
     async def _exchange(
-        self, caller: Caller, grant: Grant, narrowed: tuple[str, ...], token_hash: str, now: int
+        self, caller: Caller, grant: Grant, narrowed: tuple[str, ...], token_hash: str, at: int
     ) -> Answer:
-        minted = await self.issue.mint(grant, narrowed, at=now)
+        minted = await self.issue.mint(grant, narrowed, at=at)
         successor = self.opaque.new_secret()
         done = await self.grants.rotate_refresh(
             token_hash,
             successor_hash=self.opaque.hash(successor),
             token=minted.noted,
-            at=now,
+            at=at,
             caller=caller,
         )
         if not done:
@@ -61,8 +62,8 @@ class Refresh:
         # OpenID Connect Core, section 12.2: no nonce, there was no request.
         return self.issue.answer(minted, refresh=successor, nonce=None)
 
-    async def _end(self, caller: Caller, grant: Grant, now: int) -> None:
-        await self.grants.revoke_grant(grant.id, at=now, caller=caller, why=REFRESH_TOKEN_REUSED)
+    async def _end(self, caller: Caller, grant: Grant, at: int) -> None:
+        await self.grants.revoke_grant(grant.id, at=at, caller=caller, why=REFRESH_TOKEN_REUSED)
         self.revocations.announce()
 
 

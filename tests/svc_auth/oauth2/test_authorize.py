@@ -180,6 +180,27 @@ async def test_a_wrong_password_is_said_and_may_be_tried_again(rp: RelyingParty)
     assert PASSWORD not in right.text
 
 
+async def test_who_guesses_too_often_is_told_when_to_come_again(
+    rp: RelyingParty, issuer: Issuer
+) -> None:
+    await _asked(rp)
+    for _ in range(issuer.settings.policy.login.tries + 1):
+        sent = await rp.browser.submit("login", username="guessed", password="wrong horse")
+    assert sent.status_code == 429
+    assert int(sent.headers["retry-after"]) >= 1
+    assert rp.browser.seen[-1].alerts == ["Too many logins have failed; try again later."]
+
+
+async def test_who_is_disabled_is_told_so(rp: RelyingParty, issuer: Issuer) -> None:
+    user_id = await issuer.register_user("carol")
+    gone = await rp.http.post(f"/api/v1/users/{user_id}/disable", json={})
+    assert gone.is_success, gone.text
+    await _asked(rp)
+    sent = await rp.browser.submit("login", username="carol", password=PASSWORD)
+    assert sent.status_code == 403
+    assert rp.browser.seen[-1].alerts == ["The user is disabled."]
+
+
 @pytest.mark.parametrize("button", ["cancel", "deny"])
 async def test_who_says_no_is_heard(rp: RelyingParty, button: str) -> None:
     rp.asked = request(rp.client)
@@ -201,6 +222,33 @@ async def test_consent_is_asked_once_and_again_for_more(rp: RelyingParty) -> Non
     assert rp.browser.asked_since(mark) == ["Allow An application?"]
     await rp.flow(scope="openid", prompt="consent")
     assert rp.browser.asked_since(mark) == ["Allow An application?"] * 2
+
+
+async def test_an_application_that_anybody_can_pretend_to_be_is_asked_about_each_time(
+    register: Register, party: MakeParty
+) -> None:
+    pkce = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
+    for uri, again in (
+        ("https://app.example/callback", []),
+        ("http://127.0.0.1:8400/callback", ["Allow An application?"]),
+        ("com.example.app:/callback", ["Allow An application?"]),
+    ):
+        rp = party(await register(public=True, requirePkce=True, redirectUris=[uri]))
+        await rp.browser.authorize(request(rp.client, **pkce))
+        mark = len(rp.browser.seen)
+        await rp.browser.authorize(request(rp.client, **pkce))
+        assert rp.browser.asked_since(mark) == again
+        silent = answer(await _asked(rp, prompt="none", **pkce))
+        assert silent.get("error") == ("consent_required" if again else None)
+
+
+async def test_access_while_the_user_is_away_is_asked_for_each_time(rp: RelyingParty) -> None:
+    asked = {"scope": "openid offline_access"}
+    await rp.browser.authorize(request(rp.client, **asked))
+    mark = len(rp.browser.seen)
+    await rp.browser.authorize(request(rp.client, **asked))
+    assert len(rp.browser.asked_since(mark)) == 1
+    assert answer(await _asked(rp, prompt="none", **asked))["error"] == "consent_required"
 
 
 async def test_another_account_may_be_used(rp: RelyingParty) -> None:
@@ -353,6 +401,7 @@ async def test_redirect_uris_keep_their_queries_and_private_schemes_work(
 ) -> None:
     for uri, source in (
         ("https://app.example/cb?tenant=a&x=%20y", "https://app.example"),
+        ("https://app.example/cb?flag&x=a+b%2Fc", "https://app.example"),
         ("com.example.app:/callback", "com.example.app:"),
         ("http://127.0.0.1:8400/callback", "http://127.0.0.1:8400"),
     ):
@@ -363,9 +412,9 @@ async def test_redirect_uris_keep_their_queries_and_private_schemes_work(
             await rp.browser.submit("login", username="alice", password=PASSWORD)
         response = await rp.browser.submit("allow")
         location = response.headers["location"]
-        assert location.startswith(uri.partition("?")[0])
-        kept = urlsplit(uri).query.replace("%20", "+")
-        assert not kept or f"?{kept}&" in location
+        kept = uri if "?" in uri else f"{uri}?"
+        assert location.startswith(kept)
+        assert location.removeprefix(kept).lstrip("&").startswith("code=")
 
 
 async def test_a_form_of_another_site_finds_the_login(rp: RelyingParty) -> None:

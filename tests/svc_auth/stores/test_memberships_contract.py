@@ -173,7 +173,9 @@ async def test_owners_who_demote_or_remove_each_other_at_once_leave_one(
         assert len(owners) == 1
 
 
-async def transfer(store: AuthStores, giver: str, taker: str) -> tuple[Change, set[str]]:
+async def transfer(
+    store: AuthStores, giver: str, taker: str, *, for_all: bool = False
+) -> tuple[Change, set[str]]:
     """What became of it, and whose standing the record was told to have changed."""
     told: set[str] = set()
 
@@ -181,7 +183,9 @@ async def transfer(store: AuthStores, giver: str, taker: str) -> tuple[Change, s
         told.update(changed)
         return RECORD
 
-    change = await store.memberships.transfer(ORG, giver=giver, taker=taker, record=record)
+    change = await store.memberships.transfer(
+        ORG, giver=giver, taker=taker, for_all=for_all, record=record
+    )
     return change, told
 
 
@@ -205,10 +209,23 @@ async def test_who_gives_its_own_ownership_takes_it_from_nobody_else(store: Auth
     }
 
 
+async def test_an_owner_who_has_just_been_demoted_gives_nothing_away(store: AuthStores) -> None:
+    await put(store, ALICE, BOB, CAROL)
+    await set_role(store, BOB, Standing.OWNER)
+    await set_role(store, ALICE, Standing.MEMBER)
+    before = await lines(store)
+    assert await transfer(store, ALICE, CAROL) == (Change.NO_OWNER, set())
+    assert (await standings(store))[BOB] is Standing.OWNER
+    assert await lines(store) == before
+
+
 async def test_who_owns_nothing_gives_for_all_owners(store: AuthStores) -> None:
     await put(store, ALICE, BOB, CAROL)
     await set_role(store, BOB, Standing.OWNER)
-    assert await transfer(store, "an admin", CAROL) == (Change.DONE, {ALICE, BOB, CAROL})
+    assert await transfer(store, "an admin", CAROL, for_all=True) == (
+        Change.DONE,
+        {ALICE, BOB, CAROL},
+    )
     assert await standings(store) == {
         ALICE: Standing.MEMBER,
         BOB: Standing.MEMBER,

@@ -10,7 +10,7 @@ from svc_auth.domain.caller import CLIENT, Caller
 from svc_auth.domain.oauth2.client import GrantType, OAuthClient
 from svc_auth.domain.oauth2.grant import Grant, IssuedToken
 from svc_auth.domain.oauth2.session import LoginSession
-from svc_auth.domain.revocation import Kind, of_sessions
+from svc_auth.domain.revocation import Kind, Revocation, of_client, of_sessions
 from svc_auth.ports_oauth2 import Registered
 from svc_auth.stores import STORES
 from svc_auth.stores.stores import AuthStores
@@ -62,9 +62,15 @@ def numbered(token: IssuedToken, number: int) -> IssuedToken:
     return replace(token, id=f"{number:08d}-0000-4000-8000-000000000000")
 
 
+async def logged_in(store: AuthStores) -> None:
+    """A client, and a browser to allow it something."""
+    await store.oauth_clients.add_client(REGISTERED, QUIET)
+    await store.login_sessions.add_session(SESSION)
+
+
 async def granted(store: AuthStores) -> None:
     """A grant whose code was exchanged for TOKEN and the refresh token `r1`."""
-    await store.login_sessions.add_session(SESSION)
+    await logged_in(store)
     assert await store.grants.add_grant(GRANT, "code", SESSION)
     assert await store.grants.redeem_code("code", at=11, caller=CALLER) is not None
     assert await store.grants.issue(TOKEN, "r1")
@@ -107,7 +113,7 @@ async def test_an_id_is_given_once_and_what_changes_nothing_is_not_written_down(
     added = await asyncio.gather(*(clients.add_client(REGISTERED, QUIET) for _ in range(4)))
     assert sorted(added) == [False] * 3 + [True]
     assert not await clients.replace_secret("nobody", "t" * 64, QUIET)
-    assert not await clients.remove_client("nobody", at=9, record=QUIET)
+    assert not await clients.remove_client("nobody", record=QUIET)
     assert len(await written(store)) == 1
 
 
@@ -126,14 +132,43 @@ async def test_a_client_that_is_removed_leaves_nothing(store: AuthStores) -> Non
     await store.consents.add_consent(ALICE, "an-app", ["openid"], at=1, record=QUIET)
     ended = numbered(TOKEN, 2)
     await store.grants.issue(replace(ended, grant_id=None, user_id="", expires_at=29), None)
-    assert await store.oauth_clients.remove_client("an-app", at=30, record=QUIET)
+    record = replace(RECORD, revocations=(of_client("an-app", at=30, lifetime=100),))
+    assert await store.oauth_clients.remove_client("an-app", record=record)
     assert await store.oauth_clients.find_client("an-app") is None
     assert await store.consents.find_consent(ALICE, "an-app") == frozenset()
     assert await store.grants.find_refresh("r1") is None
     assert await store.grants.find_token(TOKEN.id) is None
     assert await store.grants.redeem_code("code", at=31, caller=CALLER) is None
-    # What has ended by itself needs no word.
-    assert await told(store) == [(Kind.TOKEN, TOKEN.id, 500)]
+    # One word for all of its tokens, however many.
+    assert await told(store) == [(Kind.CLIENT, "an-app", 130)]
+
+
+async def test_a_client_that_was_removed_gets_nothing_more(store: AuthStores) -> None:
+    await granted(store)
+    assert await store.oauth_clients.remove_client("an-app", record=QUIET)
+    own = numbered(replace(TOKEN, grant_id=None, user_id=""), 3)
+    assert not await store.grants.issue(own, None)
+    assert await store.grants.find_token(own.id) is None
+    assert not await store.grants.add_grant(GRANT, "another code", SESSION)
+    assert not await rotated(store, "r1", "r2", 4)
+    # The one that `local` brings along is registered nowhere.
+    assert await store.grants.issue(replace(own, client_id="leaky-client"), None)
+
+
+async def test_what_a_client_gets_while_it_is_removed_is_gone_with_it(
+    store: AuthStores, store_url: str
+) -> None:
+    await granted(store)
+    own = [numbered(replace(TOKEN, grant_id=None, user_id=""), 10 + n) for n in range(6)]
+    async with STORES.open(store_url) as second:
+        removed, *_ = await asyncio.gather(
+            second.oauth_clients.remove_client("an-app", record=QUIET),
+            *((store, second)[n % 2].grants.issue(one, None) for n, one in enumerate(own)),
+            rotated(store, "r1", "r2", 20),
+        )
+    assert removed
+    for one in (*own, numbered(TOKEN, 20)):
+        assert await store.grants.find_token(one.id) is None
 
 
 async def test_consents_add_up(store: AuthStores) -> None:
@@ -155,7 +190,7 @@ async def test_sessions_come_back_and_end(store: AuthStores) -> None:
 
 
 async def test_a_code_is_spent_by_whoever_is_first(store: AuthStores) -> None:
-    await store.login_sessions.add_session(SESSION)
+    await logged_in(store)
     assert await store.grants.add_grant(GRANT, "code", SESSION)
     assert await store.grants.redeem_code("another", at=11, caller=CALLER) is None
     first = await store.grants.redeem_code("code", at=11, caller=CALLER)
@@ -171,7 +206,7 @@ async def test_a_code_is_spent_by_whoever_is_first(store: AuthStores) -> None:
 async def test_of_many_who_show_a_code_at_once_one_is_first(
     store: AuthStores, store_url: str
 ) -> None:
-    await store.login_sessions.add_session(SESSION)
+    await logged_in(store)
     await store.grants.add_grant(GRANT, "code", SESSION)
     async with STORES.open(store_url) as second:
         found = await asyncio.gather(
@@ -193,10 +228,10 @@ async def test_a_code_that_is_shown_again_revokes_what_came_of_it(store: AuthSto
     newest = await store.grants.find_refresh("r2")
     assert newest is not None
     assert not newest.good(32)
-    assert sorted(await told(store)) == sorted(
-        (Kind.TOKEN, token.id, 500) for token in (TOKEN, numbered(TOKEN, 2))
-    )
-    assert await written(store) == [(Action.OAUTH_GRANT_REVOKED, "an-app", ALICE, "CODE_REUSED")]
+    assert await told(store) == [(Kind.GRANT, GRANT.id, 500)]
+    assert (await written(store))[1:] == [
+        (Action.OAUTH_GRANT_REVOKED, "an-app", ALICE, "CODE_REUSED")
+    ]
 
 
 async def test_a_grant_needs_a_login_that_has_not_ended(store: AuthStores) -> None:
@@ -222,7 +257,7 @@ async def test_a_refresh_token_is_exchanged_once(store: AuthStores) -> None:
     assert not await rotated(store, "r1", "r3", 3)
     assert await store.grants.find_refresh("r3") is None
     assert not await rotated(store, "r2", "r4", 4)
-    assert await written(store) == [
+    assert (await written(store))[1:] == [
         (Action.OAUTH_GRANT_REVOKED, "an-app", ALICE, "REFRESH_TOKEN_REUSED")
     ]
 
@@ -249,11 +284,12 @@ async def test_one_token_is_revoked_by_itself(store: AuthStores) -> None:
         await store.grants.revoke_token(TOKEN.id, at=20, caller=CALLER)
     assert await store.grants.find_token(TOKEN.id) is None
     assert await told(store) == [(Kind.TOKEN, TOKEN.id, 500)]
-    assert await written(store) == [(Action.OAUTH_TOKEN_REVOKED, "an-app", ALICE, "")]
+    assert (await written(store))[1:] == [(Action.OAUTH_TOKEN_REVOKED, "an-app", ALICE, "")]
     assert await rotated(store, "r1", "r2", 2)
 
 
 async def test_a_clients_own_token_belongs_to_no_grant(store: AuthStores) -> None:
+    await store.oauth_clients.add_client(REGISTERED, QUIET)
     own = replace(TOKEN, grant_id=None, user_id="")
     assert await store.grants.issue(own, None)
     assert await store.grants.find_token(TOKEN.id) == own
@@ -274,6 +310,58 @@ async def test_what_ends_a_users_sessions_ends_its_logins_and_grants(store: Auth
     assert found.revoked
     # One word about the user is enough: no token is told of by itself.
     assert await told(store) == [(Kind.SESSIONS, ALICE, 140)]
+
+
+@pytest.mark.parametrize("kind", [Kind.USER, Kind.SESSIONS])
+async def test_a_login_that_began_before_all_were_ended_is_none(
+    store: AuthStores, kind: Kind
+) -> None:
+    await store.users.add_user(USER, HASH, QUIET)
+    ended = Revocation(kind=kind, subject=ALICE, at=4, until=100)
+    await store.revocations.revoke(replace(RECORD, revocations=(ended,)))
+    assert not await store.login_sessions.add_session(SESSION)
+    assert await store.login_sessions.find_session(SESSION.id) is None
+    assert await store.login_sessions.add_session(replace(SESSION, auth_time=4))
+    bob = replace(SESSION, id="6" * 64, user_id=BOB)
+    assert await store.login_sessions.add_session(bob)
+
+
+async def test_what_is_revoked_again_ends_what_began_in_between(store: AuthStores) -> None:
+    await store.users.add_user(USER, HASH, QUIET)
+    await granted(store)
+    again = of_sessions(ALICE, at=40, lifetime=100)
+    await store.revocations.repeat(again)
+    assert await store.login_sessions.find_session(SESSION.id) is None
+    assert await store.grants.find_token(TOKEN.id) is None
+
+
+async def test_of_logins_and_their_end_at_once_none_survives(
+    store: AuthStores, store_url: str
+) -> None:
+    await store.users.add_user(USER, HASH, QUIET)
+    record = replace(RECORD, revocations=(of_sessions(ALICE, at=40, lifetime=100),))
+    async with STORES.open(store_url) as second:
+        ids = [f"{number}" * 64 for number in range(6)]
+        sessions = [replace(SESSION, id=one, auth_time=39) for one in ids]
+        await asyncio.gather(
+            *(store.login_sessions.add_session(one) for one in sessions[:3]),
+            second.revocations.revoke(record),
+            *(second.login_sessions.add_session(one) for one in sessions[3:]),
+        )
+    assert [await store.login_sessions.find_session(one) for one in ids] == [None] * 6
+
+
+async def test_a_code_that_nobody_redeemed_is_not_kept_for_as_long_as_its_grant(
+    store: AuthStores,
+) -> None:
+    await granted(store)
+    unredeemed = replace(GRANT, id="33333333-0000-4000-8000-000000000000", created_at=12)
+    assert await store.grants.add_grant(unredeemed, "another", SESSION)
+    await store.grants.purge(before=12)
+    await store.grants.purge(before=13)
+    assert await store.grants.redeem_code("another", at=14, caller=CALLER) is None
+    assert await store.grants.find_token(TOKEN.id) is not None
+    assert await store.grants.find_refresh("r1") is not None
 
 
 async def test_what_has_ended_is_forgotten(store: AuthStores) -> None:

@@ -149,7 +149,7 @@ async def test_an_invitation_takes_nothing_from_a_member(
     assert await refusal(member) == ("MEMBER_EXISTS", "")
     _, token = await invite(house, bob.email, Standing.BILLING)
     await house.put(house.caller, org_id=ORG, user_id=bob.id)
-    await house.transfer(house.by(ann.id), org_id=ORG, taker=bob.id)
+    await house.transfer(house.by(ann.id), org_id=ORG, taker=bob.id, for_all=False)
     accepted = house.accept(house.by(bob.id), token=token)
     assert await refusal(accepted) == ("MEMBER_EXISTS", "")
     assert await house.standing(org_id=ORG, user_id=bob.id) is Standing.OWNER

@@ -32,7 +32,7 @@ async def test_every_change_is_announced_and_no_repetition(house: Any) -> None:
     for _ in range(2):
         await house.set_role(house.caller, org_id=ORG, user_id=BOB, standing=Standing.BILLING)
     assert await house.told() == announced(BOB)
-    await house.transfer(house.by(ANN), org_id=ORG, taker=BOB)
+    await house.transfer(house.by(ANN), org_id=ORG, taker=BOB, for_all=False)
     assert sorted(await house.told()) == announced(ANN, BOB)
     await house.remove(house.by(ANN), org_id=ORG, user_id=ANN)
     assert await house.told() == announced(ANN)
@@ -43,7 +43,7 @@ async def test_what_is_refused_is_not_announced(house: Any, refusal: Any) -> Non
     await house.told()
     await refusal(house.set_role(house.caller, org_id=ORG, user_id=ANN, standing=Standing.MEMBER))
     await refusal(house.remove(house.by(ANN), org_id=ORG, user_id=ANN))
-    await refusal(house.transfer(house.by(ANN), org_id=ORG, taker=BOB))
+    await refusal(house.transfer(house.by(ANN), org_id=ORG, taker=BOB, for_all=False))
     assert await house.told() == []
 
 
@@ -66,7 +66,7 @@ async def test_what_is_not_there_cannot_be_changed(house: Any, refusal: Any) -> 
         return [
             house.remove(house.by(""), org_id=ORG, user_id=user_id),
             house.set_role(house.caller, org_id=ORG, user_id=user_id, standing=Standing.OWNER),
-            house.transfer(house.by(""), org_id=ORG, taker=user_id),
+            house.transfer(house.by(""), org_id=ORG, taker=user_id, for_all=True),
         ]
 
     assert [await refusal(one) for one in changes(ANN)] == [("ORG_NOT_FOUND", "")] * 3
@@ -84,8 +84,18 @@ async def test_the_last_owner_neither_leaves_nor_is_demoted(house: Any, refusal:
         assert await refusal(gone) == ("LAST_OWNER", "")
     demoted = house.set_role(house.caller, org_id=ORG, user_id=ANN, standing=Standing.BILLING)
     assert await refusal(demoted) == ("LAST_OWNER", "")
-    await house.transfer(house.by(ANN), org_id=ORG, taker=BOB)
+    await house.transfer(house.by(ANN), org_id=ORG, taker=BOB, for_all=False)
     await house.remove(house.by(ANN), org_id=ORG, user_id=ANN)
+    assert await house.standing(org_id=ORG, user_id=BOB) is Standing.OWNER
+
+
+async def test_who_owns_nothing_gives_ownership_away_only_for_all(house: Any, refusal: Any) -> None:
+    await house.put(house.caller, org_id=ORG, user_id=ANN)
+    await house.put(house.caller, org_id=ORG, user_id=BOB)
+    taken = house.transfer(house.by(BOB), org_id=ORG, taker=BOB, for_all=False)
+    assert await refusal(taken) == ("PERMISSION_DENIED", "")
+    assert await house.standing(org_id=ORG, user_id=ANN) is Standing.OWNER
+    await house.transfer(house.by("an admin"), org_id=ORG, taker=BOB, for_all=True)
     assert await house.standing(org_id=ORG, user_id=BOB) is Standing.OWNER
 
 
@@ -123,7 +133,7 @@ async def test_every_change_is_in_the_audit_log(house: Any) -> None:
     await house.rename_org(house.by(ANN), org_id=org_id, name="Emca")
     await house.put(house.by(ANN), org_id=org_id, user_id=BOB)
     await house.set_role(house.by(ANN), org_id=org_id, user_id=BOB, standing=Standing.BILLING)
-    await house.transfer(house.by(ANN), org_id=org_id, taker=BOB)
+    await house.transfer(house.by(ANN), org_id=org_id, taker=BOB, for_all=False)
     await house.remove(house.by(""), org_id=org_id, user_id=ANN, leaving=True)
     lines = await house.audited()
     assert [(one.action, one.caller.actor, one.user_id, one.detail) for one in lines] == [
