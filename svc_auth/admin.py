@@ -62,7 +62,7 @@ async def disable_user(settings: AuthSettings, *, user: str) -> None:
     async with _found(settings, user) as (store, user_id):
         disable = DisableUser(
             users=store.users,
-            end=_end(store),
+            end=end_access(store),
             policy=lambda: settings.policy,
             clock=CLOCK,
         )
@@ -87,7 +87,7 @@ async def revoke_role(settings: AuthSettings, *, user: str, role: str) -> None:
     async with _found(settings, user) as (store, user_id):
         revoke = RevokeRole(
             users=store.users,
-            end=_end(store),
+            end=end_access(store),
             policy=lambda: settings.policy,
             clock=CLOCK,
         )
@@ -101,7 +101,7 @@ async def reset_password(settings: AuthSettings, *, user: str, password: str) ->
         set_password = SetPassword(
             users=store.users,
             passwords=passwords,
-            end=_end(store),
+            end=end_access(store),
             policy=lambda: policy,
             clock=CLOCK,
         )
@@ -116,7 +116,8 @@ class Unheard:
         """Who watches another process hears of it there."""
 
 
-def _end(store: AuthStores) -> EndAccess:
+def end_access(store: AuthStores) -> EndAccess:
+    """Ends access in the store; who watches other processes hears of it there."""
     return EndAccess(log=store.revocations, revocations=Unheard(), clock=CLOCK)
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mesh.clock import SystemClock
-from svc_auth.admin import Unheard
+from svc_auth.admin import end_access
 from svc_auth.crypto.opaque import OpaqueTexts
 from svc_auth.domain.caller import OPERATOR
 from svc_auth.settings import AuthSettings
@@ -58,14 +58,25 @@ async def list_clients(settings: AuthSettings) -> list[dict[str, Any]]:
 async def rotate_secret(settings: AuthSettings, *, client_id: str) -> str:
     """The client's new secret."""
     async with open_stores(settings) as store:
-        rotate = RotateSecret(clients=store.oauth_clients, opaque=OpaqueTexts(), clock=CLOCK)
+        rotate = RotateSecret(
+            clients=store.oauth_clients,
+            opaque=OpaqueTexts(),
+            end=end_access(store),
+            policy=lambda: settings.policy,
+            clock=CLOCK,
+        )
         return await rotate(OPERATOR, client_id=client_id)
 
 
 async def remove_client(settings: AuthSettings, *, client_id: str) -> None:
     """Forgets the client and takes back all tokens that it was given."""
     async with open_stores(settings) as store:
-        remove = RemoveClient(clients=store.oauth_clients, revocations=Unheard(), clock=CLOCK)
+        remove = RemoveClient(
+            clients=store.oauth_clients,
+            end=end_access(store),
+            policy=lambda: settings.policy,
+            clock=CLOCK,
+        )
         await remove(OPERATOR, client_id=client_id)
 
 

@@ -1,5 +1,7 @@
 """Tokens that have not ended and are refused all the same."""
 
+from collections.abc import Iterator
+
 from leaky.auth.v1.credential_service_pb2 import (
     REVOCATION_KIND_API_KEY,
     REVOCATION_KIND_CLIENT,
@@ -57,23 +59,33 @@ class RefusedTokens:
 
     def refuses(self, principal: Principal) -> str:
         """Why the token of this principal is refused; empty when it is not."""
+        return next((why for refused, why in self._reasons(principal) if refused), "")
+
+    def _reasons(self, principal: Principal) -> Iterator[tuple[bool, str]]:
         now, issued = self._clock.now_us(), principal.issued_us
         key, user = principal.api_key_id, principal.user_id
-        if key and self._keys.get(key, now=now) is not None:
-            return "made from a revoked API key"
-        if self._tokens.get(principal.token_id, now=now) is not None:
-            return "revoked"
-        if self._grants.get(principal.grant_id, now=now) is not None:
-            return "of a grant that was revoked"
-        if issued < (self._clients.get(principal.client_id, now=now) or 0):
-            return "issued before its client was stopped"
-        if issued < (self._users.get(user, now=now) or 0):
-            return "issued before its user was stopped"
-        if not key and issued < (self._sessions.get(user, now=now) or 0):
-            return "of a session that was ended"
-        if issued < max(self._floor(principal)):
-            return "older than all that is remembered"
-        return ""
+        yield (
+            bool(key) and self._keys.get(key, now=now) is not None,
+            "made from a revoked API key",
+        )
+        yield self._tokens.get(principal.token_id, now=now) is not None, "revoked"
+        yield (
+            self._grants.get(principal.grant_id, now=now) is not None,
+            "of a grant that was revoked",
+        )
+        yield (
+            issued < (self._clients.get(principal.client_id, now=now) or 0),
+            "issued before its client was stopped",
+        )
+        yield (
+            issued < (self._users.get(user, now=now) or 0),
+            "issued before its user was stopped",
+        )
+        yield (
+            not key and issued < (self._sessions.get(user, now=now) or 0),
+            "of a session that was ended",
+        )
+        yield issued < max(self._floor(principal)), "older than all that is remembered"
 
     def _floor(self, principal: Principal) -> list[int]:
         # Only of what could speak of it.

@@ -23,6 +23,7 @@ from svc_auth.crypto.oauth_tokens import OAuthMinter
 from svc_auth.crypto.tokens import Minter
 from svc_auth.crypto.vault import Vault
 from svc_auth.domain.claims import Subject
+from svc_auth.domain.oauth2.grant import Grant
 from svc_auth.domain.user import User
 from svc_auth.settings import ClientJwt
 from svc_auth.stores.stores import AuthStores
@@ -35,6 +36,16 @@ LIFETIMES = Lifetimes(
 )
 ISSUER = "https://auth.example"
 EVERY = 2700 * SECOND
+GRANT = Grant(
+    id="g",
+    client_id="an-app",
+    user_id="a",
+    scopes=("openid",),
+    redirect_uri="https://app.example/callback",
+    auth_time=1,
+    created_at=1,
+    ends_at=2,
+)
 ALICE = User(id="a", username="alice", email="a@b", roles=("USER",), created_at=1)
 
 
@@ -87,7 +98,7 @@ class SvcAuth:
         tokens = [
             plain.session(subject, at=at),
             plain.mesh(subject, at=at, not_after=None),
-            oauth.for_user(ALICE, "an-app", ["openid"], at=at).token,
+            oauth.for_user(ALICE, GRANT, ["openid"], at=at).token,
         ]
         return [(token.text, token.expires_at) for token in tokens]
 
