@@ -24,10 +24,6 @@ EXPIRY = Gauge(
 log = structlog.get_logger("pki")
 
 
-def _told(leaf: Leaf) -> str:
-    return f"{leaf.until:%Y-%m-%dT%H:%M:%SZ}"
-
-
 def moment(clock: Clock) -> dt.datetime:
     """The clock's time as certificates have it."""
     return dt.datetime.fromtimestamp(clock.now_us() / 1_000_000, dt.UTC)
@@ -110,3 +106,7 @@ class Certificates:
         EXPIRY.labels("leaf").set(leaf.until.timestamp())
         EXPIRY.labels("root").set(root.not_valid_after_utc.timestamp())
         return leaf
+
+
+def _told(leaf: Leaf) -> str:
+    return f"{leaf.until:%Y-%m-%dT%H:%M:%SZ}"

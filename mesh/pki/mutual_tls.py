@@ -100,10 +100,10 @@ class MutualTls:
 
     def _until(self, shown: Mapping[str, Sequence[bytes]], now: dt.datetime) -> dt.datetime:
         given = b"".join((*shown["x509_pem_cert"], *shown.get("x509_pem_cert_chain", ())))
-        own, *between = certificates_in(given.decode())
         try:
+            own, *between = certificates_in(given.decode())
             found = path(own, between, roots=self._certificates.current.roots, now=now)
-        except CertificateError:
+        except (CertificateError, ValueError):
             message = "the caller's certificate has ended, or its root is believed no more"
             raise AppError(REASON_UNAVAILABLE, message) from None
         return min(each.not_valid_after_utc for each in found)
