@@ -16,7 +16,7 @@ from svc_auth.crypto.opaque import OpaqueTexts
 from svc_auth.crypto.passwords import Argon2Passwords
 from svc_auth.crypto.tokens import Minter
 from svc_auth.crypto.vault import Vault
-from svc_auth.domain.audit import AuditEntry, AuditQuery
+from svc_auth.domain.audit import Action, AuditEntry, AuditQuery
 from svc_auth.domain.caller import ANYBODY, Caller
 from svc_auth.domain.organization import OrganizationLimits
 from svc_auth.domain.password import PasswordRules
@@ -310,9 +310,10 @@ class House:
         return [(said.kind, said.subject) for said in heard if said.kind is not Kind.HEARTBEAT]
 
     async def audited(self) -> list[AuditEntry]:
-        """The audit log, oldest first."""
+        """The audit log, oldest first, without the keys that were made at the start."""
         lines = await self.store.audit.lines(AuditQuery(), before=None, limit=1000)
-        return [line.entry for line in reversed(lines)]
+        entries = [line.entry for line in reversed(lines)]
+        return [one for one in entries if one.action is not Action.SIGNING_KEY_MADE]
 
     async def alice(self) -> Any:
         return await self.register(
