@@ -57,23 +57,32 @@ class RefusedTokens:
 
     def refuses(self, principal: Principal) -> str:
         """Why the token of this principal is refused; empty when it is not."""
-        now, issued = self._clock.now_us(), principal.issued_us
-        key, user = principal.api_key_id, principal.user_id
-        if key and self._keys.get(key, now=now) is not None:
-            return "made from a revoked API key"
-        if self._tokens.get(principal.token_id, now=now) is not None:
-            return "revoked"
-        if self._grants.get(principal.grant_id, now=now) is not None:
-            return "of a grant that was revoked"
-        if issued < (self._clients.get(principal.client_id, now=now) or 0):
-            return "issued before its client was stopped"
-        if issued < (self._users.get(user, now=now) or 0):
-            return "issued before its user was stopped"
-        if not key and issued < (self._sessions.get(user, now=now) or 0):
-            return "of a session that was ended"
-        if issued < max(self._floor(principal)):
-            return "older than all that is remembered"
-        return ""
+        reasons = (
+            ("revoked, or made from what was", self._is_named(principal)),
+            ("issued before its client or user was stopped", self._is_before(principal)),
+            (
+                "older than all that is remembered",
+                principal.issued_us < max(self._floor(principal)),
+            ),
+        )
+        return next((why for why, refused in reasons if refused), "")
+
+    def _is_named(self, principal: Principal) -> bool:
+        now, key = self._clock.now_us(), principal.api_key_id
+        named = (
+            (self._keys, key),
+            (self._tokens, principal.token_id),
+            (self._grants, principal.grant_id),
+        )
+        return any(kept.get(one, now=now) is not None for kept, one in named if one)
+
+    def _is_before(self, principal: Principal) -> bool:
+        now, user = self._clock.now_us(), principal.user_id
+        ended = [(self._clients, principal.client_id), (self._users, user)]
+        if not principal.api_key_id:
+            ended.append((self._sessions, user))
+        moments = [kept.get(one, now=now) or 0 for kept, one in ended if one]
+        return principal.issued_us < max(moments, default=0)
 
     def _floor(self, principal: Principal) -> list[int]:
         # Only of what could speak of it.

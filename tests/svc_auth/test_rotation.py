@@ -87,7 +87,7 @@ class SvcAuth:
         tokens = [
             plain.session(subject, at=at),
             plain.mesh(subject, at=at, not_after=None),
-            oauth.for_user(ALICE, "an-app", ["openid"], at=at).token,
+            oauth.for_client("an-app", ["openid"], at=at).token,
         ]
         return [(token.text, token.expires_at) for token in tokens]
 

@@ -12,8 +12,8 @@ from svc_auth.domain.audit import Action
 from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2.audit import client_entry
 from svc_auth.domain.oauth2.grant import Grant
-from svc_auth.domain.oauth2.scopes import OFFLINE_ACCESS
 from svc_auth.domain.oauth2.request import AuthorizationRequest, Prompt
+from svc_auth.domain.oauth2.scopes import OFFLINE_ACCESS
 from svc_auth.domain.oauth2.session import LoginSession
 from svc_auth.domain.record import Record
 from svc_auth.domain.user import User

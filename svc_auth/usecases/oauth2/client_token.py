@@ -20,7 +20,10 @@ class ClientToken:
     tokens: OAuthTokens
 
     async def __call__(self, client: OAuthClient, *, scope: str, at: int) -> Answer:
-        """An access token for a client that was looked up after `at`; without `scope`, for all that the client may have by itself."""
+        """An access token for a client that was looked up after `at`.
+
+        Without `scope` it is for all that the client may have by itself.
+        """
         allowed = client.allowed_itself()
         asked = scopes.split(scope) or allowed
         if not asked or not set(asked) <= set(allowed):
