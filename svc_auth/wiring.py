@@ -2,26 +2,23 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
 from google.api import annotations_pb2
 from starlette.types import ASGIApp
 
-from mesh.clock import Clock
 from mesh.edge.app import service_app
 from mesh.rpc.dispatcher import Servicer
 from mesh.rpc.method import Method, methods_of
 from mesh.service import Context, Parts, Service
-from mesh.settings.secrets import secret
 from svc_auth.blocklist import read_blocklist
 from svc_auth.crypto.api_keys import PepperedKeys
-from svc_auth.crypto.keyring import Keyring, open_keyring
+from svc_auth.crypto.keyring import Keyring
 from svc_auth.crypto.opaque import OpaqueTexts
 from svc_auth.crypto.passwords import open_passwords
 from svc_auth.crypto.tokens import Minter
-from svc_auth.crypto.vault import Vault
 from svc_auth.domain.claims import SECOND
 from svc_auth.domain.policy import AuthPolicy
 from svc_auth.domain.throttle import Throttle
@@ -71,6 +68,7 @@ from svc_auth.usecases.transfer_ownership import TransferOwnership
 from svc_auth.usecases.try_password import TryPassword
 from svc_auth.usecases.validate_api_key import ValidateApiKey
 from svc_auth.usecases.watch_revocations import WatchRevocations
+from svc_auth.wiring_keys import keyring_of, secrets_of
 from svc_auth.wiring_oauth2 import OAuth2House, lifetimes
 from svc_auth.workers.expired_grants import ExpiredGrants
 from svc_auth.workers.key_rotation import Rotating
@@ -90,28 +88,6 @@ __all__ = [
 def open_stores(settings: AuthSettings) -> AbstractAsyncContextManager[AuthStores]:
     """The store that the settings name, brought up to date."""
     return STORES.open(settings.store_url)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Secrets:
-    """What auth keeps others' secrets with; made under the data folder when not given."""
-
-    pepper: str = field(repr=False)
-    sealing: str = field(repr=False)
-
-
-def secrets_of(settings: AuthSettings) -> Secrets:
-    """The secrets that the settings give, or that the data folder has."""
-    return Secrets(
-        pepper=secret(settings.data / "auth.pepper", settings.auth.api_key.pepper),
-        sealing=secret(settings.data / "auth.keys.key", settings.auth.keys.encryption_key),
-    )
-
-
-async def keyring_of(settings: AuthSettings, store: AuthStores, clock: Clock) -> Keyring:
-    """The signing keys of the store. Raises SettingsError when they do not open."""
-    vault = Vault(secrets_of(settings).sealing)
-    return await open_keyring(store.signing_keys, vault, clock, lifetimes(settings))
 
 
 @asynccontextmanager

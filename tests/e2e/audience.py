@@ -5,7 +5,8 @@ from typing import Any
 
 from leaky.edge.v1.options_pb2 import ACCESS_INTERNAL, ACCESS_ROLES
 from mesh.rpc.method import Method
-from tests.e2e.cast import Cast, Person, spoofed
+from tests.e2e.cast import Cast, Person
+from tests.e2e.forgers import spoofed
 from tests.e2e.matrix import GRPC_SERVICES, Headers, Names
 
 # Also for any user, but what is somebody else's is not found.

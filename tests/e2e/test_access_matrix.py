@@ -24,20 +24,8 @@ from mesh.rpc.method import Method
 from svc_auth.crypto.keyring import Keyring
 from svc_gateway.routing import methods as routed
 from tests.e2e.audience import FOR_THE_INVITED, NOT_FOUND_FOR_OTHERS, rightful, strangers
-from tests.e2e.cast import (
-    PASSWORD,
-    SERVICE,
-    Cast,
-    Person,
-    assemble,
-    claims,
-    ended_session,
-    false_services,
-    forgeries,
-    keyring_of,
-    new_key,
-    spoofed,
-)
+from tests.e2e.cast import PASSWORD, Cast, Person, assemble, ended_session, new_key
+from tests.e2e.forgers import SERVICE, claims, false_services, forgeries, keyring_of, spoofed
 from tests.e2e.matrix import (
     EDGE,
     EVERY_ROUTE,
