@@ -27,6 +27,8 @@ NAMES = {
     "user_id": str(uuid.uuid4()),
     "password": "trombone lantern 7",
     "role": "BILLING",
+    "CreateOauthClientRequest.scopes": ["openid"],
+    "CreateOauthClientRequest.redirect_uris": ["https://app.example/callback"],
 }
 WITH_BODY = [route for route in EVERY_ROUTE if route.fill.body]
 HTTP = ("gateway", "auth", "token", "analytics", "stubs.openai", "stubs.gemini", "stubs.qwen")
@@ -162,7 +164,9 @@ def test_every_field_of_every_body_with_every_wrong_value(
     for field in route.fill.body_fields:
         for wrong in in_json(field):
             answer = asking.send(json={**asking.document, field.json_name: wrong})
-            assert field.json_name in fields_at_fault(error_of(answer, 400)), (field.name, wrong)
+            # Of a list it may be an item: scopes[0].
+            named = {one.partition("[")[0] for one in fields_at_fault(error_of(answer, 400))}
+            assert field.json_name in named, (field.name, wrong)
 
 
 @every_body
