@@ -84,20 +84,28 @@ class Users(Protocol):
         ...
 
 
+class Replacement(StrEnum):
+    """What became of putting a key in another's place."""
+
+    DONE = "DONE"
+    NO_KEY = "NO_KEY"
+    # The other's place had been taken already, and there is no further one.
+    LIMIT = "LIMIT"
+
+
 class ApiKeys(Protocol):
     """API keys, found by what their text leads to. Revoked ones stay as rows."""
 
     async def add_key(self, key: ApiKey, kept: KeyText, *, most: int, record: Record) -> bool:
-        """Stores a key; False when its user has `most` that have not ended."""
+        """Stores a key; False when its user has `most` that neither have ended nor retire."""
         ...
 
     async def replace_key(
-        self, key_id: str, key: ApiKey, kept: KeyText, *, ends: int, record: Record
-    ) -> bool:
-        """Stores a key in the place of one of its user's, which ends then, or before.
+        self, key_id: str, key: ApiKey, kept: KeyText, *, retires: int, most: int, record: Record
+    ) -> Replacement:
+        """Stores a key in the place of one of its user's, which retires then, or before.
 
-        One that ends now or earlier counts as revoked. False when there is no
-        such key, or no longer.
+        One that retires now or earlier counts as revoked.
         """
         ...
 

@@ -10,6 +10,7 @@ from prometheus_client import Counter, Gauge
 
 from mesh.clock import Clock
 from mesh.errors import AppError
+from mesh.telemetry.quiet import Quiet
 from svc_auth.domain.revocation import Revocation, heartbeat
 from svc_auth.domain.tail import BEHIND, Tail
 from svc_auth.ports import RevocationLog
@@ -96,6 +97,7 @@ class Broadcaster:
         self._wake = asyncio.Event()
         self._tail = Tail()
         self._started = asyncio.Event()
+        self._quiet = Quiet()
         self._beat_at = self._forget_at = clock.monotonic()
 
     async def started(self) -> None:
@@ -144,7 +146,8 @@ class Broadcaster:
                 self._forget_at = now + FORGET_SECONDS
                 await self._stored.forget(ended_before=self._clock.now_us() - KEPT_US)
         except AppError as error:
-            log.warning("revocations cannot be read", error=error.message)
+            if self._quiet.lets():
+                log.warning("revocations cannot be read", error=error.message)
             return
         if now >= self._beat_at:
             self._beat_at = now + HEARTBEAT_SECONDS

@@ -32,13 +32,21 @@ class ApiKey:
     expires_at: int | None = None
     # None: not yet.
     last_used_at: int | None = None
+    # None: nothing has taken its place.
+    retires_at: int | None = None
     # What it is limited to; empty for no limit.
     scopes: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
 
+    @property
+    def ends_at(self) -> int | None:
+        """Its expiry, or when it retires, whichever comes first; None: never."""
+        ends = [at for at in (self.expires_at, self.retires_at) if at is not None]
+        return min(ends, default=None)
+
     def expired(self, now: int) -> bool:
         """Whether the key has ended; a key ends at its expiry, not after it."""
-        return self.expires_at is not None and now >= self.expires_at
+        return self.ends_at is not None and now >= self.ends_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,7 +95,7 @@ class ApiKeyServicer:
         return ValidateApiKeyResponse(
             user_id=holder.key.user_id,
             name=holder.key.name,
-            expires_at=optional_timestamp(holder.key.expires_at),
+            expires_at=optional_timestamp(holder.key.ends_at),
             roles=holder.roles,
         )
 
@@ -106,7 +106,7 @@ def _shown(key: ApiKey, text: str) -> NewApiKey:
         user_id=key.user_id,
         name=key.name,
         created_at=timestamp(key.created_at),
-        expires_at=optional_timestamp(key.expires_at),
+        expires_at=optional_timestamp(key.ends_at),
         raw_key=text,
         api_key=text,
         scopes=key.scopes,
@@ -120,7 +120,7 @@ def _message(key: ApiKey) -> ApiKeyMessage:
         user_id=key.user_id,
         name=key.name,
         created_at=timestamp(key.created_at),
-        expires_at=optional_timestamp(key.expires_at),
+        expires_at=optional_timestamp(key.ends_at),
         last_used_at=optional_timestamp(key.last_used_at),
         prefix=key.prefix,
         scopes=key.scopes,

@@ -10,7 +10,6 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     bindparam,
-    case,
     func,
     insert,
     or_,
@@ -22,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mesh.storage.database import Database
 from svc_auth.domain.api_key import ApiKey, KeyHolder, KeyText
 from svc_auth.domain.record import Record
+from svc_auth.ports import Replacement
 from svc_auth.stores.sql_record import write_down
 from svc_auth.stores.tables import API_KEYS, USER_ROLES, USERS
 
@@ -33,7 +33,7 @@ class SqlApiKeys:
         self._database = database
 
     async def add_key(self, key: ApiKey, kept: KeyText, *, most: int, record: Record) -> bool:
-        """Stores a key; False when its user has `most` that have not ended."""
+        """Stores a key; False when its user has `most` that neither have ended nor retire."""
         async with self._database.write() as connection:
             await _lock_user(connection, key.user_id)
             if await _count(connection, key.user_id, key.created_at) >= most:
@@ -43,21 +43,26 @@ class SqlApiKeys:
             return True
 
     async def replace_key(
-        self, key_id: str, key: ApiKey, kept: KeyText, *, ends: int, record: Record
-    ) -> bool:
+        self, key_id: str, key: ApiKey, kept: KeyText, *, retires: int, most: int, record: Record
+    ) -> Replacement:
         """Stores a key in the place of one of its user's."""
-        old = (API_KEYS.c.id == key_id, *_held(key.user_id), _goes_on(key.created_at))
-        expiry = func.coalesce(API_KEYS.c.expires_at, ends)
-        at_last = case((expiry < ends, expiry), else_=ends)
-        change = update(API_KEYS).where(*old).values(expires_at=at_last)
-        if ends <= key.created_at:
-            change = change.values(revoked_at=key.created_at)
+        now = key.created_at
         async with self._database.write() as connection:
-            if not (await connection.execute(change)).rowcount:
-                return False
+            await _lock_user(connection, key.user_id)
+            mine = (API_KEYS.c.id == key_id, *_held(key.user_id), *_goes_on(now))
+            row = (await connection.execute(select(API_KEYS).where(*mine))).first()
+            if row is None:
+                return Replacement.NO_KEY
+            leaving = 1 if row.retires_at is None else 0
+            if await _count(connection, key.user_id, now) - leaving >= most:
+                return Replacement.LIMIT
+            ends = retires if row.retires_at is None else min(retires, row.retires_at)
+            change = update(API_KEYS).where(API_KEYS.c.id == key_id)
+            gone = {"revoked_at": now} if retires <= now else {}
+            await connection.execute(change.values(retires_at=ends, **gone))
             await _insert(connection, key, kept)
             await write_down(connection, record)
-            return True
+            return Replacement.DONE
 
     async def find_own_key(self, user_id: str, key_id: str) -> ApiKey | None:
         """The user's key, unless it is revoked."""
@@ -131,7 +136,8 @@ async def _lock_user(connection: AsyncConnection, user_id: str) -> None:
 
 
 async def _count(connection: AsyncConnection, user_id: str, now: int) -> int:
-    query = select(func.count()).select_from(API_KEYS).where(*_held(user_id), _goes_on(now))
+    staying = (*_held(user_id), *_goes_on(now), API_KEYS.c.retires_at.is_(None))
+    query = select(func.count()).select_from(API_KEYS).where(*staying)
     return int((await connection.execute(query)).scalar_one())
 
 
@@ -139,8 +145,9 @@ def _held(user_id: str) -> tuple[ColumnElement[bool], ...]:
     return API_KEYS.c.user_id == user_id, API_KEYS.c.revoked_at.is_(None)
 
 
-def _goes_on(now: int) -> ColumnElement[bool]:
-    return or_(API_KEYS.c.expires_at.is_(None), API_KEYS.c.expires_at > now)
+def _goes_on(now: int) -> tuple[ColumnElement[bool], ...]:
+    ends = (API_KEYS.c.expires_at, API_KEYS.c.retires_at)
+    return tuple(or_(at.is_(None), at > now) for at in ends)
 
 
 async def _insert(connection: AsyncConnection, key: ApiKey, kept: KeyText) -> None:
@@ -180,6 +187,7 @@ def _key(row: Row[Any]) -> ApiKey:
         created_at=row.created_at,
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
+        retires_at=row.retires_at,
         scopes=tuple(row.scopes.split()),
         providers=tuple(row.providers.split()),
     )

@@ -64,6 +64,8 @@ API_KEYS = Table(
     Column("key_hash", String(64), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
+    # When it ends because another has taken its place.
+    Column("retires_at", BigInteger),
     Column("last_used_at", BigInteger),
     Column("revoked_at", BigInteger),
     # Separated by blanks; empty for no limit.

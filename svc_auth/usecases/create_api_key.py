@@ -65,9 +65,14 @@ class CreateApiKey:
         record = Record(entry=key_entry(caller, Action.API_KEY_CREATED, key.id, user_id, at=now))
         kept = self.maker.kept(text)
         if not await self.keys.add_key(key, kept, most=policy.keys_each, record=record):
-            message = f"the user has {policy.keys_each} API keys, as many as it may"
-            raise AppError(REASON_API_KEY_LIMIT, message)
+            raise too_many(policy)
         return key, text
+
+
+def too_many(policy: AuthPolicy) -> AppError:
+    """A 409."""
+    message = f"the user has {policy.keys_each} API keys, as many as it may"
+    return AppError(REASON_API_KEY_LIMIT, message)
 
 
 def key_entry(

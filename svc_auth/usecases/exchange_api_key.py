@@ -29,4 +29,4 @@ class ExchangeApiKey:
             scopes=holder.key.scopes,
             providers=holder.key.providers,
         )
-        return holder.key, self.tokens.mesh(subject, at=at, not_after=holder.key.expires_at)
+        return holder.key, self.tokens.mesh(subject, at=at, not_after=holder.key.ends_at)

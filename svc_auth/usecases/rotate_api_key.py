@@ -12,8 +12,8 @@ from svc_auth.domain.caller import Caller
 from svc_auth.domain.policy import AuthPolicy
 from svc_auth.domain.record import Record
 from svc_auth.domain.revocation import of_key
-from svc_auth.ports import ApiKeys, KeyMaker, Revocations
-from svc_auth.usecases.create_api_key import key_entry
+from svc_auth.ports import ApiKeys, KeyMaker, Replacement, Revocations
+from svc_auth.usecases.create_api_key import key_entry, too_many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,9 @@ class RotateApiKey:
     async def __call__(self, caller: Caller, *, user_id: str, key_id: str) -> tuple[ApiKey, str]:
         """The new key, as the old one was and for as long, and its text.
 
-        AppError API_KEY_NOT_FOUND when the user has no such key, or no longer.
+        A key that retires may be rotated once more, for who has lost the answer;
+        that is one more key. AppError API_KEY_NOT_FOUND when the user has no such
+        key, or no longer, and API_KEY_LIMIT.
         """
         old = await self.keys.find_own_key(user_id, key_id)
         now = self.clock.now_us()
@@ -45,18 +47,26 @@ class RotateApiKey:
             created_at=now,
             expires_at=old.expires_at and now + old.expires_at - old.created_at,
             last_used_at=None,
+            retires_at=None,
         )
-        ends = now + self.policy().rotation_grace
+        policy = self.policy()
+        retires = now + policy.rotation_grace
         entry = key_entry(
             caller, Action.API_KEY_ROTATED, key_id, user_id, at=now, detail=f"now {key.id}"
         )
-        gone = (of_key(key_id, at=now),) if ends <= now else ()
+        gone = (of_key(key_id, at=now),) if retires <= now else ()
         record = Record(entry=entry, revocations=gone)
         kept = self.maker.kept(text)
-        if not await self.keys.replace_key(key_id, key, kept, ends=ends, record=record):
-            raise _no_key()
-        self.revocations.announce()
-        return key, text
+        match await self.keys.replace_key(
+            key_id, key, kept, retires=retires, most=policy.keys_each, record=record
+        ):
+            case Replacement.NO_KEY:
+                raise _no_key()
+            case Replacement.LIMIT:
+                raise too_many(policy)
+            case Replacement.DONE:
+                self.revocations.announce()
+                return key, text
 
 
 def _no_key() -> AppError:

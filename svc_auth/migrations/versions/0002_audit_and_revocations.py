@@ -54,6 +54,7 @@ def _api_keys() -> None:
     op.add_column(
         "api_keys", sa.Column("lookup", sa.String(32), nullable=False, server_default=EMPTY)
     )
+    op.add_column("api_keys", sa.Column("retires_at", sa.BigInteger))
     for name in ("scopes", "providers"):
         op.add_column("api_keys", sa.Column(name, sa.Text, nullable=False, server_default=EMPTY))
     # Of a key from before only its hash is known, so that is what it is found by.

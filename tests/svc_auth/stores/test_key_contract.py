@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from svc_auth.domain.api_key import KeyText
+from svc_auth.domain.api_key import ApiKey, KeyText
+from svc_auth.ports import Replacement
 from svc_auth.stores import STORES
 from svc_auth.stores.stores import AuthStores
 from tests.svc_auth.records import ALICE, BOB, HASH, KEY, RECORD, USER, add_key, find_key
@@ -120,37 +121,72 @@ async def test_a_user_has_so_many_keys_and_no_more(store: AuthStores, store_url:
     assert await add_key(store, late, "h8", most=1)
 
 
+NEW = replace(KEY, id="new", created_at=100)
+
+
+async def replace_key(
+    store: AuthStores, old: str, new: ApiKey, *, retires: int, most: int = 9
+) -> Replacement:
+    kept = KeyText(lookup=f"of {new.id}", key_hash=f"of {new.id}")
+    return await store.keys.replace_key(old, new, kept, retires=retires, most=most, record=RECORD)
+
+
 async def test_a_key_takes_anothers_place_and_both_go_on_for_a_while(store: AuthStores) -> None:
     await add_key(store, KEY, "h1")
-    new = replace(KEY, id="new", created_at=100)
-    kept = KeyText(lookup="h2", key_hash="h2")
-    assert await store.keys.replace_key(KEY.id, new, kept, ends=150, record=RECORD)
-    old = replace(KEY, expires_at=150)
-    assert list(await store.keys.keys_of(ALICE)) == [old, new]
-    assert await store.keys.find_own_key(ALICE, "new") == new
+    assert await replace_key(store, KEY.id, NEW, retires=150) is Replacement.DONE
+    old = replace(KEY, retires_at=150)
+    assert list(await store.keys.keys_of(ALICE)) == [old, NEW]
+    assert await store.keys.find_own_key(ALICE, "new") == NEW
     assert await store.keys.find_own_key(BOB, "new") is None
-    # What ends earlier anyway goes on for no longer.
+    # What retires earlier anyway goes on for no longer.
     newest = replace(KEY, id="newest", created_at=120)
-    kept = KeyText(lookup="h3", key_hash="h3")
-    assert await store.keys.replace_key(KEY.id, newest, kept, ends=900, record=RECORD)
+    assert await replace_key(store, KEY.id, newest, retires=900) is Replacement.DONE
     assert await store.keys.find_own_key(ALICE, KEY.id) == old
+
+
+async def test_a_key_that_retires_takes_no_place_and_its_second_successor_does(
+    store: AuthStores,
+) -> None:
+    await add_key(store, KEY, "h1", most=1)
+    assert await replace_key(store, KEY.id, NEW, retires=150, most=1) is Replacement.DONE
+    again = replace(KEY, id="again", created_at=101)
+    assert await replace_key(store, KEY.id, again, retires=150, most=1) is Replacement.LIMIT
+    assert await replace_key(store, KEY.id, again, retires=150, most=2) is Replacement.DONE
+    assert not await add_key(store, replace(KEY, id="more"), "h2", most=2)
 
 
 async def test_a_key_that_is_replaced_at_once_is_revoked(store: AuthStores) -> None:
     await add_key(store, replace(KEY, expires_at=None), "h1")
-    new = replace(KEY, id="new", created_at=100)
-    kept = KeyText(lookup="h2", key_hash="h2")
-    assert await store.keys.replace_key(KEY.id, new, kept, ends=100, record=RECORD)
+    assert await replace_key(store, KEY.id, NEW, retires=100) is Replacement.DONE
     assert await find_key(store, "h1") is None
-    assert list(await store.keys.keys_of(ALICE)) == [new]
+    assert list(await store.keys.keys_of(ALICE)) == [NEW]
 
 
 async def test_what_is_not_there_is_not_replaced(store: AuthStores) -> None:
     await add_key(store, KEY, "h1")
-    kept = KeyText(lookup="h2", key_hash="h2")
-    bobs = replace(KEY, id="new", user_id=BOB, created_at=100)
-    assert not await store.keys.replace_key(KEY.id, bobs, kept, ends=150, record=RECORD)
-    late = replace(KEY, id="new", created_at=1 << 57)
-    assert not await store.keys.replace_key(KEY.id, late, kept, ends=1 << 58, record=RECORD)
+    bobs = replace(NEW, user_id=BOB)
+    assert await replace_key(store, KEY.id, bobs, retires=150) is Replacement.NO_KEY
+    late = replace(NEW, created_at=1 << 57)
+    assert await replace_key(store, KEY.id, late, retires=1 << 58) is Replacement.NO_KEY
     assert list(await store.keys.keys_of(ALICE)) == [KEY]
-    assert await find_key(store, "h2") is None
+    assert await find_key(store, "of new") is None
+
+
+async def test_of_many_rotations_at_once_no_more_come_true_than_there_is_room_for(
+    store: AuthStores, store_url: str
+) -> None:
+    await add_key(store, KEY, "h1")
+    async with STORES.open(store_url) as second:
+        made = await asyncio.gather(
+            *(
+                replace_key(
+                    (store, second)[number % 2],
+                    KEY.id,
+                    replace(NEW, id=f"k{number}"),
+                    retires=150,
+                    most=2,
+                )
+                for number in range(5)
+            )
+        )
+    assert sorted(made) == [Replacement.DONE] * 2 + [Replacement.LIMIT] * 3

@@ -78,7 +78,7 @@ async def test_a_rotated_key_goes_on_for_its_grace_beside_the_new_one(
     assert (new.name, new.scopes, new.providers) == (old.name, old.scopes, old.providers)
     assert (new.created_at, new.expires_at) == (house.clock.now, None)
     assert new_text.startswith(new.prefix)
-    assert (await house.validate(text)).key.expires_at == house.clock.now + HOUR
+    assert (await house.validate(text)).key.ends_at == house.clock.now + HOUR
     assert (await house.validate(new_text)).key == new
     assert await house.told() == []
     house.clock.now += HOUR
@@ -98,7 +98,21 @@ async def test_a_new_key_lives_as_long_as_the_old_one_did(house: Any) -> None:
     new, _ = await rotate(house, old)
     assert new.expires_at == house.clock.now + 10 * HOUR
     (kept, _) = await house.keys(user_id=ANN)
-    assert kept.expires_at == old.expires_at
+    assert kept.ends_at == old.expires_at
+
+
+async def test_who_lost_the_answer_rotates_again_and_gets_a_key_as_the_first_one_was(
+    house: Any, refusal: Any
+) -> None:
+    house.policy = replace(house.policy, keys_each=2)
+    old, text = await make(house)
+    await rotate(house, old)
+    house.clock.now += 5
+    again, _ = await rotate(house, old)
+    assert again.expires_at is None
+    # The first rotation's word counts.
+    assert (await house.validate(text)).key.ends_at == house.clock.now - 5 + HOUR
+    assert await refusal(rotate(house, old)) == ("API_KEY_LIMIT", "")
 
 
 async def test_without_a_grace_the_old_key_ends_at_once_and_everywhere(
