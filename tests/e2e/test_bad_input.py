@@ -22,7 +22,7 @@ from tests.e2e.system import System
 from tests.e2e.wrong_values import in_json, in_path, in_text, rule_of
 
 pytestmark = pytest.mark.e2e
-NAMES = {
+NAMES: dict[str, Any] = {
     "provider": "openai",
     "user_id": str(uuid.uuid4()),
     "password": "trombone lantern 7",
