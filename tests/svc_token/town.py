@@ -101,7 +101,9 @@ class Town:
 async def town(data: Path, **env: str) -> AsyncIterator[Town]:
     env = {"LEAKY_DATA": str(data), **env}
     async with AsyncExitStack() as stack:
-        auth = await stack.enter_async_context(wired(AUTH, Live.read(AuthSettings, env), others={}))
+        auth = await stack.enter_async_context(
+            wired(AUTH, Live.read(AuthSettings, env), others={}, work=True)
+        )
         stub_settings = Live.read(StubsSettings, env)
         stubs = await stack.enter_async_context(
             wired(STUBS, stub_settings, others={"auth": auth.channel})
