@@ -18,7 +18,9 @@ from leaky.auth.v1 import (
     auth_service_pb2,
     credential_service_pb2,
     invitation_service_pb2,
+    oauth_client_service_pb2,
     organization_service_pb2,
+    user_service_pb2,
 )
 from leaky.client import AsyncClient, Client, _decode, models
 from leaky.edge.v1 import options_pb2
@@ -39,7 +41,9 @@ FILES = [
     auth_service_pb2,
     credential_service_pb2,
     invitation_service_pb2,
+    oauth_client_service_pb2,
     organization_service_pb2,
+    user_service_pb2,
     chat_service_pb2,
     payment_service_pb2,
     consume_service_pb2,
