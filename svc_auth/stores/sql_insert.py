@@ -7,7 +7,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
-async def insert_new(connection: AsyncConnection, table: Table, row: dict[str, Any]) -> None:
-    """Inserts the row unless a unique one of its columns is taken."""
+async def insert_new(connection: AsyncConnection, table: Table, row: dict[str, Any]) -> bool:
+    """Inserts the row; False when a unique one of its columns is taken."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    await connection.execute(dialect.insert(table).values(row).on_conflict_do_nothing())
+    new = dialect.insert(table).values(row).on_conflict_do_nothing()
+    return bool((await connection.execute(new)).rowcount)

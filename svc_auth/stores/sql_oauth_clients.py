@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, select, update
 
 from mesh.storage.database import Database
 from svc_auth.domain.oauth2.client import GrantType, OAuthClient
@@ -24,10 +24,8 @@ class SqlOAuthClients:
     async def add_client(self, registered: Registered, record: Record) -> bool:
         """Stores the client; False when its id is taken."""
         async with self._database.write() as connection:
-            found = select(OAUTH_CLIENTS.c.id).where(OAUTH_CLIENTS.c.id == registered.client.id)
-            if (await connection.execute(found)).first() is not None:
+            if not await insert_new(connection, OAUTH_CLIENTS, _values(registered)):
                 return False
-            await connection.execute(insert(OAUTH_CLIENTS).values(_values(registered)))
             await write_down(connection, record)
             return True
 
