@@ -30,6 +30,8 @@ class Network:
     faults: Faults
     trace: Trace
     timeout: float = 5.0
+    # Told whom an answer has just reached; it has not looked at it yet.
+    heard: Callable[[Process], None] = lambda _process: None
 
     def chance(self, of: float) -> bool:
         """Whether it happens this time."""
@@ -57,13 +59,13 @@ class Network:
         Raises LostError when no answer comes in time, or `to` crashes
         meanwhile; a caller that is cancelled or late cancels it there, a moment later.
         """
-        call = _Call(self, to, what, handler, self.loop.create_future())
+        answer: asyncio.Future[T] = self.loop.create_future()
+        call = _Call(self, self.loop.current, to, what, handler, answer)
         call.send()
         to.deaths[call] = call.lose
         try:
             async with asyncio.timeout(timeout or self.timeout):
-                answer: T = await call.answer
-                return answer
+                return await answer
         except TimeoutError:
             self.later(call.hang_up)
             raise LostError(what) from None
@@ -83,6 +85,7 @@ class _Call:
     """A call under way."""
 
     network: Network
+    caller: Process
     to: Process
     what: str
     handler: Handler[Any]
@@ -115,7 +118,12 @@ class _Call:
         if self.network.chance(self.network.faults.lost_reply):
             self.network.trace("lost reply", self.what)
         else:
-            self.network.later(_resolve, self.answer, result, failure)
+            self.network.later(self._hear, result, failure)
+
+    def _hear(self, result: Any, failure: BaseException | None) -> None:
+        _resolve(self.answer, result, failure)
+        if self.caller.mortal:
+            self.network.heard(self.caller)
 
 
 def _resolve(answer: "asyncio.Future[Any]", result: Any, failure: BaseException | None) -> None:
