@@ -75,6 +75,11 @@ class Network:
         finally:
             del to.deaths[call]
 
+    def reached(self, process: Process) -> None:
+        """Says that something that it has asked for is done."""
+        if process.mortal and process.alive:
+            self.heard(process)
+
     def later(self, action: Callable[..., None], *arguments: Any) -> None:
         """What arrives after one way's time, whoever has sent it."""
         self.loop.after(self.latency(), self.loop.outside, action, *arguments)
@@ -122,8 +127,7 @@ class _Call:
 
     def _hear(self, result: Any, failure: BaseException | None) -> None:
         _resolve(self.answer, result, failure)
-        if self.caller.mortal:
-            self.network.heard(self.caller)
+        self.network.reached(self.caller)
 
 
 def _resolve(answer: "asyncio.Future[Any]", result: Any, failure: BaseException | None) -> None:

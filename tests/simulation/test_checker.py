@@ -55,7 +55,7 @@ FENCES: list[tuple[str, Plant]] = [
     ("sagas_end", planted.a_step_without_a_fence),
     ("acknowledged_stays", planted.a_key_that_anyone_may_drop),
 ]
-HELD_UP = replace(ROUGH, stop=0.03, crash_steps=0)
+HELD_UP = replace(ROUGH, stop=0.015, crash_steps=0)
 SHORT_LEASES = {"LEAKY_TOKEN_SAGA_LEASE": "3"}
 
 
