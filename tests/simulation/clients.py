@@ -22,7 +22,7 @@ ORG = "99999999-0000-4000-8000-000000000000"
 PROVIDERS = ("openai", "qwen")
 # The verb, the method, the key and the request.
 Order = tuple[str, Any, str, Any]
-PATIENCE = 6.0
+PATIENCE = 4.5
 TRIES = 4
 
 _CONSUME = rpc(consuming.ConsumeRequest, consuming.ConsumeResponse)

@@ -13,9 +13,8 @@ class Fate:
     """Between two steps of an instance, as often as the faults say.
 
     One that is killed has a successor a little later. One is stopped as an
-    answer reaches it, and goes on after one to two times as long as something
-    lasts that it may hold: a lease on shards or purchases, or the claim of an
-    idempotency key.
+    answer reaches it, and goes on a little after something has ended that it
+    may hold: a lease on shards or purchases, or the claim of an idempotency key.
     """
 
     town: Town
@@ -64,7 +63,7 @@ class Fate:
             return
         limits = LiveLimits(town.settings)
         lasting = town.loop.random.choice((LEASE_US, limits.lease_us, limits.claim_us))
-        seconds = (1 + town.loop.random.random()) * lasting / 1_000_000
+        seconds = (1.05 + town.loop.random.random() / 2) * lasting / 1_000_000
         town.stopped += 1
         town.trace("kill -STOP", process.name)
         town.loop.halt(process)
