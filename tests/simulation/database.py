@@ -19,6 +19,8 @@ from tests.simulation.network import LostError, Network
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
+# Of an answer's: most commits are of loops that found nothing to do.
+COMMIT_WEIGHT = 0.25
 # Each connection has a database of its own, and all have the statements that are compiled.
 _ENGINE = create_engine("sqlite://", poolclass=NullPool, query_cache_size=2_000)
 
@@ -140,7 +142,7 @@ class Server:
 
     def _written(self, asked: "_Asked") -> None:
         asked.tell()
-        self.network.reached(asked.caller)
+        self.network.reached(asked.caller, COMMIT_WEIGHT)
 
 
 @dataclass(slots=True, eq=False)

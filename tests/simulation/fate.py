@@ -35,10 +35,10 @@ class Fate:
         self._left = -1
         self._kill(process)
 
-    def heard(self, process: Process) -> None:
+    def heard(self, process: Process, weight: float) -> None:
         """An answer has reached it."""
         network = self.town.network
-        if not self._over and network.chance(network.faults.stop):
+        if not self._over and network.chance(network.faults.stop * weight):
             self._stop(process)
 
     def end(self) -> None:
@@ -63,7 +63,7 @@ class Fate:
             return
         limits = LiveLimits(town.settings)
         lasting = town.loop.random.choice((LEASE_US, limits.lease_us, limits.claim_us))
-        seconds = (1.05 + town.loop.random.random() / 2) * lasting / 1_000_000
+        seconds = (1.05 + town.loop.random.random()) * lasting / 1_000_000
         town.stopped += 1
         town.trace("kill -STOP", process.name)
         town.loop.halt(process)

@@ -10,8 +10,8 @@ class Faults:
 
     `crash_steps` is how many steps a process takes between two crashes on
     average, 0 for never. `slow` calls take seconds, not milliseconds. `stop` is
-    of an answer, or a commit, whose receiver is stopped before it looks at it,
-    and for longer than its leases last.
+    of an answer whose receiver is stopped before it looks at it, and for longer
+    than its leases last; a commit's is a part of it.
     """
 
     lost_request: float = 0.0
@@ -43,7 +43,7 @@ class Faults:
             unknown_commit=some(0.08),
             unanswered=some(0.15),
             declined=some(0.3),
-            stop=some(0.01),
+            stop=some(0.02),
             crash_steps=random.choice((0, 300, 1000, 3000)),
         )
 

@@ -30,8 +30,8 @@ class Network:
     faults: Faults
     trace: Trace
     timeout: float = 5.0
-    # Told whom an answer has just reached; it has not looked at it yet.
-    heard: Callable[[Process], None] = lambda _process: None
+    # Told whom an answer has just reached, and how much it matters; it has not looked at it yet.
+    heard: Callable[[Process, float], None] = lambda _process, _weight: None
 
     def chance(self, of: float) -> bool:
         """Whether it happens this time."""
@@ -75,10 +75,10 @@ class Network:
         finally:
             del to.deaths[call]
 
-    def reached(self, process: Process) -> None:
+    def reached(self, process: Process, weight: float = 1.0) -> None:
         """Says that something that it has asked for is done."""
         if process.mortal and process.alive:
-            self.heard(process)
+            self.heard(process, weight)
 
     def later(self, action: Callable[..., None], *arguments: Any) -> None:
         """What arrives after one way's time, whoever has sent it."""

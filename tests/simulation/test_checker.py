@@ -55,7 +55,7 @@ FENCES: list[tuple[str, Plant]] = [
     ("sagas_end", planted.a_step_without_a_fence),
     ("acknowledged_stays", planted.a_key_that_anyone_may_drop),
 ]
-HELD_UP = replace(ROUGH, stop=0.015, crash_steps=0)
+HELD_UP = replace(ROUGH, stop=0.045, crash_steps=0)
 SHORT_LEASES = {"LEAKY_TOKEN_SAGA_LEASE": "3"}
 
 
@@ -70,7 +70,7 @@ def test_a_planted_bug_is_caught(check: str, plant: Plant) -> None:
 @pytest.mark.parametrize(("check", "plant"), FENCES, ids=lambda one: getattr(one, "__name__", one))
 def test_a_missing_fence_is_caught_where_processes_are_stopped(check: str, plant: Plant) -> None:
     runs = (
-        simulate(seed, faults=HELD_UP, plant=plant, settings=SHORT_LEASES) for seed in range(1, 9)
+        simulate(seed, faults=HELD_UP, plant=plant, settings=SHORT_LEASES) for seed in range(1, 13)
     )
     assert any(found.startswith(f"{check}:") for run in runs for found in run.violations)
 
