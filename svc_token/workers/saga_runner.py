@@ -42,6 +42,9 @@ class SagaRunner:
 
         Raises what hindered a saga, after all others have had their turn.
         """
+        if not await self._survey():
+            # Mostly so, and found out without a lock.
+            return False
         hindered: list[tuple[Saga, BaseException]] = []
         page = await self._claim()
         while page:
@@ -72,13 +75,15 @@ class SagaRunner:
             self.holder, AT_ONCE, now_us=now, until_us=now + self.limits.lease_us, after=after
         )
 
-    async def _survey(self) -> None:
+    async def _survey(self) -> bool:
+        """Measures what has not ended; whether anything has not."""
         unfinished = await self.sagas.survey(self.clock.now_us() - self.limits.stale_us)
         self._lease_ends_us = unfinished.lease_ends_us
         STALE.set(unfinished.stale)
         for step in Step:
             if step is not Step.NONE:
                 UNFINISHED.labels(step.value).set(unfinished.steps.get(step, 0))
+        return bool(unfinished.steps)
 
 
 def _told(hindered: list[tuple[Saga, BaseException]]) -> BaseException:

@@ -35,12 +35,12 @@ _EVENTS = (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD"))
 
 @dataclass(slots=True)
 class Audit:
-    """`overdrawn` is what was wrong at a snapshot; `ends` when each hold's end was committed."""
+    """`overdrawn` is what was wrong at a snapshot; `lines` when the ledger's were committed."""
 
     server: Server
     clock: VirtualClock
     overdrawn: list[str] = field(default_factory=list)
-    ends: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    lines: dict[tuple[str, str, str], int] = field(default_factory=dict)
     uncapped: list[str] = field(default_factory=list)
     snapshots: int = 0
     _seen: int = 0
@@ -76,7 +76,7 @@ class Audit:
         kinds: dict[tuple[str, str, str], set[str]] = defaultdict(set)
         for number, owner, provider, ref, kind, user in lines:
             self._seen = number
-            self.ends[(owner, ref, kind)] = self.clock.now_us()
+            self.lines[(owner, ref, kind)] = self.clock.now_us()
             kinds[(owner, provider, user)].add(kind)
         for owner, provider, user, taken, cap in cursor.execute(_CAPS).fetchall():
             # More than was held may be charged, and a cap may be cut; nothing may be held.

@@ -19,6 +19,8 @@ from tests.simulation.network import LostError, Network
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
+# Of an answer's: most commits are of loops that found nothing to do.
+COMMIT_WEIGHT = 0.25
 # Each connection has a database of its own, and all have the statements that are compiled.
 _ENGINE = create_engine("sqlite://", poolclass=NullPool, query_cache_size=2_000)
 
@@ -77,7 +79,8 @@ class Server:
 
     async def ask(self, work: Work[T], *, write: bool) -> T:
         """What a client of the server gets; LostError when it cannot know."""
-        asked = _Asked(work, self.network.loop.create_future())
+        loop = self.network.loop
+        asked = _Asked(work, loop.current, loop.create_future())
         self._soon(self._write if write else self._read, asked)
         result: T = await asked.answer
         return result
@@ -132,10 +135,14 @@ class Server:
                 network.trace("a commit whose answer is lost")
                 asked.fail(LostError("the database"))
             else:
-                self._soon(_Asked.tell, asked)
+                self._soon(self._written, asked)
         self._writes.popleft()
         if self._writes:
             self._soon(self._begin, self._writes[0])
+
+    def _written(self, asked: "_Asked") -> None:
+        asked.tell()
+        self.network.reached(asked.caller, COMMIT_WEIGHT)
 
 
 @dataclass(slots=True, eq=False)
@@ -143,6 +150,7 @@ class _Asked:
     """What a client waits for; it may have been told that it will not know."""
 
     work: Work[Any]
+    caller: Process
     answer: "asyncio.Future[Any]"
     result: Any = None
     unknown: bool = False

@@ -1,6 +1,6 @@
 """When an instance dies, or is stopped for so long that what it holds becomes another's."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from svc_token.limits import LiveLimits
 from svc_token.usecases.hold_shards import LEASE_US
@@ -12,23 +12,33 @@ from tests.simulation.town import Town
 class Fate:
     """Between two steps of an instance, as often as the faults say.
 
-    One that is killed has a successor a little later. One that is stopped goes
-    on after one to two times as long as something lasts that it may hold: a
-    lease on shards or purchases, or the claim of an idempotency key.
+    One that is killed has a successor a little later. One is stopped as an
+    answer reaches it, and goes on a little after something has ended that it
+    may hold: a lease on shards or purchases, or the claim of an idempotency key.
     """
 
     town: Town
     _over: bool = False
-    _left: dict[str, int] = field(default_factory=dict)
+    _left: int = -1
 
     def __call__(self, process: Process) -> None:
         """It is that process' turn."""
-        if self._over:
+        mean = self.town.network.faults.crash_steps
+        if self._over or not mean:
             return
-        faults = self.town.network.faults
-        if self._comes("kill", faults.crash_steps):
-            self._kill(process)
-        elif self._comes("stop", faults.stop_steps):
+        random = self.town.loop.random
+        if self._left < 0:
+            self._left = int(random.expovariate(1 / mean))
+        if self._left > 0:
+            self._left -= 1
+            return
+        self._left = -1
+        self._kill(process)
+
+    def heard(self, process: Process, weight: float) -> None:
+        """An answer has reached it."""
+        network = self.town.network
+        if not self._over and network.chance(network.faults.stop * weight):
             self._stop(process)
 
     def end(self) -> None:
@@ -36,18 +46,6 @@ class Fate:
         self._over = True
         for instance in self.town.instances:
             self._resume(instance.process)
-
-    def _comes(self, what: str, mean: int) -> bool:
-        if not mean:
-            return False
-        left = self._left.get(what)
-        if left is None:
-            left = int(self.town.loop.random.expovariate(1 / mean))
-        self._left[what] = left - 1
-        if left > 0:
-            return False
-        del self._left[what]
-        return True
 
     def _kill(self, process: Process) -> None:
         town = self.town
@@ -59,12 +57,13 @@ class Fate:
 
     def _stop(self, process: Process) -> None:
         town = self.town
-        if all(one.process.stopped for one in town.instances if one.process is not process):
+        others = [one.process for one in town.instances if one.process is not process]
+        if process.stopped or all(other.stopped for other in others):
             # Somebody must be left to come for what is due.
             return
         limits = LiveLimits(town.settings)
         lasting = town.loop.random.choice((LEASE_US, limits.lease_us, limits.claim_us))
-        seconds = (1 + town.loop.random.random()) * lasting / 1_000_000
+        seconds = (1.05 + town.loop.random.random()) * lasting / 1_000_000
         town.stopped += 1
         town.trace("kill -STOP", process.name)
         town.loop.halt(process)

@@ -9,8 +9,9 @@ class Faults:
     """Chances of 0 to 1, a call each, unless it says otherwise.
 
     `crash_steps` is how many steps a process takes between two crashes on
-    average, 0 for never, and `stop_steps` the same of a stop that outlasts a
-    lease. `slow` calls take seconds, not milliseconds.
+    average, 0 for never. `slow` calls take seconds, not milliseconds. `stop` is
+    of an answer whose receiver is stopped before it looks at it, and for longer
+    than its leases last; a commit's is a part of it.
     """
 
     lost_request: float = 0.0
@@ -22,8 +23,8 @@ class Faults:
     unknown_commit: float = 0.0
     unanswered: float = 0.0
     declined: float = 0.0
+    stop: float = 0.0
     crash_steps: int = 0
-    stop_steps: int = 0
 
     @classmethod
     def of(cls, random: Random) -> "Faults":
@@ -42,8 +43,8 @@ class Faults:
             unknown_commit=some(0.08),
             unanswered=some(0.15),
             declined=some(0.3),
+            stop=some(0.02),
             crash_steps=random.choice((0, 300, 1000, 3000)),
-            stop_steps=random.choice((0, 500, 1500)),
         )
 
     def healed(self) -> "Faults":
@@ -56,6 +57,6 @@ class Faults:
             conflict=0.0,
             unknown_commit=0.0,
             unanswered=0.0,
+            stop=0.0,
             crash_steps=0,
-            stop_steps=0,
         )

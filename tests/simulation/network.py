@@ -30,6 +30,8 @@ class Network:
     faults: Faults
     trace: Trace
     timeout: float = 5.0
+    # Told whom an answer has just reached, and how much it matters; it has not looked at it yet.
+    heard: Callable[[Process, float], None] = lambda _process, _weight: None
 
     def chance(self, of: float) -> bool:
         """Whether it happens this time."""
@@ -57,13 +59,13 @@ class Network:
         Raises LostError when no answer comes in time, or `to` crashes
         meanwhile; a caller that is cancelled or late cancels it there, a moment later.
         """
-        call = _Call(self, to, what, handler, self.loop.create_future())
+        answer: asyncio.Future[T] = self.loop.create_future()
+        call = _Call(self, self.loop.current, to, what, handler, answer)
         call.send()
         to.deaths[call] = call.lose
         try:
             async with asyncio.timeout(timeout or self.timeout):
-                answer: T = await call.answer
-                return answer
+                return await answer
         except TimeoutError:
             self.later(call.hang_up)
             raise LostError(what) from None
@@ -72,6 +74,11 @@ class Network:
             raise
         finally:
             del to.deaths[call]
+
+    def reached(self, process: Process, weight: float = 1.0) -> None:
+        """Says that something that it has asked for is done."""
+        if process.mortal and process.alive:
+            self.heard(process, weight)
 
     def later(self, action: Callable[..., None], *arguments: Any) -> None:
         """What arrives after one way's time, whoever has sent it."""
@@ -83,6 +90,7 @@ class _Call:
     """A call under way."""
 
     network: Network
+    caller: Process
     to: Process
     what: str
     handler: Handler[Any]
@@ -115,7 +123,11 @@ class _Call:
         if self.network.chance(self.network.faults.lost_reply):
             self.network.trace("lost reply", self.what)
         else:
-            self.network.later(_resolve, self.answer, result, failure)
+            self.network.later(self._hear, result, failure)
+
+    def _hear(self, result: Any, failure: BaseException | None) -> None:
+        _resolve(self.answer, result, failure)
+        self.network.reached(self.caller)
 
 
 def _resolve(answer: "asyncio.Future[Any]", result: Any, failure: BaseException | None) -> None:

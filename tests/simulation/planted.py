@@ -8,16 +8,22 @@ from itertools import count
 from typing import Any
 from unittest.mock import patch
 
+from sqlalchemy import Connection, bindparam, update
+
 from leaky.provider.v1 import payment_service_pb2 as payment
 from svc_analytics.usecases.ingest import Ingest
 from svc_token.domain.book import Book
 from svc_token.domain.bucket import BucketRule, Decision
+from svc_token.domain.idempotency import Claim
 from svc_token.domain.member import MemberCap
-from svc_token.stores import rows, sql_book, sql_sagas
+from svc_token.stores import rows, saga_statements, sql_book, sql_sagas
 from svc_token.stores.buckets_memory import MemoryBuckets
 from svc_token.stores.grpc_payments import GrpcPayments
+from svc_token.stores.rows import key_row
 from svc_token.stores.sink_grpc import GrpcSink
 from svc_token.stores.sql_book import SqlBook
+from svc_token.stores.sql_idempotency import SqlIdempotencyKeys
+from svc_token.stores.tables import SAGAS
 from svc_token.usecases.consume import Consume
 from svc_token.usecases.expire_orphans import ExpireOrphans
 from svc_token.usecases.quotas import GetQuota
@@ -184,6 +190,25 @@ def a_reply_that_is_made_anew(_town: Town) -> Patch:
         return replace(spent, answer=b"%d" % next(numbers))
 
     return patch.object(Consume, "__call__", consume)
+
+
+def a_step_without_a_fence(_town: Town) -> Patch:
+    """A purchase's step is written by whoever comes, whatever has become of it since."""
+    values = {column.name: bindparam(column.name) for column in SAGAS.c}
+    unfenced = update(SAGAS).where(SAGAS.c.id == bindparam("its_id")).values(values)
+    return patch.object(saga_statements, "MOVE", unfenced)
+
+
+def a_key_that_anyone_may_drop(_town: Town) -> Patch:
+    """Also who has held it before, and whatever is kept under it."""
+
+    def drop(
+        self: SqlIdempotencyKeys, connection: Connection, claims: Sequence[Claim]
+    ) -> Sequence[bool]:
+        self._rows.delete(connection, [key_row(claim.key) for claim in claims])
+        return [True] * len(claims)
+
+    return patch.object(SqlIdempotencyKeys, "_drop", drop)
 
 
 def a_use_case_that_breaks(_town: Town) -> Patch:

@@ -85,6 +85,7 @@ async def _live(town: Town, history: History, operations: int) -> None:
     town.trace("faults", town.network.faults)
     fate = Fate(town)
     town.loop.fate = fate
+    town.network.heard = fate.heard
     for _ in range(town.loop.random.choice((2, 3))):
         town.start()
     await asyncio.sleep(0.5)

@@ -1,5 +1,7 @@
 """The checker can fail: each invariant is broken once, by a bug of its kind, and says so."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.simulation import planted
@@ -48,6 +50,14 @@ SETTINGS = {
 # Where it takes more of them: a member meets its share only now and then.
 OPS = {"members_keep_to_their_caps": 240}
 
+# What is there for those alone who are held up for longer than what they hold lasts.
+FENCES: list[tuple[str, Plant]] = [
+    ("sagas_end", planted.a_step_without_a_fence),
+    ("acknowledged_stays", planted.a_key_that_anyone_may_drop),
+]
+HELD_UP = replace(ROUGH, stop=0.045, crash_steps=0)
+SHORT_LEASES = {"LEAKY_TOKEN_SAGA_LEASE": "3"}
+
 
 @pytest.mark.parametrize(("check", "plant"), PLANTED, ids=lambda one: getattr(one, "__name__", one))
 def test_a_planted_bug_is_caught(check: str, plant: Plant) -> None:
@@ -57,9 +67,25 @@ def test_a_planted_bug_is_caught(check: str, plant: Plant) -> None:
     assert any(found.startswith(f"{check}:") for run in runs for found in run.violations)
 
 
+@pytest.mark.parametrize(("check", "plant"), FENCES, ids=lambda one: getattr(one, "__name__", one))
+def test_a_missing_fence_is_caught_where_processes_are_stopped(check: str, plant: Plant) -> None:
+    runs = (
+        simulate(seed, faults=HELD_UP, plant=plant, settings=SHORT_LEASES) for seed in range(1, 13)
+    )
+    assert any(found.startswith(f"{check}:") for run in runs for found in run.violations)
+
+
+@pytest.mark.parametrize("plant", [plant for _, plant in FENCES])
+def test_and_nowhere_else(plant: Plant) -> None:
+    assert simulate(1, faults=ROUGH, plant=plant, settings=SHORT_LEASES).violations == ()
+
+
 def test_every_invariant_has_a_planted_bug() -> None:
     assert {check for check, _ in PLANTED} == {check.__name__ for check in CHECKS}
 
 
 def test_without_a_bug_the_same_weather_breaks_nothing() -> None:
     assert simulate(1, 80, faults=ROUGH).violations == ()
+    stopped = simulate(1, faults=HELD_UP)
+    assert stopped.violations == ()
+    assert stopped.figures["stops"] > 5

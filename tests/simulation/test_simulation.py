@@ -51,6 +51,7 @@ def test_where_everything_goes_wrong_at_once_nothing_is_lost() -> None:
         unknown_commit=0.15,
         unanswered=0.2,
         declined=0.3,
+        stop=0.02,
         crash_steps=200,
     )
     result = simulate(1, 80, faults=storm)

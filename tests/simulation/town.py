@@ -43,8 +43,8 @@ CALLER = "x-simulated-user"
 HOLD_MARGIN_SECONDS = 4.0
 # As it is in earnest: whoever takes a key over finds the hold still there.
 CLAIM_MARGIN_SECONDS = 2.0
-# Long: a look at an empty outbox costs time and finds nothing.
-RELAY_PAUSE_SECONDS = 1.0
+# A look at an empty outbox costs time and finds nothing; longer, and the shards would be another's.
+RELAY_PAUSE_SECONDS = 1.4
 KEPT_US = 6 * 3_600_000_000
 
 
