@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from svc_auth.domain.api_key import ApiKey, KeyHolder
+from svc_auth.domain.api_key import ApiKey, KeyHolder, KeyText
 from svc_auth.domain.audit import AuditEntry, AuditLine, AuditQuery
+from svc_auth.domain.caller import Caller
 from svc_auth.domain.claims import Subject, Token
-from svc_auth.domain.membership import Removal, Standing
 from svc_auth.domain.record import Record
 from svc_auth.domain.revocation import Numbered, Revocation
+from svc_auth.domain.signing import KeyLife
 from svc_auth.domain.user import Account, User
 
 
@@ -78,12 +79,38 @@ class Users(Protocol):
         """Replaces the password's hash, if it still is `replacing`; None is whatever it is."""
         ...
 
+    async def find_email(self, email: str) -> User | None:
+        """The user with that address, in any case."""
+        ...
+
+
+class Replacement(StrEnum):
+    """What became of putting a key in another's place."""
+
+    DONE = "DONE"
+    NO_KEY = "NO_KEY"
+    # The other's place had been taken already, and there is no further one.
+    LIMIT = "LIMIT"
+
 
 class ApiKeys(Protocol):
-    """API keys, found by the keyed hash of their text. Revoked ones stay as rows."""
+    """API keys, found by what their text leads to. Revoked ones stay as rows."""
 
-    async def add_key(self, key: ApiKey, key_hash: str, record: Record) -> None:
-        """Stores a key."""
+    async def add_key(self, key: ApiKey, kept: KeyText, *, most: int, record: Record) -> bool:
+        """Stores a key; False when its user has `most` that neither have ended nor retire."""
+        ...
+
+    async def replace_key(
+        self, key_id: str, key: ApiKey, kept: KeyText, *, retires: int, most: int, record: Record
+    ) -> Replacement:
+        """Stores a key in the place of one of its user's, which retires then, or before.
+
+        One that retires now or earlier counts as revoked.
+        """
+        ...
+
+    async def find_own_key(self, user_id: str, key_id: str) -> ApiKey | None:
+        """The user's key, unless it is revoked."""
         ...
 
     async def keys_of(self, user_id: str) -> Sequence[ApiKey]:
@@ -94,8 +121,12 @@ class ApiKeys(Protocol):
         """Revokes the key; False when the user has no such key, or no longer."""
         ...
 
-    async def find_key(self, key_hash: str) -> KeyHolder | None:
-        """The key, unless it is unknown or revoked; an expired one is returned."""
+    async def find_keys(self, lookups: Collection[str]) -> Sequence[tuple[KeyHolder, KeyText]]:
+        """The keys that these lead to, unless they are revoked; expired ones are returned."""
+        ...
+
+    async def keep_anew(self, key_id: str, kept: KeyText) -> None:
+        """Changes what is kept of a key, for one that is stored under an older pepper."""
         ...
 
     async def touch_keys(self, used_at: Mapping[str, int]) -> None:
@@ -103,57 +134,71 @@ class ApiKeys(Protocol):
         ...
 
 
-class Organizations(Protocol):
-    """Organisations and their members."""
-
-    async def put_member(self, org_id: str, user_id: str, *, at: int, record: Record) -> bool:
-        """Makes the user a member, beginning the organisation when it is unknown.
-
-        Who is put into an organisation without an owner becomes its owner.
-        False when nothing changed.
-        """
-        ...
-
-    async def remove_member(self, org_id: str, user_id: str, *, record: Record) -> Removal:
-        """Ends the membership."""
-        ...
-
-    async def find_standing(self, org_id: str, user_id: str) -> Standing | None:
-        """What the user is in the organisation; None for no member, or no organisation."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedKey:
     """A private signing key as it is stored: encrypted."""
 
-    kid: str
-    alg: str
+    life: KeyLife
     sealed: bytes = field(repr=False)
     created_at: int
 
 
 class SigningKeys(Protocol):
-    """The signing keys, one an algorithm."""
+    """The signing keys of each algorithm, one generation after another."""
 
-    async def find_signing_key(self, alg: str) -> SealedKey | None:
-        """The key of the algorithm."""
+    async def signing_keys(self) -> Sequence[SealedKey]:
+        """All of them, of each algorithm the older generations first."""
         ...
 
-    async def adopt_signing_key(self, key: SealedKey) -> SealedKey:
-        """Stores the key unless its algorithm has one; returns the one that counts."""
+    async def adopt_signing_key(self, key: SealedKey, record: Record) -> SealedKey:
+        """Stores the key unless its generation is there; returns the one that counts."""
+        ...
+
+    async def lengthen(self, alg: str, lifetime: int) -> None:
+        """Notes that keys of the algorithm sign tokens that live so long; never shortens."""
+        ...
+
+    async def remove_signing_keys(self, kids: Collection[str]) -> None:
+        """Forgets keys for good."""
+        ...
+
+
+class KeyRotation(Protocol):
+    """The keys that this process signs with."""
+
+    def due(self, every: int) -> bool:
+        """Whether the newest will soon have signed for `every` microseconds."""
+        ...
+
+    async def refresh(self) -> None:
+        """Takes over what is in the store."""
+        ...
+
+    async def rotate(self, caller: Caller) -> Sequence[KeyLife]:
+        """Makes the next keys and publishes them; they sign later."""
+        ...
+
+    async def forget_retired(self) -> None:
+        """Removes keys that no living token was signed with."""
         ...
 
 
 class Passwords(Protocol):
     """Slow hashes of passwords, off the event loop."""
 
-    async def hash(self, password: str) -> str:
-        """A salted hash that carries its parameters."""
+    async def hash(self, password: str, *, asker: str) -> str:
+        """A salted hash that carries its parameters.
+
+        Few are made at a time, in turns that are fair between askers; AppError
+        OVERLOADED when too many wait.
+        """
         ...
 
-    async def verify(self, password_hash: str | None, password: str) -> bool:
-        """Whether they belong together; without a hash False, after as long a time."""
+    async def verify(self, password_hash: str | None, password: str, *, asker: str) -> bool:
+        """Whether they belong together; without a hash False, after as long a time.
+
+        In turns as `hash`.
+        """
         ...
 
 
@@ -175,14 +220,34 @@ class Tokens(Protocol):
 
 
 class KeyMaker(Protocol):
-    """Secrets of API keys and their hashes."""
+    """Secrets of API keys, and what is kept of them."""
+
+    def new_secret(self) -> str:
+        """Random text of at least 256 bits, URL-safe."""
+        ...
+
+    def kept(self, text: str) -> KeyText:
+        """What is kept of a key that is stored now."""
+        ...
+
+    def candidates(self, text: str) -> Sequence[KeyText]:
+        """What may be kept of the text, the way it would be today first; none for no key."""
+        ...
+
+    def proves(self, kept: KeyText, given: KeyText) -> bool:
+        """Whether both are of one text, in constant time."""
+        ...
+
+
+class Opaque(Protocol):
+    """Random texts that mean something to us alone, and are stored as hashes."""
 
     def new_secret(self) -> str:
         """Random text of at least 256 bits, URL-safe."""
         ...
 
     def hash(self, text: str) -> str:
-        """The keyed hash by which a key is found."""
+        """The hash by which it is found."""
         ...
 
 
@@ -261,6 +326,10 @@ class Watch(Protocol):
 
 class Watching(Protocol):
     """Where watchers come to listen."""
+
+    async def started(self) -> None:
+        """Returns once it is certain where the news begin."""
+        ...
 
     def watch(self) -> Watch:
         """A watch that misses nothing that is stored from here on."""

@@ -10,6 +10,7 @@ from prometheus_client import Counter, Gauge
 
 from mesh.clock import Clock
 from mesh.errors import AppError
+from mesh.telemetry.quiet import Quiet
 from svc_auth.domain.revocation import Revocation, heartbeat
 from svc_auth.domain.tail import BEHIND, Tail
 from svc_auth.ports import RevocationLog
@@ -95,8 +96,13 @@ class Broadcaster:
         self._watchers: set[Watcher] = set()
         self._wake = asyncio.Event()
         self._tail = Tail()
-        self._started = False
+        self._started = asyncio.Event()
+        self._quiet = Quiet()
         self._beat_at = self._forget_at = clock.monotonic()
+
+    async def started(self) -> None:
+        """Returns once the store is followed: what is stored from then on is told."""
+        await self._started.wait()
 
     def watch(self) -> Watcher:
         """A watcher that misses nothing that is stored from here on."""
@@ -116,7 +122,7 @@ class Broadcaster:
     async def poll(self) -> None:
         """Tells what is new in the store. Raises AppError UNAVAILABLE."""
         now = self._clock.monotonic()
-        if not self._started:
+        if not self._started.is_set():
             await self._start(now)
         found = await self._stored.after(self._tail.newest, also=self._tail.gaps, limit=PAGE)
         for one in self._tail.fresh(found, now):
@@ -128,7 +134,7 @@ class Broadcaster:
         newest = await self._stored.newest()
         seen = await self._stored.after(max(0, newest - BEHIND - 1), also=(), limit=PAGE)
         self._tail.start(newest, [one for one in seen if one.seq <= newest], now)
-        self._started = True
+        self._started.set()
 
     async def turn(self) -> None:
         """One look at the store, and what is due beside it; a store that is away is waited for."""
@@ -140,7 +146,8 @@ class Broadcaster:
                 self._forget_at = now + FORGET_SECONDS
                 await self._stored.forget(ended_before=self._clock.now_us() - KEPT_US)
         except AppError as error:
-            log.warning("revocations cannot be read", error=error.message)
+            if self._quiet.lets():
+                log.warning("revocations cannot be read", error=error.message)
             return
         if now >= self._beat_at:
             self._beat_at = now + HEARTBEAT_SECONDS

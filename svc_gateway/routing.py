@@ -4,7 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from leaky.analytics.v1 import analytics_service_pb2
-from leaky.auth.v1 import api_key_service_pb2, auth_service_pb2, organization_service_pb2
+from leaky.auth.v1 import (
+    api_key_service_pb2,
+    auth_service_pb2,
+    invitation_service_pb2,
+    oauth_client_service_pb2,
+    organization_service_pb2,
+    user_service_pb2,
+)
 from leaky.provider.v1 import chat_service_pb2
 from leaky.token.v1 import (
     consume_service_pb2,
@@ -17,8 +24,11 @@ from mesh.rpc.method import Method, methods_of
 
 FILES = (
     auth_service_pb2,
+    user_service_pb2,
     api_key_service_pb2,
     organization_service_pb2,
+    invitation_service_pb2,
+    oauth_client_service_pb2,
     quota_service_pb2,
     consume_service_pb2,
     metering_service_pb2,

@@ -198,7 +198,11 @@ class IdempotencyKeys(Protocol):
         ...
 
     async def drop(self, claim: Claim) -> bool:
-        """Forgets a claim that nothing came of; False when it is not the asker's any more."""
+        """Forgets a claim that nothing came of; may be asked again when an answer is missing.
+
+        False when somebody else has taken it over and is at it, or has answered:
+        what its id names is theirs.
+        """
         ...
 
     async def prune(self, before_us: int, limit: int) -> int:
@@ -375,6 +379,16 @@ class Limits(Protocol):
 class Visibility(Protocol):
     """Whose data a caller may see where no rule of the method says it."""
 
-    async def may_see(self, principal: Principal, *, user_id: str, org_id: str | None) -> bool:
-        """The user itself, a member of the organisation, an ADMIN; anyone in `local`."""
+    async def may_see(
+        self,
+        principal: Principal,
+        *,
+        user_id: str,
+        org_id: str | None,
+        standings: Collection[str] = (),
+    ) -> bool:
+        """The user itself, a member of the organisation, an ADMIN; anyone in `local`.
+
+        With `standings` a member must be one of these.
+        """
         ...

@@ -63,6 +63,7 @@ from svc_token.workers.outbox_lag import OutboxLag
 from svc_token.workers.outbox_relay import OutboxRelay
 from svc_token.workers.saga_runner import SagaRunner
 
+VERSION = version("leaky-tokens")
 RELAY_PAUSE_SECONDS = 0.25
 SWEEP_PAUSE_SECONDS = 5.0
 LAG_PAUSE_SECONDS = 5.0
@@ -161,7 +162,7 @@ class _House:
             create_org=CreateOrgQuota(pools=pools, limits=limits, clock=clock, once=self.once),
             update_org=UpdateOrgQuota(pools=pools, limits=limits, clock=clock),
             clock=clock,
-            version=version("leaky-tokens"),
+            version=VERSION,
         )
 
     @property
@@ -321,7 +322,7 @@ class _House:
         ]
         return service_app(
             title="token-service",
-            version=version("leaky-tokens"),
+            version=VERSION,
             methods=methods,
             channel_for=lambda _method: self.context.local,
             settings=self.context.settings,

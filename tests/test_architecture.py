@@ -28,7 +28,7 @@ ROOMS = {
     "settings": {"domain", "ports"},
 }
 # What puts concrete classes together; `leaky admin create` does, too, in a process of its own.
-WIRING = {"wiring", "admin"}
+WIRING = {"wiring", "wiring_keys", "wiring_oauth2", "admin", "admin_oauth2"}
 LONGEST = 400
 EMPTY_NAMES = re.compile(r"utils?|helpers?|common|misc|manager|base")
 

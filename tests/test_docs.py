@@ -177,9 +177,14 @@ def _security(route: Route) -> str:
     names = route.method.request.DESCRIPTOR.fields_by_name
     parts = [f"own {names[rule.own].json_name}"] if rule.own else []
     if rule.member:
-        whose = "owner" if rule.org_owner else "member"
-        parts.append(f"{whose} {names[rule.member].json_name}")
+        parts.append(_standing(names[rule.member].json_name, list(rule.standings)))
     return ", ".join(parts) or "authenticated"
+
+
+def _standing(field: str, standings: list[str]) -> str:
+    if standings == ["OWNER"]:
+        return f"owner {field}"
+    return f"member {field}" + (f" as {' or '.join(standings)}" if standings else "")
 
 
 def _request(route: Route) -> str:

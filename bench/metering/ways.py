@@ -26,7 +26,7 @@ async def singly(url: str, connections: int) -> AsyncIterator[Submit]:
     async with AsyncExitStack() as stack:
         batches = []
         for _ in range(-(-connections // CONNECTIONS)):
-            database = await stack.enter_async_context(_database(url))
+            database = await stack.enter_async_context(opened(url))
             batches.append(SqlBatch(database, SqlBook(database.dialect, TOPICS)))
         turns = cycle(batches)
 
@@ -40,7 +40,8 @@ async def singly(url: str, connections: int) -> AsyncIterator[Submit]:
 
 
 @asynccontextmanager
-async def _database(url: str) -> AsyncIterator[Database]:
+async def opened(url: str) -> AsyncIterator[Database]:
+    """The database behind a URL, on which anybody may wait long."""
     if url.startswith("sqlite:"):
         async with open_sqlite(url) as embedded:
             yield embedded

@@ -16,6 +16,8 @@ from mesh.pki.spiffe import OPERATOR
 from mesh.settings import MeshSettings
 
 TURN_SECONDS = 10.0
+# What goes on being wrong is told again: the first time may be long out of sight.
+_AGAIN_SECONDS = 3600.0
 
 
 def issuing_of(settings: MeshSettings) -> Issuing:
@@ -68,12 +70,14 @@ async def _keep(
     tell: Callable[[str], None],
     pause: Callable[[float], Awaitable[None]],
 ) -> None:
-    said = ""
+    said, since = "", 0.0
     while True:
         await pause(TURN_SECONDS)
+        since += TURN_SECONDS
         before, said = said, await asyncio.to_thread(_turn, issuing, names)
-        if said and said != before:
+        if said and (said != before or since >= _AGAIN_SECONDS):
             tell(said)
+            since = 0.0
 
 
 def _turn(issuing: Issuing, names: list[str]) -> str:

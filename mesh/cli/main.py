@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from mesh.cli import admin, config, consul, down, migrate, outbox, pki, probe, serve, status, up
+from mesh.cli import (
+    admin,
+    audit,
+    config,
+    consul,
+    down,
+    migrate,
+    outbox,
+    pki,
+    probe,
+    serve,
+    status,
+    up,
+)
 from mesh.cli.doctor.command import doctor
 from mesh.cli.reconcile import reconcile
 from mesh.cli.refusal import FAILED, USAGE, RefusedError
@@ -28,6 +41,7 @@ app.command()(down.down)
 app.command()(migrate.migrate)
 app.command()(doctor)
 app.command()(reconcile)
+app.command()(audit.audit)
 app.add_typer(config.app, name="config")
 app.add_typer(consul.app, name="consul")
 app.add_typer(admin.app, name="admin")

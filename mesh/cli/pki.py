@@ -82,7 +82,7 @@ def renew(
     if every is None:
         _renew(issuing, names)
         return
-    pause = _duration(every, "--every").total_seconds()
+    pause = _pause(every, issuing.life)
     while True:
         try:
             _renew(issuing, names)
@@ -140,6 +140,14 @@ def _written(write: Callable[[], T]) -> T:
         return write()
     except OSError as error:
         raise RefusedError(f"{error.filename} cannot be written: {error.strerror}") from error
+
+
+def _pause(every: str, life: dt.timedelta) -> float:
+    pause, longest = _duration(every, "--every"), life / 4
+    if pause > longest:
+        message = f"--every: at most a quarter of pki.leaf-ttl, {longest.total_seconds():g}s"
+        raise RefusedError(message, code=USAGE)
+    return pause.total_seconds()
 
 
 def _duration(text: str, option: str) -> dt.timedelta:

@@ -1,4 +1,4 @@
-"""Commands that ask svc_token something, over its gRPC."""
+"""Commands that ask a service something, over its gRPC."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,10 +14,15 @@ from mesh.settings import MeshSettings
 
 
 def token_endpoint(settings: MeshSettings) -> Endpoint:
+    """Where svc_token is."""
+    return endpoint_of(settings, "token")
+
+
+def endpoint_of(settings: MeshSettings, service: str) -> Endpoint:
     """As the running `leaky up` told; without one, as the settings say."""
     running = read_state(settings.data) if holder(settings.data / LOCK) is not None else []
-    told = [each.endpoint for each in running if each.endpoint.service == "token"]
-    return told[0] if told else endpoint(settings, "token")
+    told = [each.endpoint for each in running if each.endpoint.service == service]
+    return told[0] if told else endpoint(settings, service)
 
 
 def credential(token: str) -> Mapping[str, str]:

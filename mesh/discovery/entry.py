@@ -95,10 +95,13 @@ class Entry:
         if self.settings.effective_profile is Profile.LOCAL:
             return address(host or "127.0.0.1", ports.grpc_port)
         # Consul has no certificate of ours, and so gets at health alone.
+        bound = self.settings.mesh.health_address
         if own.beside:
-            host = own_host(self.settings.mesh.health_address)
+            host = own_host(bound)
         elif self.settings.health_on_loopback:
             log.warning("Consul cannot reach the health port; set mesh.health-address")
+        elif bound not in EVERY_ADDRESS:
+            host = bound
         return address(host, ports.effective_health_port)
 
 

@@ -18,12 +18,17 @@ from mesh.edge.codec.wellknown import rfc3339
 from mesh.edge.trace import SCOPE_KEY
 from mesh.errors import AppError, FieldViolation
 from mesh.rpc.method import Method
+from mesh.telemetry.redact import scrub_path
 
 log = structlog.get_logger("edge")
 Unavailable = Callable[[Method[Any, Any], str, AppError], dict[str, Any] | None]
 JSON = (b"content-type", b"application/json")
 _UNAUTHORIZED, _TOO_LARGE, _SERVER_ERROR, _UNAVAILABLE = 401, 413, 500, 503
 _LOGGED = "leaky.logged"
+# RFC 6750, section 3.1: who needs another credential is told what for.
+_CHALLENGES = {
+    reason_pb2.REASON_SCOPE_INSUFFICIENT: b'Bearer error="insufficient_scope"',
+}
 _DOWN = (reason_pb2.REASON_UNAVAILABLE, reason_pb2.REASON_CIRCUIT_OPEN)
 # Of HTTP errors that did not begin as an AppError.
 _REASONS = {
@@ -89,8 +94,8 @@ class Failures:
         body: dict[str, Any] = {
             "message": _message(error),
             "timestamp": rfc3339(seconds, micros * 1_000),
-            # A path may hold halves of surrogate pairs, which are no UTF-8.
-            "path": scope["path"].encode("utf-8", "replace").decode(),
+            # A path may hold halves of surrogate pairs, which are no UTF-8, and a secret.
+            "path": scrub_path(scope["path"].encode("utf-8", "replace").decode()),
             "status": status,
             "reason": error.outcome.name,
             "traceId": scope[SCOPE_KEY].trace_id,
@@ -117,6 +122,8 @@ def _headers(error: AppError, status: int) -> Headers:
         headers.append((b"retry-after", str(_seconds(error)).encode()))
     if status == _UNAUTHORIZED:
         headers.append((b"www-authenticate", b"Bearer"))
+    if error.reason in _CHALLENGES:
+        headers.append((b"www-authenticate", _CHALLENGES[error.reason]))
     if status == _TOO_LARGE:
         # The rest of the body is still on its way and nobody will read it.
         headers.append((b"connection", b"close"))

@@ -18,10 +18,11 @@ class Route:
     """One verb and path of one method.
 
     `template` is google.api.http's; `uri` is the same with JSON names, as it is
-    documented and counted.
+    documented and counted. `number` counts a method's routes, from 1.
     """
 
     method: Method[Any, Any]
+    number: int
     verb: str
     template: str
     uri: str
@@ -38,8 +39,8 @@ def compile_routes(
     """
     for method in methods:
         if method.rule.access not in (ACCESS_UNSPECIFIED, ACCESS_INTERNAL):
-            for rule in _http_rules(method):
-                yield _route(method, rule, rename)
+            for number, rule in enumerate(_http_rules(method), 1):
+                yield _route(method, number, rule, rename)
 
 
 def _http_rules(method: Method[Any, Any]) -> list[Any]:
@@ -53,7 +54,7 @@ def _http_rules(method: Method[Any, Any]) -> list[Any]:
     return [rule, *rule.additional_bindings]
 
 
-def _route(method: Method[Any, Any], rule: Any, rename: Mapping[str, str]) -> Route:
+def _route(method: Method[Any, Any], number: int, rule: Any, rename: Mapping[str, str]) -> Route:
     pattern = rule.WhichOneof("pattern")
     if pattern not in ("get", "put", "post", "delete", "patch"):
         message = f"{method.path} has no plain verb"
@@ -63,6 +64,7 @@ def _route(method: Method[Any, Any], rule: Any, rename: Mapping[str, str]) -> Ro
     fill = Filling(method, names, rule.body)
     return Route(
         method=method,
+        number=number,
         verb=pattern.upper(),
         template=template,
         uri=_uri(template, fill),

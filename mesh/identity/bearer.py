@@ -12,6 +12,7 @@ from mesh.identity.lru import Lru
 from mesh.identity.principal import Principal
 from mesh.identity.refused_tokens import RefusedTokens
 from mesh.identity.revoked import Revoked
+from mesh.identity.scopes import limits_of
 
 API_AUDIENCE = "leaky-api"
 MESH_AUDIENCE = "leaky-mesh"
@@ -29,9 +30,10 @@ class Proof:
 class Bearer:
     """Reads the tokens that svc_auth signs; needs it only for keys not seen yet."""
 
-    def __init__(self, *, keys: KeySet, issuer: str, clock: Clock) -> None:
+    def __init__(self, *, keys: KeySet, issuer: str, oauth_issuer: str, clock: Clock) -> None:
         self._keys = keys
         self._issuer = issuer
+        self._oauth_issuer = oauth_issuer
         self._clock = clock
         self._proven: Lru[bytes, Principal] = Lru(_CAPACITY)
         self._refused = RefusedTokens(clock)
@@ -53,12 +55,18 @@ class Bearer:
     async def verify(
         self, token: str, audiences: Collection[str] = (API_AUDIENCE, MESH_AUDIENCE)
     ) -> Proof:
-        """The same without memory."""
+        """The same without memory.
+
+        Session and mesh tokens are of the one issuer, OAuth2 access tokens
+        (RFC 9068) of the other; what is of neither kind, such as an ID token,
+        has the wrong issuer for its type.
+        """
         jwk = await self._keys.find(jose.key_id(token))
+        oauth = jose.token_type(token) == jose.AT_JWT
         claims = jose.verify(
             token,
             jwk=jwk,
-            issuer=self._issuer,
+            issuer=self._oauth_issuer if oauth else self._issuer,
             audiences=audiences,
             now_us=self._clock.now_us(),
         )
@@ -79,19 +87,28 @@ class Bearer:
 
 
 def _principal(claims: dict[str, Any], token: str) -> Principal:
-    roles = claims.get("roles", [])
-    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
-        raise jose.InvalidToken("roles are no list of names")
+    providers = _names(claims, "providers") if "providers" in claims else None
     return Principal(
         user_id=claims["sub"],
         username=_text(claims, "username"),
-        roles=frozenset(roles),
+        roles=frozenset(_names(claims, "roles")),
+        scopes=limits_of(_text(claims, "scope")),
+        providers=None if providers is None else frozenset(providers),
         api_key_id=_text(claims, "key_id"),
+        client_id=_text(claims, "client_id"),
+        grant_id=_text(claims, "grant_id"),
         token_id=claims["jti"],
         issued_us=round(claims["iat"] * 1_000_000),
         until_us=int(claims["exp"] * 1_000_000),
         token=token,
     )
+
+
+def _names(claims: dict[str, Any], name: str) -> list[str]:
+    names = claims.get(name, [])
+    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+        raise jose.InvalidToken(f"{name} are no list of names")
+    return names
 
 
 def _text(claims: dict[str, Any], name: str) -> str:

@@ -33,7 +33,12 @@ class Identity:
     def __init__(self, settings: Live[S], auth_channel: Channel, clock: Clock) -> None:
         pulse = self._pulse = Pulse(clock)
         self._keys = KeySet(channel=auth_channel, clock=clock)
-        bearer = Bearer(keys=self._keys, issuer=settings.current.auth.jwt.issuer, clock=clock)
+        bearer = Bearer(
+            keys=self._keys,
+            issuer=settings.current.auth.jwt.issuer,
+            oauth_issuer=settings.current.auth.oidc.issuer,
+            clock=clock,
+        )
         api_keys = ApiKeys(
             channel=auth_channel,
             bearer=bearer,

@@ -28,10 +28,14 @@ log = structlog.get_logger("identity")
 
 
 class Membership(NamedTuple):
-    """Whether a user belongs to an organisation, and whether it owns it."""
+    """What a user is in an organisation, such as "OWNER"; empty for no member."""
 
-    member: bool
-    owner: bool
+    standing: str
+
+    @property
+    def member(self) -> bool:
+        """Whether the user belongs to it at all."""
+        return bool(self.standing)
 
 
 class _Pair(NamedTuple):
@@ -78,5 +82,5 @@ class Memberships:
         except AppError as error:
             log.warning("a membership cannot be checked", reason=error.outcome.name)
             raise unavailable() from error
-        seconds = _MEMBER_SECONDS if response.member else _STRANGER_SECONDS
-        return Answer(Membership(member=response.member, owner=response.owner), seconds)
+        membership = Membership(response.standing)
+        return Answer(membership, _MEMBER_SECONDS if membership.member else _STRANGER_SECONDS)

@@ -1,6 +1,6 @@
 """Who may do what: the whole difference between the profiles `local` and `secure`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from leaky.edge.v1.options_pb2 import (
 from mesh.identity.memberships import Memberships
 from mesh.identity.principal import Principal
 from mesh.identity.refusals import denied, unauthenticated
+from mesh.identity.scopes import check_provider, check_scope
 from mesh.rpc.call import Call
 from mesh.rpc.method import Method
 
@@ -39,8 +40,18 @@ class Policy(Protocol):
         """
         ...
 
-    async def may_see(self, principal: Principal, *, user_id: str, org_id: str | None) -> bool:
-        """Whether data of this user, or of this organisation, may be shown to the caller."""
+    async def may_see(
+        self,
+        principal: Principal,
+        *,
+        user_id: str,
+        org_id: str | None,
+        standings: Collection[str] = (),
+    ) -> bool:
+        """Whether data of this user, or of this organisation, are the caller's, too.
+
+        With `standings` the caller must be one of these there, not any member.
+        """
         ...
 
     def speaks_for_others(self, call: Call) -> bool:
@@ -49,31 +60,43 @@ class Policy(Protocol):
 
 
 class LocalPolicy:
-    """A playground: everything goes."""
+    """A playground: everything goes, but for what a credential is limited to itself."""
 
     def speaks_for_others(self, call: Call) -> bool:  # noqa: ARG002
         """Always."""
         return True
 
     def admit(self, call: Call) -> None:
-        """Always returns."""
+        """Returns unless the credential's scopes leave the method out."""
+        check_scope(call)
 
     async def check(self, request: Message, call: Call) -> None:
-        """Always returns."""
+        """Returns unless the credential is for other providers."""
+        check_provider(request, call)
 
-    async def may_see(self, principal: Principal, *, user_id: str, org_id: str | None) -> bool:  # noqa: ARG002
+    async def may_see(
+        self,
+        principal: Principal,  # noqa: ARG002
+        *,
+        user_id: str,  # noqa: ARG002
+        org_id: str | None,  # noqa: ARG002
+        standings: Collection[str] = (),  # noqa: ARG002
+    ) -> bool:
         """Always."""
         return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Gate:
-    """A method's rule, compiled. `own` and `member` are request fields, empty for none."""
+    """A method's rule, compiled. `own` and `member` are request fields, empty for none.
+
+    `standings` are what a member must be one of, none for any.
+    """
 
     admit: Admit
     own: str
     member: str
-    org_owner: bool
+    standings: frozenset[str]
 
     @property
     def open(self) -> bool:
@@ -92,24 +115,34 @@ class SecurePolicy:
         return bool(call.caller)
 
     def admit(self, call: Call) -> None:
-        """Returns when the rule's access is met."""
+        """Returns when the rule's access and scope are met."""
         self._gate(call.method).admit(call)
+        check_scope(call)
 
-    async def may_see(self, principal: Principal, *, user_id: str, org_id: str | None) -> bool:
-        """The user itself, a member of the organisation, or an ADMIN."""
+    async def may_see(
+        self,
+        principal: Principal,
+        *,
+        user_id: str,
+        org_id: str | None,
+        standings: Collection[str] = (),
+    ) -> bool:
+        """The user itself, a member with one of the standings (none: any), or an ADMIN."""
         if principal.anonymous:
             return False
         if principal.admin or principal.user_id == user_id:
             return True
         if not org_id:
             return False
-        return (await self._memberships.of(org_id=org_id, user_id=principal.user_id)).member
+        membership = await self._memberships.of(org_id=org_id, user_id=principal.user_id)
+        return membership.member and (not standings or membership.standing in standings)
 
     def _gate(self, method: Method[Any, Any]) -> _Gate:
         return self._gates.get(method.path) or self._compile(method)
 
     async def check(self, request: Message, call: Call) -> None:
-        """Returns when the rule's `own` and `member` are met."""
+        """Returns when the rule's `own`, `member` and `provider` are met."""
+        check_provider(request, call)
         gate = self._gate(call.method)
         if gate.open:
             return
@@ -133,8 +166,8 @@ class SecurePolicy:
         membership = await self._memberships.of(org_id=org_id, user_id=user_id)
         if not membership.member:
             raise denied("the caller is no member of the organisation")
-        if gate.org_owner and not membership.owner:
-            raise denied("the caller does not own the organisation")
+        if gate.standings and membership.standing not in gate.standings:
+            raise denied(f"the caller's role in the organisation is {membership.standing}")
 
     def _compile(self, method: Method[Any, Any]) -> _Gate:
         rule = method.rule
@@ -142,8 +175,9 @@ class SecurePolicy:
             admit=_admission(method),
             own=_text_field(method, rule.own),
             member=_text_field(method, rule.member),
-            org_owner=rule.org_owner,
+            standings=frozenset(rule.standings),
         )
+        _text_field(method, rule.provider)
         self._gates[method.path] = gate
         return gate
 

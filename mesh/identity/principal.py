@@ -12,8 +12,14 @@ class Principal:
     user_id: str = ""
     username: str = ""
     roles: frozenset[str] = frozenset()
+    # What the credential is limited to; None for whatever the user may do.
+    scopes: frozenset[str] | None = None
+    providers: frozenset[str] | None = None
     # The API key's id when one was used, for rate limits and revocation.
     api_key_id: str = ""
+    # The OAuth2 client that it acts through, and the grant that allows it to.
+    client_id: str = ""
+    grant_id: str = ""
     # The token's id (jti), and when it was issued, in microseconds since the epoch.
     token_id: str = ""
     issued_us: int = 0

@@ -19,6 +19,11 @@ def denied(message: str) -> AppError:
     return AppError(reason_pb2.REASON_PERMISSION_DENIED, message)
 
 
+def insufficient_scope(message: str) -> AppError:
+    """A 403: the credential is limited, and not to this (RFC 6750, section 3.1)."""
+    return AppError(reason_pb2.REASON_SCOPE_INSUFFICIENT, message)
+
+
 def unavailable() -> AppError:
     """A 503: svc_auth is needed and does not answer; says nothing about the credential."""
     message = "credentials cannot be checked at the moment"

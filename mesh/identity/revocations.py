@@ -9,6 +9,8 @@ from prometheus_client import Counter
 
 from leaky.auth.v1.credential_service_pb2 import (
     REVOCATION_KIND_API_KEY,
+    REVOCATION_KIND_CLIENT,
+    REVOCATION_KIND_GRANT,
     REVOCATION_KIND_MEMBERSHIP,
     REVOCATION_KIND_SESSIONS,
     REVOCATION_KIND_TOKEN,
@@ -34,6 +36,8 @@ _KNOWN = {
     REVOCATION_KIND_MEMBERSHIP,
     REVOCATION_KIND_TOKEN,
     REVOCATION_KIND_SESSIONS,
+    REVOCATION_KIND_CLIENT,
+    REVOCATION_KIND_GRANT,
 }
 log = structlog.get_logger("identity")
 

@@ -13,11 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from mesh.pki.refused import CertificateError
 from mesh.pki.spiffe import SpiffeId
 
 ROOT_LIFE = dt.timedelta(days=3650)
-# For machines whose clocks are a little behind.
-_EARLIER = dt.timedelta(minutes=1)
+# Leaves begin so long before they are issued, for machines whose clocks are a little behind.
+EARLIER = dt.timedelta(minutes=5)
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
@@ -32,6 +33,10 @@ class Root:
     def pem(self) -> str:
         """The certificate as text."""
         return self.certificate.public_bytes(Encoding.PEM).decode()
+
+    def ended(self, now: dt.datetime) -> bool:
+        """Whether it is good for nothing any more."""
+        return now >= self.certificate.not_valid_after_utc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +60,14 @@ class Authority:
         return min(now + life, self.signing.certificate.not_valid_after_utc)
 
     def issue(self, who: SpiffeId, *, now: dt.datetime, life: dt.timedelta) -> str:
-        """A new key and its certificate, as PEM: P-256, for servers and clients alike."""
+        """A new key and its certificate, as PEM: P-256, for servers and clients alike.
+
+        Raises CertificateError where the root that signs has ended.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         signer = self.signing
+        if signer.ended(now):
+            raise CertificateError("the root that signs has ended; leaky pki rotate, three times")
         certificate = (
             _certificate(who.name, key, now, self.last_moment(now, life))
             .issuer_name(signer.certificate.subject)
@@ -75,10 +85,7 @@ class Authority:
                 ),
                 critical=False,
             )
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(_key(signer).public_key()),
-                critical=False,
-            )
+            .add_extension(_issuer(signer.certificate), critical=False)
             .sign(_key(signer), hashes.SHA256())
         )
         return private_pem(key) + certificate.public_bytes(Encoding.PEM).decode()
@@ -132,10 +139,20 @@ def _certificate(
         .subject_name(_name(common_name))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _EARLIER)
+        .not_valid_before(now - EARLIER)
         .not_valid_after(until)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
+
+
+def _issuer(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    # As the root names its own key, if it does (RFC 5280, 4.2.1.1): other tools hash otherwise.
+    try:
+        own = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except x509.ExtensionNotFound:
+        key = certificate.public_key()
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(key)  # type: ignore[arg-type] # one that signs
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own.value)
 
 
 def _name(common_name: str) -> x509.Name:

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import math
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -14,6 +15,7 @@ from mesh.pki.refused import CertificateError
 from mesh.pki.spiffe import SpiffeId
 
 POLL_SECONDS = 1.0
+LATE_SECONDS = 3600.0
 EXPIRY = Gauge(
     "pki_certificate_expiry_timestamp_seconds",
     "When this process's certificate ends, and the root that it leads to; seconds since 1970.",
@@ -38,15 +40,20 @@ class Certificates:
         self._listeners: list[Callable[[Leaf], None]] = []
         # Noted before it is read, so that a change during the start is not missed.
         self._seen = folder.stamp()
+        self._refused, self._silent_until = "", -math.inf
         self.current = self._good()
 
     def on_change(self, listener: Callable[[Leaf], None]) -> None:
         """Calls the listener after each change, with the leaf that there was before."""
         self._listeners.append(listener)
 
+    def now(self) -> dt.datetime:
+        """The time by which certificates begin and end."""
+        return moment(self._clock)
+
     def seconds_left(self, leaf: Leaf) -> float:
         """How long a leaf is good for; negative once it has ended."""
-        return (leaf.until - moment(self._clock)).total_seconds()
+        return (leaf.until - self.now()).total_seconds()
 
     async def follow(self, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Watches the folder, until cancelled."""
@@ -55,28 +62,51 @@ class Certificates:
             self.look()
 
     def look(self) -> None:
-        """Takes over what is new in the folder, if it is good."""
+        """Takes over what is new in the folder, if it is good; else it is looked at again.
+
+        Says each hour that nobody renews the one that there is, where little of its life is left.
+        """
+        self._take()
+        now = self.now()
+        if (
+            self.current.until - now < self.current.life / 4
+            and now.timestamp() >= self._silent_until
+        ):
+            self._silent_until = now.timestamp() + LATE_SECONDS
+            log.warning("nobody renews the certificate", until=_told(self.current))
+
+    def _take(self) -> None:
         stamp = self._folder.stamp()
         if stamp == self._seen:
             return
-        self._seen = stamp
         try:
             before, self.current = self.current, self._good()
         except CertificateError as error:
-            log.warning("a new certificate is refused, the last good one stays", error=str(error))
+            self._refuse(str(error))
             return
-        log.info("a new certificate", until=f"{self.current.until:%Y-%m-%dT%H:%M:%SZ}")
+        self._seen, self._refused = stamp, ""
+        log.info("a new certificate", until=_told(self.current))
         for listener in self._listeners:
             listener(before)
+
+    def _refuse(self, error: str) -> None:
+        # It may become good as it is: when its time begins, or files can be opened again.
+        if error != self._refused:
+            log.warning("a new certificate is refused, the last good one stays", error=error)
+        self._refused = error
 
     def _good(self) -> Leaf:
         leaf = self._folder.read()
         if leaf.who != self._who:
             raise CertificateError(f"{self._folder.path}: it is {leaf.who}, not {self._who}")
         try:
-            root = leaf.root(moment(self._clock))
+            root = leaf.root(self.now())
         except CertificateError as error:
             raise CertificateError(f"{self._folder.path}: {error}") from error
         EXPIRY.labels("leaf").set(leaf.until.timestamp())
         EXPIRY.labels("root").set(root.not_valid_after_utc.timestamp())
         return leaf
+
+
+def _told(leaf: Leaf) -> str:
+    return f"{leaf.until:%Y-%m-%dT%H:%M:%SZ}"

@@ -32,14 +32,20 @@ class Issuing:
     def renew(self, names: Iterable[str]) -> list[str]:
         """Replaces what has lived for half of its life, and what no longer fits; whose that was.
 
-        Raises CertificateError without a CA, OSError for what cannot be written.
+        One that cannot be written keeps no other from its turn. Raises CertificateError without a
+        CA and for what is no name, in the end OSError for all that could not be written.
         """
         authority = self.file.read(self.trust_domain)
-        renewed = []
-        for name in names:
-            if self._due(authority, self._folder(name), self._id(name)):
-                self._issue(authority, name, self.life)
-                renewed.append(name)
+        renewed, unwritten = [], list[OSError]()
+        for name, who in [(name, self._id(name)) for name in names]:
+            if self._due(authority, self._folder(name), who):
+                try:
+                    self._issue(authority, name, self.life)
+                    renewed.append(name)
+                except OSError as error:
+                    unwritten.append(error)
+        if unwritten:
+            raise _together(unwritten)
         return renewed
 
     def issue(self, name: str, *, life: dt.timedelta | None = None) -> LeafFolder:
@@ -50,7 +56,11 @@ class Issuing:
     def _issue(self, authority: Authority, name: str, life: dt.timedelta) -> LeafFolder:
         own = authority.issue(self._id(name), now=moment(self.clock), life=life)
         folder = self._folder(name)
-        folder.write(own, authority.trusted)
+        try:
+            folder.write(own, authority.trusted)
+        except OSError as error:
+            # The file's own name is a draft's, another with each attempt.
+            raise OSError(error.errno, error.strerror, str(folder.path)) from error
         return folder
 
     def _folder(self, name: str) -> LeafFolder:
@@ -76,4 +86,9 @@ class Issuing:
     def _old(self, authority: Authority, leaf: Leaf, now: dt.datetime) -> bool:
         # Where the root ends first, a new one would be no better.
         better = leaf.until < authority.last_moment(now, self.life) - dt.timedelta(seconds=1)
-        return better and leaf.until - now < self.life / 2
+        return better and leaf.until - now < leaf.life / 2
+
+
+def _together(errors: list[OSError]) -> OSError:
+    first = errors[0]
+    return OSError(first.errno, first.strerror, ", ".join(each.filename for each in errors))

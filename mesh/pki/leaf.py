@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import verification
 
-from mesh.pki.authority import private_pem
+from mesh.pki.authority import EARLIER, private_pem
+from mesh.pki.path import check_server, path
 from mesh.pki.pem import belong_together, certificates, private_keys
 from mesh.pki.refused import CertificateError
 from mesh.pki.spiffe import SpiffeId, parse, uris
@@ -28,6 +28,11 @@ class Leaf:
         """When it ends."""
         return self.certificate.not_valid_after_utc
 
+    @property
+    def life(self) -> dt.timedelta:
+        """For how long it was issued."""
+        return self.until - self.certificate.not_valid_before_utc - EARLIER
+
     def root(self, now: dt.datetime) -> x509.Certificate:
         """The root that it leads to. Raises CertificateError for one that peers would refuse."""
         if now > self.until:
@@ -35,21 +40,10 @@ class Leaf:
         if now < self.certificate.not_valid_before_utc:
             since = self.certificate.not_valid_before_utc
             raise CertificateError(f"it begins at {since:%Y-%m-%d %H:%M:%S} UTC only")
-        return self._verified(now)
-
-    def _verified(self, now: dt.datetime) -> x509.Certificate:
         _, *between = certificates(self.chain)
-        verifier = (
-            verification.PolicyBuilder()
-            .store(verification.Store(certificates(self.roots)))
-            .time(now.replace(tzinfo=None))
-            .build_client_verifier()
-        )
-        try:
-            found = verifier.verify(self.certificate, between)
-        except verification.VerificationError as error:
-            raise CertificateError(f"no root that is believed has issued it: {error}") from error
-        return found.chain[-1]
+        found = path(self.certificate, between, roots=self.roots, now=now)
+        check_server(self.certificate, between, host=self.who.host, roots=self.roots, now=now)
+        return found[-1]
 
 
 def read_leaf(own: str, roots: str) -> Leaf:

@@ -1,37 +1,44 @@
 """Connections on which both sides show a certificate of the mesh (RFC 8446, SPIFFE X509-SVID)."""
 
-import math
-from collections.abc import Callable
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import grpc
 
-from leaky.common.v1.reason_pb2 import REASON_UNAUTHENTICATED
+from leaky.common.v1.reason_pb2 import REASON_UNAUTHENTICATED, REASON_UNAVAILABLE
 from mesh.errors import AppError
 from mesh.identity.lru import Lru
 from mesh.pki.certificates import Certificates
 from mesh.pki.leaf import Leaf
+from mesh.pki.path import path
+from mesh.pki.pem import certificates as certificates_in
+from mesh.pki.refused import CertificateError
 from mesh.pki.spiffe import OPERATOR, SpiffeId, parse
 from mesh.rpc.transport import Options
 
 # After that a connection's calls have long ended, and a stream is begun again.
 _GRACE_MS = 30_000
+# gRPC takes no longer one: 24 days and a half.
+_LONGEST_MS = 2**31 - 1
 _KNOWN = 1_024
 
 
 class MutualTls:
     """Nobody connects without a certificate that a root of the mesh has issued.
 
-    A server lets no connection live longer than `connection_seconds`, so that
-    what a certificate opened does not outlive it.
+    A certificate that has ended, or whose root is dropped, begins no call more, whatever its
+    connection. A server lets no connection live longer than `connection_seconds`, so that
+    streams end, too.
     """
 
     def __init__(self, certificates: Certificates, *, connection_seconds: float) -> None:
         self._certificates = certificates
         self._domain = certificates.current.who.trust_domain
-        self._names: Lru[tuple[str | bytes, ...], str] = Lru(_KNOWN)
+        self._names: Lru[bytes, str] = Lru(_KNOWN)
+        certificates.on_change(self._forget)
         self.server_options: Options = (
-            ("grpc.max_connection_age_ms", int(connection_seconds * 1000)),
+            ("grpc.max_connection_age_ms", min(int(connection_seconds * 1000), _LONGEST_MS)),
             ("grpc.max_connection_age_grace_ms", _GRACE_MS),
         )
 
@@ -67,27 +74,43 @@ class MutualTls:
     def caller(self, context: Any) -> str:
         """The service that the peer's certificate names; an operator's names none.
 
-        Raises UNAUTHENTICATED for one of another trust domain, or without an id.
+        Raises UNAUTHENTICATED for one of another trust domain, or without an id; and as on a
+        new connection UNAVAILABLE for one that has ended, or whose root is believed no more.
         """
-        # Much cheaper than the whole context of the connection, which is asked for once a name.
-        # The kind is part of it: a common name may be anything, also what looks like an id.
-        shown = (context.peer_identity_key(), *context.peer_identities())
-        name = self._names.get(shown, now=0)
+        # Looked at with each call: gRPC does so with a handshake alone, and a connection that
+        # resumes a session (RFC 8446, section 2.2) has none.
+        shown = context.auth_context()
+        (certificate,) = shown["x509_pem_cert"]
+        now = self._certificates.now()
+        name = self._names.get(certificate, now=now.timestamp())
         if name is None:
-            name = self._verified(context)
-            self._names.put(shown, name, until=math.inf)
+            name = self._named(shown)
+            self._names.put(certificate, name, until=self._until(shown, now).timestamp())
         return name
 
-    def _verified(self, context: Any) -> str:
-        ids = context.auth_context().get("peer_spiffe_id", ())
+    def _named(self, shown: Mapping[str, Sequence[bytes]]) -> str:
         try:
-            (told,) = ids
+            (told,) = shown.get("peer_spiffe_id", ())
             who = parse(told.decode())
         except ValueError:
             raise AppError(REASON_UNAUTHENTICATED, "the certificate is none of the mesh") from None
         if who.trust_domain != self._domain:
             raise AppError(REASON_UNAUTHENTICATED, "the certificate is of another trust domain")
         return "" if who.name == OPERATOR else who.name
+
+    def _until(self, shown: Mapping[str, Sequence[bytes]], now: dt.datetime) -> dt.datetime:
+        given = b"".join((*shown["x509_pem_cert"], *shown.get("x509_pem_cert_chain", ())))
+        try:
+            own, *between = certificates_in(given.decode())
+            found = path(own, between, roots=self._certificates.current.roots, now=now)
+        except (CertificateError, ValueError):
+            message = "the caller's certificate has ended, or its root is believed no more"
+            raise AppError(REASON_UNAVAILABLE, message) from None
+        return min(each.not_valid_after_utc for each in found)
+
+    def _forget(self, before: Leaf) -> None:
+        if before.roots != self._certificates.current.roots:
+            self._names.clear()
 
     def on_change(self, listener: Callable[[float], None]) -> None:
         """Calls the listener with the seconds for which the certificate before is still good."""

@@ -5,7 +5,8 @@ been sent when its instance died is picked again, so that only calls in flight
 there fail. It cannot be told of other addresses; each set gets a connection
 group of its own, and the one before ends with its last call. So does each
 certificate that we show: the one before is used until there is a connection
-with the new one, and lasts no longer than it is good for.
+with the new one, and lasts no longer than it is good for, or than calls in
+flight need to end.
 """
 
 import asyncio
@@ -101,7 +102,8 @@ class BalancedChannel:
         except asyncio.CancelledError:
             await group.channel.close()
             raise
-        self._use(group, retire_seconds)
+        # A renewal may come late: calls have begun while the one before was good.
+        self._use(group, max(RETIRE_SECONDS, retire_seconds))
 
     def _stop_renewing(self) -> None:
         if self._renewing is not None:

@@ -28,7 +28,8 @@ class Transport(Protocol):
     def caller(self, context: Any) -> str:
         """The service that a call's connection proves, such as "token"; empty for none.
 
-        Raises AppError UNAUTHENTICATED for a connection from outside of the mesh.
+        Raises AppError UNAUTHENTICATED for a connection from outside of the mesh, UNAVAILABLE
+        for one that could not be made any more.
         """
         ...
 

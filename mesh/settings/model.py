@@ -95,10 +95,27 @@ class Jwt(Section):
     issuer: str = "leaky-tokens-auth"
 
 
+def _issuer(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not text.isascii():
+        raise ValueError("must be an http or https URL")
+    # RFC 8414, section 2, and OpenID Connect Discovery, section 3; paths are joined to it.
+    if parts.query or parts.fragment or "@" in parts.netloc or text.endswith(("/", "?", "#")):
+        raise ValueError("must have no user, query or fragment, and no slash at its end")
+    return text
+
+
+class Oidc(Section):
+    """OpenID Connect's own issuer is a URL: where svc_auth is reached from outside."""
+
+    issuer: Annotated[str, AfterValidator(_issuer)] = "http://127.0.0.1:8081"
+
+
 class AuthPorts(Ports):
     """What every service knows of svc_auth."""
 
     jwt: Jwt = Jwt()
+    oidc: Oidc = Oidc()
 
 
 class ApiKeyCache(Section):
@@ -181,6 +198,14 @@ def _address(text: str) -> str:
 
 def _on_loopback(address: str) -> bool:
     return address == "localhost" or ipaddress.ip_address(address).is_loopback
+
+
+def _private(issuer: str) -> bool:
+    parts = urlsplit(issuer)
+    try:
+        return parts.scheme == "https" or _on_loopback(parts.hostname or "")
+    except ValueError:
+        return False
 
 
 class Mesh(Section):
@@ -291,6 +316,14 @@ class MeshSettings(Section):
     def effective_profile(self) -> Profile:
         """The profile, `local` on loopback and `secure` elsewhere unless set."""
         return self.profile or (Profile.LOCAL if self.loopback else Profile.SECURE)
+
+    @model_validator(mode="after")
+    def _no_passwords_in_the_clear(self) -> "MeshSettings":
+        # OpenID Connect Core, section 3.1.2: with TLS; on loopback nobody is in between.
+        if self.effective_profile is Profile.SECURE and not _private(self.auth.oidc.issuer):
+            message = "auth.oidc.issuer must be an https URL in the profile secure, or on loopback"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _no_playground_on_a_network(self) -> "MeshSettings":

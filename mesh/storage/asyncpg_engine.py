@@ -1,8 +1,9 @@
 """Connections to a PostgreSQL server: bounded in number, and in how long they wait."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,8 @@ from mesh.settings.source import SettingsError
 
 # A server takes 100 by default, for all processes of all services.
 CONNECTIONS = 8
+# Beside them, only while something is read from end to end.
+SCANS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +43,26 @@ PATIENCE = Patience()
 # Nobody waits for a migration, which may rewrite a table; for its locks it waits in vain
 # while somebody holds them for long.
 MIGRATING = Patience(lock=30.0, statement=0.0, idle=0.0, answer=0.0)
+# Who reads from end to end has asked for it, and goes on page by page: one page may have to
+# come from a disk that is busy.
+SCANNING = Patience(connection=60.0, statement=60.0, idle=60.0, answer=62.0)
+# Its pages come in the order of an index. Of a range of keys the planner knows the first column
+# alone, so that it would rather sort all of a big owner's rows, for each page again.
+UNSORTED = {"enable_sort": "off", "enable_incremental_sort": "off"}
 
 
-def make_engine(url: str, application: str, patience: Patience) -> AsyncEngine:
+def make_engine(
+    url: str,
+    application: str,
+    patience: Patience,
+    *,
+    connections: int = CONNECTIONS,
+    planner: Mapping[str, str] = MappingProxyType({}),
+) -> AsyncEngine:
     """An engine that connects when it has to. Raises SettingsError for what is no such URL."""
     _check(url)
     session = {
+        **planner,
         "application_name": application,
         "jit": "off",  # compiling takes longer than our statements do
         "lock_timeout": _milliseconds(patience.lock),
@@ -67,7 +84,7 @@ def make_engine(url: str, application: str, patience: Patience) -> AsyncEngine:
         "postgresql+asyncpg://",
         async_creator=connect,
         isolation_level="READ COMMITTED",
-        pool_size=CONNECTIONS,
+        pool_size=connections,
         max_overflow=0,
         pool_timeout=patience.connection,
         pool_use_lifo=True,

@@ -68,6 +68,10 @@ class Database:
                 await connection.execution_options(leaky_read_only=True)
                 yield connection
 
+    def scan(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """As `read`, for what goes through much and may take its time."""
+        return self.read()
+
     async def transact(self, work: Callable[[Connection], T]) -> T:
         """The result of `work` in one write transaction; `work` is synchronous Core."""
         async with self.write() as connection:

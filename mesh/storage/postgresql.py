@@ -13,7 +13,14 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from mesh.failpoints import failpoint
-from mesh.storage.asyncpg_engine import PATIENCE, Patience, make_engine
+from mesh.storage.asyncpg_engine import (
+    PATIENCE,
+    SCANNING,
+    SCANS,
+    UNSORTED,
+    Patience,
+    make_engine,
+)
 from mesh.storage.database import Database, Outage
 from mesh.storage.postgresql_errors import cause, is_away, is_conflict
 
@@ -26,22 +33,31 @@ _COMMITTED = failpoint("postgresql.commit.after")
 
 
 class PostgresqlDatabase(Database):
-    """Transactions on a server that other processes write to as well."""
+    """Transactions on a server that other processes write to as well.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    `scans` is for long reads, whose connections and time are their own.
+    """
+
+    def __init__(self, engine: AsyncEngine, scans: AsyncEngine) -> None:
         # The server's row locks order the writers.
         super().__init__(engine, nullcontext(), outage=Outage(is_away, cause), embedded=False)
         self._outage_of_commit = Outage(_unknown, cause)
         self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._snapshots = engine.execution_options(
-            isolation_level="REPEATABLE READ", postgresql_readonly=True
-        )
+        self._snapshots = _snapshots(engine)
+        self._scans = _snapshots(scans)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A snapshot; the server refuses to write in it."""
         with self.outage:
             async with self._snapshots.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def scan(self) -> AsyncIterator[AsyncConnection]:
+        """As `read`; a statement may take a minute, and keeps none of the others waiting."""
+        with self.outage:
+            async with self._scans.connect() as connection:
                 yield connection
 
     async def transact(self, work: Callable[[Connection], T]) -> T:
@@ -80,6 +96,10 @@ class PostgresqlDatabase(Database):
         await self.query(lambda connection: connection.exec_driver_sql("SELECT 1"))
 
 
+def _snapshots(engine: AsyncEngine) -> AsyncEngine:
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
 def _unknown(error: BaseException | None) -> bool:
     # The driver's own error says that it knew of the loss, and has sent nothing.
     return is_away(error) and not isinstance(error, InterfaceError)
@@ -99,7 +119,11 @@ async def _repeated(attempt: Callable[[], Awaitable[T]]) -> T:
 
 @asynccontextmanager
 async def open_postgresql(
-    url: str, *, application: str = "leaky", patience: Patience = PATIENCE
+    url: str,
+    *,
+    application: str = "leaky",
+    patience: Patience = PATIENCE,
+    scanning: Patience = SCANNING,
 ) -> AsyncIterator[PostgresqlDatabase]:
     """The database of a libpq URL, `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`.
 
@@ -107,7 +131,9 @@ async def open_postgresql(
     Nothing is connected before it is needed. Raises SettingsError for no such URL.
     """
     engine = make_engine(url, application, patience)
+    scans = make_engine(url, f"{application}-scan", scanning, connections=SCANS, planner=UNSORTED)
     try:
-        yield PostgresqlDatabase(engine)
+        yield PostgresqlDatabase(engine, scans)
     finally:
+        await scans.dispose()
         await engine.dispose()

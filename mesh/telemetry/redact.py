@@ -11,9 +11,12 @@ _SECRET_KEY = re.compile(
     r"(?:.*[_.])?(?:authorization|cookie|passwords?|passphrase|token|jwt|api_?key|x_leaky_service"
     r"|raw_?key|secret|pepper|private_key|encryption_key|prompt|credentials?)(?:_hash)?"
 )
+# The one secret that may be part of a path.
+_INVITATION = (re.compile(r"(leaky_invite_)[\w-]+"), rf"\1{HIDDEN}")
 _SECRET_TEXT = (
     # An API key keeps its owner's id, which tells whose it was.
     (re.compile(r"(leaky_[0-9a-fA-F-]{36}_)[^\s\"',;&)]+"), rf"\1{HIDDEN}"),
+    _INVITATION,
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), HIDDEN),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {HIDDEN}"),
     # The password of a store's URL.
@@ -52,7 +55,13 @@ def _hide(value: Any) -> Any:
 
 
 def scrub(text: str) -> str:
-    """The text without API keys, JWTs, bearers and URL passwords."""
+    """The text without API keys, invitations, JWTs, bearers and URL passwords."""
     for pattern, shown in _SECRET_TEXT:
         text = pattern.sub(shown, text)
     return text
+
+
+def scrub_path(path: str) -> str:
+    """The path without what invites somebody; in linear time, as anybody may send any path."""
+    pattern, shown = _INVITATION
+    return pattern.sub(shown, path)

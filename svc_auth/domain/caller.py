@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 ANYBODY = "anonymous"
+_NO_USERS = frozenset({ANYBODY, "system", "operator"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,14 @@ class Caller:
     correlation_id: str = ""
     trace_id: str = ""
 
+    @property
+    def user_id(self) -> str:
+        """The acting user's id; empty when none acts."""
+        return "" if self.actor in _NO_USERS else self.actor
 
+
+# An OAuth2 client; which one is what it is about.
+CLIENT = "client"
 # What svc_auth does by itself.
 SYSTEM = Caller(actor="system")
 # Who runs a command on the machine that the store is on.

@@ -5,18 +5,26 @@ from typing import Any
 
 API_AUDIENCE = "leaky-api"
 MESH_AUDIENCE = "leaky-mesh"
-SCOPE = "tokens.read tokens.write"
+# All that a credential can be limited to, as mesh.identity.scopes has them.
+SCOPES = ("account.read", "analytics.read", "tokens.read", "tokens.write")
+# What a token says that is not limited.
+UNLIMITED = " ".join((*SCOPES, "*"))
 SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Whom a token is about; `api_key_id` is empty unless an API key stood for the user."""
+    """Whom a token is about; `api_key_id` is empty unless an API key stood for the user.
+
+    `scopes` and `providers` are what it is limited to; empty for no limit.
+    """
 
     user_id: str
     username: str
     roles: tuple[str, ...]
     api_key_id: str = ""
+    scopes: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +52,10 @@ def claims(
         "jti": token_id,
         "username": subject.username,
         "roles": list(subject.roles),
-        "scope": SCOPE,
+        "scope": " ".join(subject.scopes) or UNLIMITED,
     }
-    return said | ({"key_id": subject.api_key_id} if subject.api_key_id else {})
+    if subject.api_key_id:
+        said["key_id"] = subject.api_key_id
+    if subject.providers:
+        said["providers"] = list(subject.providers)
+    return said

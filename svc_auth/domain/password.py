@@ -7,6 +7,7 @@ from svc_auth.domain.common_passwords import COMMON_PASSWORDS
 from svc_auth.domain.text import comparable, storable
 
 LONGEST = 256
+OURS = frozenset({"leaky", "leakytoken", "leakytokens", "leaky tokens", "leaky-tokens"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +16,8 @@ class PasswordRules:
 
     min_length: int
     blocklist: bool
+    # More that are refused, in the form `comparable` gives them.
+    blocked: frozenset[str] = frozenset()
 
 
 def canonical(password: str) -> str:
@@ -29,15 +32,26 @@ def password_problem(password: str) -> str | None:
     return None if storable(password) else "must not contain control characters"
 
 
-def weakness(password: str, *, username: str, rules: PasswordRules) -> str | None:
+def weakness(password: str, *, username: str, email: str, rules: PasswordRules) -> str | None:
     """Why the rules refuse a password; None when they do not. Never repeats the password."""
     if len(canonical(password)) < rules.min_length:
         return f"must have at least {rules.min_length} characters"
     if not rules.blocklist:
         return None
-    # SP 800-63B, 3.1.1.2: common passwords and the user's own name are refused.
-    if comparable(password) == comparable(username):
-        return "must not be the user name"
-    if comparable(password) in COMMON_PASSWORDS:
+    # SP 800-63B, 3.1.1.2: common passwords, the user's own name and ours are refused,
+    # also with something in front and behind.
+    text = comparable(password)
+    own = {comparable(username): "user name", comparable(email): "address"}
+    own[comparable(email.partition("@")[0])] = "address"
+    for name, what in own.items():
+        if name and name in {text, _core(text)}:
+            return f"must not be the {what}"
+    if text in COMMON_PASSWORDS or _core(text) in OURS:
         return "is one of the most common passwords"
-    return None
+    return "is on the list of refused passwords" if text in rules.blocked else None
+
+
+def _core(text: str) -> str:
+    """Without what is put around a word to make it another."""
+    letters = [index for index, char in enumerate(text) if char.isalpha()]
+    return text[letters[0] : letters[-1] + 1] if letters else text

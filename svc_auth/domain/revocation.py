@@ -22,6 +22,10 @@ class Kind(StrEnum):
     TOKEN = "TOKEN"  # noqa: S105 a word
     # What was issued to a user, by its id, other than from API keys.
     SESSIONS = "SESSIONS"
+    # What was issued to an OAuth2 client, by its id.
+    CLIENT = "CLIENT"
+    # What came of what a user allowed a client, by the grant's id.
+    GRANT = "GRANT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,16 @@ def of_sessions(user_id: str, *, at: int, lifetime: int) -> Revocation:
 def of_token(token_id: str, *, at: int, expires_at: int) -> Revocation:
     """One token, by its jti; it would have lived until `expires_at`."""
     return Revocation(kind=Kind.TOKEN, subject=token_id, at=at, until=expires_at)
+
+
+def of_client(client_id: str, *, at: int, lifetime: int) -> Revocation:
+    """An OAuth2 client's access tokens, whoever they stand for. `lifetime` as for `of_user`."""
+    return Revocation(kind=Kind.CLIENT, subject=client_id, at=at, until=at + lifetime)
+
+
+def of_grant(grant_id: str, *, at: int, ends: int) -> Revocation:
+    """All access tokens of a grant, the last of which would have lived until `ends`."""
+    return Revocation(kind=Kind.GRANT, subject=grant_id, at=at, until=ends)
 
 
 def of_membership(subject: str, *, at: int) -> Revocation:

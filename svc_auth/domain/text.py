@@ -11,6 +11,7 @@ EMAIL_LONGEST = 254
 NAME_LONGEST = 100
 # Normalising can make a text 18 times as long, past what an index entry may hold.
 COMPARABLE_LONGEST = 512
+_PROVIDER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
@@ -52,6 +53,11 @@ def name_problem(name: str) -> str | None:
     if len(name) > NAME_LONGEST:
         return f"must have at most {NAME_LONGEST} characters"
     return None if storable(name) else "must not contain control characters"
+
+
+def provider_problem(provider: str) -> str | None:
+    """A provider has a short name without blanks."""
+    return None if _PROVIDER.fullmatch(provider) else "must be names of providers"
 
 
 def _length_problem(text: str) -> str | None:

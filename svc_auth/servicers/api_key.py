@@ -15,6 +15,8 @@ from leaky.auth.v1.api_key_service_pb2 import (
     DeleteApiKeyResponse,
     ListApiKeysRequest,
     ListApiKeysResponse,
+    RotateApiKeyRequest,
+    RotateApiKeyResponse,
     ValidateApiKeyRequest,
     ValidateApiKeyResponse,
 )
@@ -26,6 +28,7 @@ from svc_auth.servicers.wire import micros_of, optional_timestamp, uuid_of
 from svc_auth.usecases.create_api_key import CreateApiKey
 from svc_auth.usecases.delete_api_key import DeleteApiKey
 from svc_auth.usecases.list_api_keys import ListApiKeys
+from svc_auth.usecases.rotate_api_key import RotateApiKey
 from svc_auth.usecases.validate_api_key import ValidateApiKey
 
 
@@ -39,6 +42,7 @@ class ApiKeyServicer:
     create: CreateApiKey
     keys_of: ListApiKeys
     delete: DeleteApiKey
+    rotate: RotateApiKey
     validate: ValidateApiKey
 
     async def create_api_key(
@@ -51,17 +55,21 @@ class ApiKeyServicer:
             user_id=uuid_of("user_id", request.user_id),
             name=request.name,
             expires_at=None if expires is None else micros_of("expires_at", expires),
+            scopes=request.scopes,
+            providers=request.providers,
         )
-        shown = NewApiKey(
-            id=key.id,
-            user_id=key.user_id,
-            name=key.name,
-            created_at=timestamp(key.created_at),
-            expires_at=optional_timestamp(key.expires_at),
-            raw_key=text,
-            api_key=text,
+        return CreateApiKeyResponse(api_key=_shown(key, text))
+
+    async def rotate_api_key(
+        self, request: RotateApiKeyRequest, call: Call
+    ) -> RotateApiKeyResponse:
+        """Makes a key in another's place."""
+        key, text = await self.rotate(
+            caller_of(call),
+            user_id=uuid_of("user_id", request.user_id),
+            key_id=uuid_of("api_key_id", request.api_key_id),
         )
-        return CreateApiKeyResponse(api_key=shown)
+        return RotateApiKeyResponse(api_key=_shown(key, text))
 
     async def list_api_keys(self, request: ListApiKeysRequest, _call: Call) -> ListApiKeysResponse:
         """A user's keys, never their texts."""
@@ -87,9 +95,23 @@ class ApiKeyServicer:
         return ValidateApiKeyResponse(
             user_id=holder.key.user_id,
             name=holder.key.name,
-            expires_at=optional_timestamp(holder.key.expires_at),
+            expires_at=optional_timestamp(holder.key.ends_at),
             roles=holder.roles,
         )
+
+
+def _shown(key: ApiKey, text: str) -> NewApiKey:
+    return NewApiKey(
+        id=key.id,
+        user_id=key.user_id,
+        name=key.name,
+        created_at=timestamp(key.created_at),
+        expires_at=optional_timestamp(key.ends_at),
+        raw_key=text,
+        api_key=text,
+        scopes=key.scopes,
+        providers=key.providers,
+    )
 
 
 def _message(key: ApiKey) -> ApiKeyMessage:
@@ -98,7 +120,9 @@ def _message(key: ApiKey) -> ApiKeyMessage:
         user_id=key.user_id,
         name=key.name,
         created_at=timestamp(key.created_at),
-        expires_at=optional_timestamp(key.expires_at),
+        expires_at=optional_timestamp(key.ends_at),
         last_used_at=optional_timestamp(key.last_used_at),
         prefix=key.prefix,
+        scopes=key.scopes,
+        providers=key.providers,
     )

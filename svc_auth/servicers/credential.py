@@ -3,13 +3,15 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from google.protobuf.descriptor import ServiceDescriptor
 
 from leaky.auth.v1 import credential_service_pb2
 from leaky.auth.v1.credential_service_pb2 import (
     REVOCATION_KIND_API_KEY,
+    REVOCATION_KIND_CLIENT,
+    REVOCATION_KIND_GRANT,
     REVOCATION_KIND_MEMBERSHIP,
     REVOCATION_KIND_SESSIONS,
     REVOCATION_KIND_TOKEN,
@@ -32,6 +34,16 @@ from svc_auth.usecases.exchange_api_key import ExchangeApiKey
 from svc_auth.usecases.get_user_roles import GetUserRoles
 from svc_auth.usecases.watch_revocations import WatchRevocations
 
+
+class PublicKeys(Protocol):
+    """What tokens are verified with."""
+
+    @property
+    def jwks(self) -> bytes:
+        """A JWK set, as it is at this moment."""
+        ...
+
+
 KINDS = {
     Kind.HEARTBEAT: REVOCATION_KIND_UNSPECIFIED,
     Kind.API_KEY: REVOCATION_KIND_API_KEY,
@@ -39,6 +51,8 @@ KINDS = {
     Kind.MEMBERSHIP: REVOCATION_KIND_MEMBERSHIP,
     Kind.TOKEN: REVOCATION_KIND_TOKEN,
     Kind.SESSIONS: REVOCATION_KIND_SESSIONS,
+    Kind.CLIENT: REVOCATION_KIND_CLIENT,
+    Kind.GRANT: REVOCATION_KIND_GRANT,
 }
 
 
@@ -52,7 +66,7 @@ class CredentialServicer:
     exchange: ExchangeApiKey
     roles_of: GetUserRoles
     watch: WatchRevocations
-    jwks: bytes
+    keys: PublicKeys
 
     async def exchange_api_key(
         self, request: ExchangeApiKeyRequest, _call: Call
@@ -68,7 +82,7 @@ class CredentialServicer:
 
     async def get_jwks(self, _request: GetJwksRequest, _call: Call) -> GetJwksResponse:
         """The public keys."""
-        return GetJwksResponse(jwks=self.jwks)
+        return GetJwksResponse(jwks=self.keys.jwks)
 
     async def get_user_roles(
         self, request: GetUserRolesRequest, _call: Call

@@ -6,6 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from mesh.errors import invalid
 from mesh.rpc.times import timestamp
+from svc_auth.domain.membership import Standing, standing_of
 
 # What google.protobuf.Timestamp may hold: the years 1 to 9999.
 FIRST_SECOND = -62_135_596_800
@@ -20,6 +21,14 @@ def uuid_of(field: str, text: str) -> str:
         return str(uuid.UUID(text))
     except ValueError:
         raise invalid(field, "must be a UUID") from None
+
+
+def standing_at(field: str, text: str) -> Standing:
+    """What a member is to be."""
+    standing = standing_of(text)
+    if standing is None:
+        raise invalid(field, "must be one of " + ", ".join(Standing))
+    return standing
 
 
 def micros_of(field: str, sent: Timestamp) -> int:

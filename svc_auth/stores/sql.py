@@ -8,6 +8,11 @@ from mesh.storage import sql
 from mesh.storage.schema import Schema
 from svc_auth.stores.sql_api_keys import SqlApiKeys
 from svc_auth.stores.sql_audit import SqlAudit
+from svc_auth.stores.sql_invitations import SqlInvitations
+from svc_auth.stores.sql_login_sessions import SqlLoginSessions
+from svc_auth.stores.sql_memberships import SqlMemberships
+from svc_auth.stores.sql_oauth_clients import SqlConsents, SqlOAuthClients
+from svc_auth.stores.sql_oauth_grants import SqlGrants
 from svc_auth.stores.sql_organizations import SqlOrganizations
 from svc_auth.stores.sql_revocations import SqlRevocations
 from svc_auth.stores.sql_signing_keys import SqlSigningKeys
@@ -25,7 +30,13 @@ async def open_stores(url: str) -> AsyncIterator[AuthStores]:
             users=SqlUsers(database),
             keys=SqlApiKeys(database),
             organizations=SqlOrganizations(database),
+            memberships=SqlMemberships(database),
+            invitations=SqlInvitations(database),
             signing_keys=SqlSigningKeys(database),
+            oauth_clients=SqlOAuthClients(database),
+            grants=SqlGrants(database),
+            consents=SqlConsents(database),
+            login_sessions=SqlLoginSessions(database),
             audit=SqlAudit(database),
             revocations=SqlRevocations(database),
             ping=database.ping,

@@ -1,16 +1,17 @@
-"""Organisations and their members."""
+"""Organisations."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.storage.database import Database
-from svc_auth.domain.membership import Removal, Standing
+from svc_auth.domain.membership import Standing
+from svc_auth.domain.organization import Organization, OwnOrganization
 from svc_auth.domain.record import Record
-from svc_auth.stores.sql_insert import insert_new
 from svc_auth.stores.sql_record import write_down
-from svc_auth.stores.tables import MEMBERSHIPS, ORGANIZATIONS
+from svc_auth.stores.tables import MEMBERSHIPS, ORGANIZATIONS, USERS
 
 
 class SqlOrganizations:
@@ -19,59 +20,74 @@ class SqlOrganizations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put_member(self, org_id: str, user_id: str, *, at: int, record: Record) -> bool:
-        """Makes the user a member, and the owner where there is none."""
+    async def add_organization(
+        self, organization: Organization, owner: str | None, *, most: int, record: Record
+    ) -> bool:
+        """Begins an organisation with its owner, unless that one owns `most` already."""
         async with self._database.write() as connection:
-            await insert_new(connection, ORGANIZATIONS, {"id": org_id, "created_at": at})
-            await _lock_org(connection, org_id)
-            standing = await _standing(connection, org_id, user_id)
-            wanted = standing if await _owned(connection, org_id) else Standing.OWNER
-            wanted = wanted or Standing.MEMBER
-            if standing is None:
-                row = {"org_id": org_id, "user_id": user_id, "standing": wanted, "created_at": at}
-                await connection.execute(insert(MEMBERSHIPS).values(row))
-            elif standing is not wanted:
-                change = update(MEMBERSHIPS).where(*_member(org_id, user_id))
-                await connection.execute(change.values(standing=wanted))
-            if standing is wanted:
+            if owner is not None and await _owned(connection, owner) >= most:
                 return False
+            row = {
+                "id": organization.id,
+                "name": organization.name,
+                "created_at": organization.created_at,
+            }
+            await connection.execute(insert(ORGANIZATIONS).values(row))
+            if owner is not None:
+                member = {
+                    "org_id": organization.id,
+                    "user_id": owner,
+                    "standing": Standing.OWNER,
+                    "created_at": organization.created_at,
+                }
+                await connection.execute(insert(MEMBERSHIPS).values(member))
             await write_down(connection, record)
             return True
 
-    async def remove_member(self, org_id: str, user_id: str, *, record: Record) -> Removal:
-        """Ends the membership."""
-        async with self._database.write() as connection:
-            if not await _lock_org(connection, org_id):
-                return Removal.NO_ORG
-            gone = await connection.execute(delete(MEMBERSHIPS).where(*_member(org_id, user_id)))
-            if not gone.rowcount:
-                return Removal.NO_MEMBER
-            await write_down(connection, record)
-            return Removal.DONE
-
-    async def find_standing(self, org_id: str, user_id: str) -> Standing | None:
-        """What the user is in the organisation."""
+    async def find_organization(self, org_id: str) -> Organization | None:
+        """The organisation."""
         async with self._database.read() as connection:
-            return await _standing(connection, org_id, user_id)
+            return await _organization(connection, org_id)
+
+    async def organizations_of(self, user_id: str) -> Sequence[OwnOrganization]:
+        """What the user belongs to, oldest membership first."""
+        query = (
+            select(ORGANIZATIONS, MEMBERSHIPS.c.standing)
+            .join(MEMBERSHIPS, MEMBERSHIPS.c.org_id == ORGANIZATIONS.c.id)
+            .where(MEMBERSHIPS.c.user_id == user_id)
+            .order_by(MEMBERSHIPS.c.created_at, MEMBERSHIPS.c.org_id)
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [
+            OwnOrganization(organization=_read(row), standing=Standing(row.standing))
+            for row in rows
+        ]
+
+    async def rename(self, org_id: str, name: str, *, record: Record) -> Organization | None:
+        """The organisation under its new name."""
+        other = (ORGANIZATIONS.c.id == org_id, ORGANIZATIONS.c.name != name)
+        change = update(ORGANIZATIONS).where(*other).values(name=name)
+        async with self._database.write() as connection:
+            if (await connection.execute(change)).rowcount:
+                await write_down(connection, record)
+            return await _organization(connection, org_id)
 
 
-async def _lock_org(connection: AsyncConnection, org_id: str) -> bool:
-    # Locks the row where the database knows how; SQLite's writer is alone anyway.
-    query = select(ORGANIZATIONS.c.id).where(ORGANIZATIONS.c.id == org_id).with_for_update()
-    return (await connection.execute(query)).first() is not None
+async def _owned(connection: AsyncConnection, user_id: str) -> int:
+    # Two beginnings at once take turns, where there is a user to take turns on.
+    turn = select(USERS.c.id).where(USERS.c.id == user_id).with_for_update()
+    await connection.execute(turn)
+    mine = (MEMBERSHIPS.c.user_id == user_id, MEMBERSHIPS.c.standing == Standing.OWNER)
+    count = select(func.count()).select_from(MEMBERSHIPS).where(*mine)
+    return int((await connection.execute(count)).scalar_one())
 
 
-def _member(org_id: str, user_id: str) -> tuple[Any, Any]:
-    return MEMBERSHIPS.c.org_id == org_id, MEMBERSHIPS.c.user_id == user_id
+async def _organization(connection: AsyncConnection, org_id: str) -> Organization | None:
+    query = select(ORGANIZATIONS).where(ORGANIZATIONS.c.id == org_id)
+    row = (await connection.execute(query)).first()
+    return None if row is None else _read(row)
 
 
-async def _standing(connection: AsyncConnection, org_id: str, user_id: str) -> Standing | None:
-    query = select(MEMBERSHIPS.c.standing).where(*_member(org_id, user_id))
-    standing = (await connection.execute(query)).scalar_one_or_none()
-    return None if standing is None else Standing(standing)
-
-
-async def _owned(connection: AsyncConnection, org_id: str) -> bool:
-    owner = (MEMBERSHIPS.c.org_id == org_id, MEMBERSHIPS.c.standing == Standing.OWNER)
-    query = select(MEMBERSHIPS.c.user_id).where(*owner).limit(1)
-    return (await connection.execute(query)).first() is not None
+def _read(row: Row[Any]) -> Organization:
+    return Organization(id=row.id, name=row.name, created_at=row.created_at)

@@ -5,15 +5,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from svc_auth.domain.audit import AuditEntry
 from svc_auth.domain.record import Record
-from svc_auth.domain.revocation import Revocation
+from svc_auth.domain.revocation import Kind, Revocation
+from svc_auth.stores.sql_logins import end_logins, mark_client
 from svc_auth.stores.tables import AUDIT_LOG, REVOCATIONS
+
+# A user's tokens end by their times of issue; what makes new ones must end too.
+_ENDS_LOGINS = {Kind.USER, Kind.SESSIONS}
 
 
 async def write_down(connection: AsyncConnection, record: Record) -> None:
     """Into the effect's own transaction."""
     await append(connection, record.entry)
     for one in record.revocations:
-        await add(connection, one)
+        await revoke(connection, one)
+
+
+async def revoke(connection: AsyncConnection, revoked: Revocation) -> None:
+    """One more revocation, and what ends here with it."""
+    if revoked.kind in _ENDS_LOGINS:
+        await end_logins(connection, revoked.subject, at=revoked.at)
+    elif revoked.kind is Kind.CLIENT:
+        await mark_client(connection, revoked.subject, at=revoked.at)
+    await add(connection, revoked)
 
 
 async def add(connection: AsyncConnection, revoked: Revocation) -> None:

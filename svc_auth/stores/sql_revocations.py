@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, delete, func, or_, select
 from mesh.storage.database import Database
 from svc_auth.domain.record import Record
 from svc_auth.domain.revocation import Kind, Numbered, Revocation
-from svc_auth.stores.sql_record import add, write_down
+from svc_auth.stores.sql_record import revoke, write_down
 from svc_auth.stores.tables import REVOCATIONS
 
 _SEQ = REVOCATIONS.c.seq
@@ -58,7 +58,7 @@ class SqlRevocations:
     async def repeat(self, revocation: Revocation) -> None:
         """Stores a later revocation of what a record has revoked already."""
         async with self._database.write() as connection:
-            await add(connection, revocation)
+            await revoke(connection, revocation)
 
     async def forget(self, *, ended_before: int) -> int:
         """Deletes those that nobody needs any more; how many."""

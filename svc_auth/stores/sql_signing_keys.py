@@ -1,14 +1,17 @@
 """Signing keys, sealed."""
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, select, update
 
 from mesh.storage.database import Database
+from svc_auth.domain.record import Record
+from svc_auth.domain.signing import KeyLife
 from svc_auth.ports import SealedKey
 from svc_auth.stores.sql_insert import insert_new
+from svc_auth.stores.sql_record import write_down
 from svc_auth.stores.tables import SIGNING_KEYS
-
-FIRST_GENERATION = 1
 
 
 class SqlSigningKeys:
@@ -17,29 +20,51 @@ class SqlSigningKeys:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def find_signing_key(self, alg: str) -> SealedKey | None:
-        """The key of the algorithm."""
+    async def signing_keys(self) -> Sequence[SealedKey]:
+        """All of them, of each algorithm the older generations first."""
+        query = select(SIGNING_KEYS).order_by(SIGNING_KEYS.c.alg.desc(), SIGNING_KEYS.c.generation)
         async with self._database.read() as connection:
-            return await _signing_key(connection, alg)
+            return [_sealed(row) for row in await connection.execute(query)]
 
-    async def adopt_signing_key(self, key: SealedKey) -> SealedKey:
-        """Stores the key unless its algorithm has one; returns the one that counts."""
+    async def adopt_signing_key(self, key: SealedKey, record: Record) -> SealedKey:
+        """Stores the key unless its generation is there; returns the one that counts."""
         row = {
-            "alg": key.alg,
-            "generation": FIRST_GENERATION,
-            "kid": key.kid,
+            "alg": key.life.alg,
+            "generation": key.life.generation,
+            "kid": key.life.kid,
             "sealed": key.sealed,
             "created_at": key.created_at,
+            "active_at": key.life.active_at,
+            "longest_lifetime": key.life.longest_lifetime,
         }
+        same = (SIGNING_KEYS.c.alg == key.life.alg, SIGNING_KEYS.c.generation == row["generation"])
         async with self._database.write() as connection:
             await insert_new(connection, SIGNING_KEYS, row)
-            return await _signing_key(connection, key.alg) or key
+            found = (await connection.execute(select(SIGNING_KEYS).where(*same))).one()
+            if found.kid == key.life.kid:
+                await write_down(connection, record)
+            return _sealed(found)
+
+    async def lengthen(self, alg: str, lifetime: int) -> None:
+        """Notes that keys of the algorithm sign tokens that live so long."""
+        longest = SIGNING_KEYS.c.longest_lifetime
+        change = update(SIGNING_KEYS).where(SIGNING_KEYS.c.alg == alg, longest < lifetime)
+        async with self._database.write() as connection:
+            await connection.execute(change.values(longest_lifetime=lifetime))
+
+    async def remove_signing_keys(self, kids: Collection[str]) -> None:
+        """Forgets keys for good."""
+        gone = delete(SIGNING_KEYS).where(SIGNING_KEYS.c.kid.in_(kids))
+        async with self._database.write() as connection:
+            await connection.execute(gone)
 
 
-async def _signing_key(connection: AsyncConnection, alg: str) -> SealedKey | None:
-    newest = SIGNING_KEYS.c.generation.desc()
-    query = select(SIGNING_KEYS).where(SIGNING_KEYS.c.alg == alg).order_by(newest).limit(1)
-    row = (await connection.execute(query)).first()
-    if row is None:
-        return None
-    return SealedKey(kid=row.kid, alg=row.alg, sealed=row.sealed, created_at=row.created_at)
+def _sealed(row: Row[Any]) -> SealedKey:
+    life = KeyLife(
+        kid=row.kid,
+        alg=row.alg,
+        generation=row.generation,
+        active_at=row.active_at,
+        longest_lifetime=row.longest_lifetime,
+    )
+    return SealedKey(life=life, sealed=row.sealed, created_at=row.created_at)

@@ -123,6 +123,13 @@ class SqlUsers:
             await write_down(connection, record)
             return Change.DONE
 
+    async def find_email(self, email: str) -> User | None:
+        """The user with that address, in any case."""
+        query = _users().where(USERS.c.email_key == comparable(email))
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return _user(rows) if rows else None
+
 
 def _users() -> Select[Any]:
     joined = select(USERS, USER_ROLES.c.role).outerjoin(

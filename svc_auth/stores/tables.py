@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 METADATA = MetaData()
 ID = String(36)
+STANDINGS = "standing IN ('OWNER', 'MEMBER', 'BILLING')"
 EMPTY = text("''")
 # SQLite counts up by itself only in a column of the type INTEGER.
 SEQ = BigInteger().with_variant(Integer, "sqlite")
@@ -63,6 +64,8 @@ API_KEYS = Table(
     Column("key_hash", String(64), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
+    # When it ends because another has taken its place.
+    Column("retires_at", BigInteger),
     Column("last_used_at", BigInteger),
     Column("revoked_at", BigInteger),
     # Separated by blanks; empty for no limit.
@@ -78,6 +81,7 @@ ORGANIZATIONS = Table(
     METADATA,
     Column("id", ID, primary_key=True),
     Column("created_at", BigInteger, nullable=False),
+    Column("name", Text, nullable=False, server_default=text("''")),
 )
 
 MEMBERSHIPS = Table(
@@ -87,19 +91,44 @@ MEMBERSHIPS = Table(
     Column("user_id", ID, primary_key=True),
     Column("standing", String(16), nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    CheckConstraint("standing IN ('OWNER', 'MEMBER')", name="memberships_standing"),
+    CheckConstraint(STANDINGS, name="memberships_standing"),
     Index("memberships_by_user", "user_id"),
+)
+
+INVITATIONS = Table(
+    "invitations",
+    METADATA,
+    Column("id", ID, primary_key=True),
+    Column("org_id", ID, ForeignKey("organizations.id"), nullable=False),
+    Column("email", Text, nullable=False),
+    # The comparable form.
+    Column("email_key", Text, nullable=False),
+    Column("standing", String(16), nullable=False),
+    # HMAC-SHA256 of the whole token, hexadecimal.
+    Column("token_hash", String(64), nullable=False),
+    Column("invited_by", ID),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("accepted_at", BigInteger),
+    Column("accepted_by", ID),
+    CheckConstraint(STANDINGS, name="invitations_standing"),
+    UniqueConstraint("token_hash", name="invitations_token_hash"),
+    Index("invitations_by_org", "org_id", "created_at"),
 )
 
 SIGNING_KEYS = Table(
     "signing_keys",
     METADATA,
     Column("alg", String(16), primary_key=True),
-    # 1 for the first key of an algorithm; two first starts at once agree on one.
+    # 1 for the first key of an algorithm; two processes that make the next one agree on one.
     Column("generation", Integer, primary_key=True, autoincrement=False),
     Column("kid", String(64), nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    # When it begins to sign; it is published from the start.
+    Column("active_at", BigInteger, nullable=False, server_default="0"),
+    # Of the tokens that it signs, as far as any process was set to.
+    Column("longest_lifetime", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("kid", name="signing_keys_kid"),
 )
 
@@ -109,7 +138,7 @@ AUDIT_LOG = Table(
     METADATA,
     Column("seq", SEQ, primary_key=True),
     Column("at", BigInteger, nullable=False),
-    # A user's id, or "anonymous", "system", "operator".
+    # A user's id, or "anonymous", "client", "system", "operator".
     Column("actor", ID, nullable=False),
     Column("api_key_id", ID, nullable=False),
     Column("action", String(32), nullable=False),
@@ -139,5 +168,6 @@ REVOCATIONS = Table(
     # From then on nobody needs to remember it.
     Column("until", BigInteger, nullable=False),
     Index("revocations_by_end", "until", "seq"),
+    Index("revocations_by_subject", "subject"),
     sqlite_autoincrement=True,
 )

@@ -26,5 +26,7 @@ class ExchangeApiKey:
             username=holder.username,
             roles=holder.roles,
             api_key_id=holder.key.id,
+            scopes=holder.key.scopes,
+            providers=holder.key.providers,
         )
-        return holder.key, self.tokens.mesh(subject, at=at, not_after=holder.key.expires_at)
+        return holder.key, self.tokens.mesh(subject, at=at, not_after=holder.key.ends_at)

@@ -11,7 +11,8 @@ from svc_auth.domain.claims import Subject, Token
 from svc_auth.domain.password import password_problem
 from svc_auth.domain.text import storable
 from svc_auth.domain.user import Account, User
-from svc_auth.ports import Audit, Passwords, Tokens, Users
+from svc_auth.ports import Audit, Tokens, Users
+from svc_auth.usecases.try_password import Try, TryPassword
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +20,7 @@ class Login:
     """Exchanges a user name and its password for a token."""
 
     users: Users
-    passwords: Passwords
+    password: TryPassword
     tokens: Tokens
     audit: Audit
     clock: Clock
@@ -27,18 +28,20 @@ class Login:
     async def __call__(self, caller: Caller, *, username: str, password: str) -> tuple[User, Token]:
         """The user and its token.
 
-        AppError BAD_CREDENTIALS, which does not say what was wrong, or
-        USER_DISABLED, which only who knows the password gets to hear.
+        AppError BAD_CREDENTIALS, which does not say what was wrong,
+        USER_DISABLED, which only who knows the password gets to hear, or
+        LOGIN_THROTTLED and OVERLOADED, when the password was not looked at.
         """
         if not storable(username):
             raise invalid("username", "must not contain control characters")
         problem = password_problem(password)
         if problem is not None:
             raise invalid("password", problem)
+        attempt = self.password.begin(caller, username)
         at = self.clock.now_us()
-        found = await self.users.find_login(username)
+        found = await self._find(username, attempt)
         # Verified also without a user, so that time does not tell who exists.
-        right = await self.passwords.verify(found.password_hash if found else None, password)
+        right = await attempt.right(found.password_hash if found else None, password)
         if found is None or not right:
             await self.audit.note(self._entry(caller, found, REASON_BAD_CREDENTIALS))
             raise AppError(REASON_BAD_CREDENTIALS, "wrong user name or password")
@@ -47,6 +50,13 @@ class Login:
             raise AppError(REASON_USER_DISABLED, "the user is disabled")
         await self.audit.note(self._entry(caller, found, None))
         return found.user, session_of(found.user, self.tokens, at=at)
+
+    async def _find(self, username: str, attempt: Try) -> Account | None:
+        try:
+            return await self.users.find_login(username)
+        except AppError:
+            attempt.give_back()
+            raise
 
     def _entry(
         self, caller: Caller, account: Account | None, refusal: Reason.ValueType | None

@@ -6,19 +6,18 @@ from dataclasses import dataclass
 from leaky.common.v1.reason_pb2 import (
     REASON_EMAIL_TAKEN,
     REASON_USERNAME_TAKEN,
-    REASON_WEAK_PASSWORD,
     Reason,
 )
 from mesh.clock import Clock, Ids
 from mesh.errors import AppError, FieldViolation, invalid
 from svc_auth.domain.audit import Action, AuditEntry, SubjectKind
 from svc_auth.domain.caller import Caller
-from svc_auth.domain.password import password_problem, weakness
 from svc_auth.domain.policy import AuthPolicy
 from svc_auth.domain.record import Record
 from svc_auth.domain.text import email_problem, username_problem
 from svc_auth.domain.user import User
 from svc_auth.ports import Passwords, Taken, Users
+from svc_auth.usecases.new_password import check_password
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +35,8 @@ class Register:
         """The new user; AppError for bad input, a weak password, a name or address taken."""
         _check("username", username_problem(username))
         _check("email", email_problem(email))
-        _check("password", password_problem(password))
-        weak = weakness(password, username=username, rules=self.policy().password)
-        if weak is not None:
-            raise _refused(REASON_WEAK_PASSWORD, "password", weak)
+        rules = self.policy().password
+        check_password("password", password, username=username, email=email, rules=rules)
         user = User(
             id=self.ids.new(),
             username=username,
@@ -47,7 +44,7 @@ class Register:
             roles=self.roles,
             created_at=self.clock.now_us(),
         )
-        password_hash = await self.passwords.hash(password)
+        password_hash = await self.passwords.hash(password, asker=caller.address)
         match await self.users.add_user(user, password_hash, _record(caller, user)):
             case Taken.USERNAME:
                 raise _refused(REASON_USERNAME_TAKEN, "username", "is already taken")

@@ -24,6 +24,8 @@ class WatchRevocations:
         So who was cut off, or has only just started, is as well off as who
         heard everything: a token that was ended before is refused by both.
         """
+        # Else what is stored between our look and the first of those who tell is told by none.
+        await self.watching.started()
         watch = self.watching.watch()
         try:
             standing = await self._standing(0)

@@ -145,7 +145,7 @@ class Book:
             event_id=op.event.event_id,
         )
         pool = self._post(pool, op.window, op.now_us, note)
-        self._change_of_member(reservation, op.tokens - held, pool.window, op.now_us)
+        self._end_of_member(reservation)
         self._tell(op.event, op.answer)
         return self._keep(reservation.ended(State.SETTLED, pool.remaining, settled=op.tokens))
 
@@ -167,7 +167,7 @@ class Book:
             provenance=Provenance.MISSING if op.expired else Provenance.EXACT,
         )
         pool = self._post(pool, op.window, op.now_us, note)
-        self._change_of_member(reservation, -held, pool.window, op.now_us)
+        self._end_of_member(reservation)
         state = State.EXPIRED if op.expired else State.RELEASED
         return self._keep(reservation.ended(state, pool.remaining))
 
@@ -204,14 +204,10 @@ class Book:
         if cap is not None:
             self._put_cap(cap.renewed(window).hold(op.tokens), op.now_us)
 
-    def _change_of_member(
-        self, reservation: Reservation, tokens: int, window: int, now_us: int
-    ) -> None:
-        cap = self.caps.get((reservation.pool, reservation.user_id))
+    def _end_of_member(self, reservation: Reservation) -> None:
+        cap, line = self.caps.get((reservation.pool, reservation.user_id)), self.entries[-1]
         if cap is not None:
-            # An expired hold was given back: a late settle counts where it is charged.
-            taken = reservation.hold.window if reservation.held else window
-            self._put_cap(cap.renewed(window).changed(tokens, taken), now_us)
+            self._put_cap(cap.after(line, begun=reservation.hold.window), line.note.at_us)
 
     def _put_cap(self, cap: MemberCap, now_us: int) -> None:
         key = (cap.pool, cap.user_id)

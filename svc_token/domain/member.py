@@ -1,7 +1,9 @@
 """What one member may take of an organisation's pool in a window."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
+from svc_token.domain.entry import Entry, Kind
 from svc_token.domain.owner import PoolKey
 
 
@@ -30,11 +32,59 @@ class MemberCap:
             raise MemberCapExceededError
         return replace(self, used=self.used + tokens)
 
-    def changed(self, tokens: int, window: int) -> "MemberCap":
-        """More, or fewer, tokens used of a hold that was taken in that window.
+    def after(self, line: Entry, *, begun: int) -> "MemberCap":
+        """The cap when the ledger has this line of its member's too.
 
-        A window that has passed keeps what it had, only what is used on top counts in this one.
+        `begun` is the window that the line's hold was taken in. What such a hold
+        gives back, when that window has passed, is that window's; only what is
+        used on top of it counts in this one. So does all that is settled late:
+        the hold was given back when it expired.
         """
-        if window != self.window:
-            tokens = max(0, tokens)
-        return replace(self, used=max(0, self.used + tokens))
+        cap, note = self.renewed(line.window), line.note
+        more = note.tokens if note.kind in {Kind.RESERVE, Kind.SETTLE} else 0
+        if note.kind is not Kind.RESERVE:
+            more += note.held
+        if note.held and begun != cap.window:
+            more = max(0, more)
+        return replace(cap, used=max(0, cap.used + more))
+
+
+# A window before any other.
+_EARLIER = -1
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What members have used of a pool in one of its windows, by the ledger, line after line.
+
+    `last` is the number of the last line that has been counted.
+    """
+
+    window: int
+    last: int = 0
+    _caps: dict[str, MemberCap] = field(default_factory=dict)
+    # Holds that were taken in this window.
+    _held: set[str | None] = field(default_factory=set)
+
+    def add(self, lines: Iterable[Entry]) -> None:
+        """The window's next lines, of reservations, in the ledger's order."""
+        for line in lines:
+            user, note = line.note.user_id or "", line.note
+            if note.kind is Kind.RESERVE:
+                self._held.add(note.ref)
+            begun = self.window if note.ref in self._held else _EARLIER
+            if note.kind is not Kind.RESERVE:
+                self._held.discard(note.ref)
+            cap = self._caps.get(user) or MemberCap(
+                pool=line.pool, user_id=user, cap=0, window=self.window
+            )
+            self._caps[user] = cap.after(line, begun=begun)
+
+    def used(self, user_id: str) -> int:
+        """The member's tokens."""
+        cap = self._caps.get(user_id)
+        return cap.used if cap else 0
+
+    def copy(self) -> "Tally":
+        """The same; what is added to one is not added to the other."""
+        return replace(self, _caps=dict(self._caps), _held=set(self._held))

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+# As what a member spends of its organisation's pools; svc_auth's standings but BILLING.
+SPENDERS = frozenset({"OWNER", "MEMBER"})
+
 
 class OwnerKind(StrEnum):
     """A user or an organisation."""

@@ -5,16 +5,15 @@ Pages follow the keys' order in the database, whatever its collation is.
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeVar
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    FromClause,
+    Row,
     Select,
-    and_,
-    func,
+    Table,
+    literal_column,
     select,
     tuple_,
     union,
@@ -23,34 +22,28 @@ from sqlalchemy import (
 from mesh.storage.database import Database
 from svc_token.domain.audit.events import SettleAudit
 from svc_token.domain.audit.members import CapAudit
-from svc_token.domain.audit.pools import BALANCES, LedgerSums, PoolAudit
+from svc_token.domain.audit.pools import PoolAudit
 from svc_token.domain.audit.purchases import PurchaseAudit
 from svc_token.domain.audit.reservations import ReservationAudit
 from svc_token.domain.entry import Entry, Kind
 from svc_token.domain.events import OutboxRow, UsageEvent
+from svc_token.domain.member import Tally
 from svc_token.domain.operations import MemberKey, ReservationKey
 from svc_token.domain.owner import Owner, PoolKey
-from svc_token.domain.reservation import State
 from svc_token.domain.saga import Saga
-from svc_token.stores.rows import (
-    cap_from,
-    entry_from,
-    outbox_from,
-    pool_from,
-    reservation_from,
-    saga_from,
-)
-from svc_token.stores.sql_caps import used_in_window
-from svc_token.stores.tables import LEDGER, MEMBER_CAPS, OUTBOX, POOLS, RESERVATIONS, SAGAS
+from svc_token.stores.rows import cap_from, entry_from, outbox_from, reservation_from, saga_from
+from svc_token.stores.sql_audit_pools import pool_audits
+from svc_token.stores.sql_member_lines import count
+from svc_token.stores.sql_statements import STATEMENTS, Statements
+from svc_token.stores.tables import LEDGER, MEMBER_CAPS, OUTBOX, RESERVATIONS, SAGAS
 from svc_token.stores.topics import Topics
 
 T = TypeVar("T")
 Key = tuple[Any, ...]
-_OF_RESERVATIONS = LEDGER.c.kind.in_(
-    [kind.value for kind in (Kind.RESERVE, Kind.SETTLE, Kind.RELEASE, Kind.EXPIRE)]
-)
-_SUMS = ("lines", "first", "last", *BALANCES, "held")
-_PURCHASED = LEDGER.c.kind == Kind.PURCHASE.value
+_STORIES = (Kind.RESERVE, Kind.SETTLE, Kind.RELEASE, Kind.EXPIRE)
+_OF_RESERVATIONS = LEDGER.c.kind.in_([kind.value for kind in _STORIES])
+# As the index says it, for the planners to know it again.
+_PURCHASED = LEDGER.c.kind == literal_column("'purchase'")
 
 
 class SqlAudit:
@@ -62,8 +55,7 @@ class SqlAudit:
 
     async def pools(self, after: PoolKey | None, limit: int) -> Sequence[PoolAudit]:
         """Pools, and those that only lines speak of, with what they come to."""
-        start = (str(after.owner), after.provider) if after else None
-        return await self._snapshot(partial(_pools, start, limit))
+        return await self._snapshot(partial(pool_audits, after, limit))
 
     async def reservations(
         self, after: ReservationKey | None, limit: int
@@ -114,75 +106,17 @@ class SqlAudit:
         return await self._snapshot(partial(_sagas, ids))
 
     async def _snapshot(self, work: Callable[[Connection], T]) -> T:
-        async with self._database.read() as connection:
+        async with self._database.scan() as connection:
             return await connection.run_sync(work)
 
 
-def _pools(after: Key | None, limit: int, connection: Connection) -> list[PoolAudit]:
-    columns = ("owner", "provider")
-    keys = _page(connection, after, limit, _keys(POOLS, columns), _keys(LEDGER, columns))
-    if not keys:
-        return []
-    within = partial(_within, after=after, last=keys[-1])
-    rows = connection.execute(select(POOLS).where(within(POOLS, columns)))
-    pools = {(row.owner, row.provider): pool_from(row) for row in rows}
-    sums = _sums(connection, within(LEDGER, columns))
-    held = _held(connection, within(RESERVATIONS, columns))
-    return [
-        PoolAudit(
-            key=PoolKey(Owner.parse(key[0]), key[1]),
-            pool=pools.get(key),
-            sums=sums.get(key, LedgerSums()),
-            held=held.get(key, 0),
-        )
-        for key in keys
-    ]
-
-
-def _sums(connection: Connection, where: ColumnElement[bool]) -> dict[Key, LedgerSums]:
-    mine = LEDGER.c
-    query = (
-        select(
-            mine.owner,
-            mine.provider,
-            func.count().label("lines"),
-            func.min(mine.seq).label("first"),
-            func.max(mine.seq).label("last"),
-            *(func.sum(mine[name]).label(name) for name in (*BALANCES, "held")),
-        )
-        .where(where)
-        .group_by(mine.owner, mine.provider)
-    )
-    # PostgreSQL sums bigints as numeric.
-    return {
-        (row["owner"], row["provider"]): LedgerSums(**{name: int(row[name]) for name in _SUMS})
-        for row in connection.execute(query).mappings()
-    }
-
-
-def _held(connection: Connection, where: ColumnElement[bool]) -> dict[Key, int]:
-    mine = RESERVATIONS.c
-    query = (
-        select(mine.owner, mine.provider, func.sum(mine.held_allowance + mine.held_purchased))
-        .where(where, mine.state == State.RESERVED.value)
-        .group_by(mine.owner, mine.provider)
-    )
-    return {(owner, provider): int(held) for owner, provider, held in connection.execute(query)}
-
-
 def _reservations(after: Key | None, limit: int, connection: Connection) -> list[ReservationAudit]:
-    ours, theirs = ("owner", "id"), ("owner", "ref")
-    ledger = _keys(LEDGER, theirs).where(_OF_RESERVATIONS)
-    keys = _page(connection, after, limit, _keys(RESERVATIONS, ours), ledger)
-    if not keys:
-        return []
-    within = partial(_within, after=after, last=keys[-1])
-    rows = connection.execute(select(RESERVATIONS).where(within(RESERVATIONS, ours)))
+    ledger = _keys(LEDGER, "owner", "ref").where(_OF_RESERVATIONS)
+    keys = _page(connection, after, limit, _keys(RESERVATIONS, "owner", "id"), ledger)
+    wanted = [{"owner": owner, "id": id_} for owner, id_ in keys]
+    rows = _find(connection, RESERVATIONS, wanted)
     found = {(row.owner, row.id): reservation_from(row) for row in rows}
-    query = select(LEDGER).where(within(LEDGER, theirs), _OF_RESERVATIONS).order_by(LEDGER.c.seq)
-    lines = defaultdict(list)
-    for row in connection.execute(query):
-        lines[row.owner, row.ref].append(entry_from(row))
+    lines = _lines_of(connection, keys, _STORIES)
     return [
         ReservationAudit(
             key=(Owner.parse(key[0]), key[1]), reservation=found.get(key), lines=lines[key]
@@ -195,14 +129,13 @@ def _purchases(after: str, limit: int, connection: Connection) -> list[PurchaseA
     query = select(SAGAS).where(SAGAS.c.id > after).order_by(SAGAS.c.id).limit(limit)
     sagas = [saga_from(row) for row in connection.execute(query)]
     wanted = [(str(saga.pool.owner), saga.id) for saga in sagas]
-    among = tuple_(LEDGER.c.owner, LEDGER.c.ref).in_(wanted)
-    lines = defaultdict(list)
-    for row in connection.execute(select(LEDGER).where(among, _PURCHASED)):
-        lines[row.ref].append(entry_from(row))
-    openings = _openings(connection, {saga.pool for saga in sagas if saga.id not in lines})
+    lines = _lines_of(connection, wanted, {Kind.PURCHASE})
+    openings = _openings(
+        connection, {saga.pool for saga, key in zip(sagas, wanted, strict=True) if not lines[key]}
+    )
     return [
-        PurchaseAudit(id=saga.id, saga=saga, lines=lines[saga.id], opening=openings.get(saga.pool))
-        for saga in sagas
+        PurchaseAudit(id=saga.id, saga=saga, lines=lines[key], opening=openings.get(saga.pool))
+        for saga, key in zip(sagas, wanted, strict=True)
     ]
 
 
@@ -229,9 +162,14 @@ def _caps(after: Key | None, limit: int, connection: Connection) -> list[CapAudi
     if after is not None:
         query = query.where(key > after)
     caps = [cap_from(row) for row in connection.execute(query)]
-    return [
-        CapAudit(cap=cap, used=connection.execute(used_in_window(cap)).scalar_one()) for cap in caps
-    ]
+    # Members of one pool and window are counted together.
+    groups: dict[tuple[PoolKey, int], list[str]] = defaultdict(list)
+    for cap in caps:
+        groups[cap.pool, cap.window].append(cap.user_id)
+    tallies = {(pool, window): Tally(window=window) for pool, window in groups}
+    for (pool, window), users in groups.items():
+        count(connection, tallies[pool, window], pool, users)
+    return [CapAudit(cap=cap, used=tallies[cap.pool, cap.window].used(cap.user_id)) for cap in caps]
 
 
 def _settled(after: Key | None, limit: int, connection: Connection) -> list[SettleAudit]:
@@ -252,6 +190,8 @@ def _settled(after: Key | None, limit: int, connection: Connection) -> list[Sett
 
 
 def _strangers(events: Sequence[UsageEvent], connection: Connection) -> list[UsageEvent]:
+    if not events:
+        return []
     pools = {event.event_id: _pool_of(event) for event in events}
     named = select(LEDGER.c.owner, LEDGER.c.event_id).where(
         LEDGER.c.owner.in_({str(pool.owner) for pool in pools.values()}),
@@ -273,13 +213,44 @@ def _pool_of(event: UsageEvent) -> PoolKey:
 
 def _openings(connection: Connection, pools: Iterable[PoolKey]) -> Mapping[PoolKey, Entry]:
     """The first lines of these pools."""
-    keys = [(str(key.owner), key.provider) for key in pools]
-    among = tuple_(LEDGER.c.owner, LEDGER.c.provider).in_(keys)
-    rows = connection.execute(select(LEDGER).where(among, LEDGER.c.seq == 1))
-    return {entry.pool: entry for entry in map(entry_from, rows)}
+    keys = [{"owner": str(key.owner), "provider": key.provider, "seq": 1} for key in pools]
+    return {entry.pool: entry for entry in map(entry_from, _find(connection, LEDGER, keys))}
 
 
-def _keys(table: FromClause, columns: Sequence[str]) -> Select[Any]:
+def _lines_of(
+    connection: Connection, keys: Sequence[Key], kinds: Collection[Kind]
+) -> Mapping[Key, Sequence[Entry]]:
+    """The lines of these kinds that name these, by owner and what they name, in their order."""
+    wanted = [{"owner": owner, "ref": ref} for owner, ref in keys]
+    rows = sorted(_find(connection, LEDGER, wanted), key=lambda row: row.seq)
+    lines = defaultdict(list)
+    for row in rows:
+        entry = entry_from(row)
+        if entry.note.kind in kinds:
+            lines[row.owner, row.ref].append(entry)
+    return lines
+
+
+def _find(
+    connection: Connection, table: Table, keys: Sequence[Mapping[str, Any]]
+) -> Sequence[Row[Any]]:
+    """The rows of these keys, each looked up in an index.
+
+    How many lie within a range of keys PostgreSQL guesses by the first column: of one big
+    owner it would read everything, for each page again.
+    """
+    if not keys:
+        return ()
+    statements = _statements(connection.dialect.name, table, tuple(keys[0]))
+    return statements.find(connection, keys, lock=False)
+
+
+@cache
+def _statements(dialect: str, table: Table, key: Sequence[str]) -> Statements:
+    return STATEMENTS[dialect](table, key)
+
+
+def _keys(table: Table, *columns: str) -> Select[Any]:
     return select(*(table.c[name].label(f"key_{at}") for at, name in enumerate(columns))).distinct()
 
 
@@ -298,11 +269,3 @@ def _first(source: Select[Any], after: Key | None, limit: int) -> Select[Any]:
     if after is not None:
         source = source.where(tuple_(*(column.element for column in columns)) > after)
     return source.order_by(*columns).limit(limit)
-
-
-def _within(
-    table: FromClause, columns: Sequence[str], *, after: Key | None, last: Key
-) -> ColumnElement[bool]:
-    key = tuple_(*(table.c[name] for name in columns))
-    upto = key <= last
-    return upto if after is None else and_(key > after, upto)

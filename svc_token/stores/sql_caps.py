@@ -4,27 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Select,
-    and_,
-    case,
-    cast,
-    delete,
-    func,
-    insert,
-    or_,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select
 
 from mesh.storage.database import Database
-from svc_token.domain.entry import Kind
-from svc_token.domain.member import MemberCap
+from svc_token.domain.member import MemberCap, Tally
 from svc_token.domain.owner import PoolKey
 from svc_token.stores.rows import cap_from, cap_row
-from svc_token.stores.tables import LEDGER, MEMBER_CAPS, POOLS
+from svc_token.stores.sql_member_lines import count, lines, parts
+from svc_token.stores.tables import MEMBER_CAPS, POOLS
 
 
 class SqlMemberCaps:
@@ -34,14 +21,30 @@ class SqlMemberCaps:
         self._database = database
 
     async def put(self, cap: MemberCap) -> MemberCap | None:
-        """The cap from now on; None when there is no such pool."""
-        return await self._database.transact(partial(_put, cap))
+        """The cap from now on; None when there is no such pool.
+
+        What a new one counts is read beforehand, while nobody waits for it: under
+        the pool's lock only the lines that have come since.
+        """
+        tally = Tally(window=cap.window)
+        window = await self._database.query(partial(_uncounted, cap))
+        if window is not None:
+            tally = await self._tally(cap, window)
+        return await self._database.transact(lambda c: _put(cap, tally.copy(), c))
+
+    async def _tally(self, cap: MemberCap, window: int) -> Tally:
+        tally, users = Tally(window=window), [cap.user_id]
+        for part in await self._database.query(lambda c: parts(c, cap.pool, window)):
+            read = partial(lines, pool=cap.pool, window=window, users=users, part=part)
+            tally.add(await self._database.query(read))
+            tally.last = part.stop - 1
+        return tally
 
     async def remove(self, key: PoolKey, user_id: str) -> bool:
         """No cap any more; False when there was none."""
 
         def work(connection: Connection) -> bool:
-            _lock(connection, key)
+            _window(connection, key, lock=True)
             query = delete(MEMBER_CAPS).where(_is_cap(key, user_id))
             return connection.execute(query).rowcount > 0
 
@@ -54,8 +57,8 @@ class SqlMemberCaps:
         return [cap_from(row) for row in rows]
 
 
-def _put(cap: MemberCap, connection: Connection) -> MemberCap | None:
-    window = _lock(connection, cap.pool)
+def _put(cap: MemberCap, tally: Tally, connection: Connection) -> MemberCap | None:
+    window = _window(connection, cap.pool, lock=True)
     if window is None:
         return None
     # The pool may be in a later window than the asker's clock.
@@ -64,17 +67,30 @@ def _put(cap: MemberCap, connection: Connection) -> MemberCap | None:
     if row is not None and row.window == cap.window:
         cap = replace(cap, used=row.used)
     else:
-        cap = replace(cap, used=connection.execute(used_in_window(cap)).scalar_one())
+        if tally.window != cap.window:
+            tally = Tally(window=cap.window)
+        count(connection, tally, cap.pool, [cap.user_id])
+        cap = replace(cap, used=tally.used(cap.user_id))
     connection.execute(delete(MEMBER_CAPS).where(_is_cap(cap.pool, cap.user_id)))
     connection.execute(insert(MEMBER_CAPS), cap_row(cap))
     return cap
 
 
-def _lock(connection: Connection, key: PoolKey) -> int | None:
-    """The pool's window, and the lock that is its members' caps' too; None without a pool."""
+def _uncounted(cap: MemberCap, connection: Connection) -> int | None:
+    """The window whose lines the cap is to count; None when it need not, or has no pool."""
+    window = _window(connection, cap.pool, lock=False)
+    if window is None:
+        return None
+    window = max(window, cap.window)
+    query = select(MEMBER_CAPS.c.window).where(_is_cap(cap.pool, cap.user_id))
+    return None if connection.execute(query).scalar() == window else window
+
+
+def _window(connection: Connection, key: PoolKey, *, lock: bool) -> int | None:
+    """The pool's window; None without a pool. The pool's lock is its members' caps' too."""
     is_pool = and_(POOLS.c.owner == str(key.owner), POOLS.c.provider == key.provider)
-    query = select(POOLS.c.window).where(is_pool).with_for_update()
-    return connection.execute(query).scalar_one_or_none()
+    query = select(POOLS.c.window).where(is_pool)
+    return connection.execute(query.with_for_update() if lock else query).scalar_one_or_none()
 
 
 def _in_pool(key: PoolKey) -> ColumnElement[bool]:
@@ -84,33 +100,3 @@ def _in_pool(key: PoolKey) -> ColumnElement[bool]:
 
 def _is_cap(key: PoolKey, user_id: str) -> ColumnElement[bool]:
     return and_(_in_pool(key), MEMBER_CAPS.c.user_id == user_id)
-
-
-def used_in_window(cap: MemberCap) -> Select[int]:
-    """What the ledger says that a member has used and holds of a pool in the cap's window.
-
-    What a hold of an earlier window gives back is that window's; what is
-    charged on top of it is this one's.
-    """
-    line, begun = LEDGER.alias("line"), LEDGER.alias("begun")
-    change = case(
-        (line.c.kind == Kind.RESERVE.value, line.c.tokens),
-        (line.c.kind == Kind.SETTLE.value, line.c.tokens + line.c.held),
-        else_=line.c.held,
-    )
-    counted = case((or_(begun.c.window == line.c.window, change > 0), change), else_=0)
-    same = and_(
-        begun.c.owner == line.c.owner,
-        begun.c.ref == line.c.ref,
-        begun.c.kind == Kind.RESERVE.value,
-    )
-    return (
-        select(cast(func.coalesce(func.sum(counted), 0), BigInteger))
-        .select_from(line.join(begun, same))
-        .where(
-            line.c.owner == str(cap.pool.owner),
-            line.c.provider == cap.pool.provider,
-            line.c.user_id == cap.user_id,
-            line.c.window == cap.window,
-        )
-    )

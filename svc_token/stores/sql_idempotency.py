@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from mesh.storage.database import Database
 from mesh.storage.group_commit import GroupCommit
@@ -16,6 +16,13 @@ from svc_token.stores.tables import IDEMPOTENCY_KEYS
 _T = IDEMPOTENCY_KEYS
 _KEY = ("scope", "operation", "key")
 _Rows = dict[Key, Row[Any]]
+_OLD = (
+    select(*(_T.c[name] for name in _KEY))
+    .where(_T.c.created_us < bindparam("before_us"), _T.c.lease_until_us < bindparam("before_us"))
+    .order_by(_T.c.created_us)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,17 +113,11 @@ class SqlIdempotencyKeys:
 
     async def prune(self, before_us: int, limit: int) -> int:
         """Forgets keys whose lease ended before a moment; how many."""
-        old = (
-            select(*(_T.c[name] for name in _KEY))
-            .where(_T.c.created_us < before_us, _T.c.lease_until_us < before_us)
-            .order_by(_T.c.created_us)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
+        which = {"before_us": before_us, "most": limit}
 
         def forget(connection: Connection) -> int:
             # Not one statement: a subquery that locks may be run more than once.
-            keys = [row._asdict() for row in connection.execute(old)]
+            keys = [row._asdict() for row in connection.execute(_OLD, which)]
             if keys:
                 self._rows.delete(connection, keys)
             return len(keys)
@@ -167,19 +168,27 @@ class SqlIdempotencyKeys:
 
     def _drop(self, connection: Connection, claims: Sequence[Claim]) -> Sequence[bool]:
         rows = self._find(connection, [claim.key for claim in claims], lock=True)
-        free: dict[Key, Claim] = {}
-        for claim in claims:
-            row = rows.get(claim.key)
-            if row and (row.id, _held(row)) == (claim.id, claim.lease_until_us):
-                free[claim.key] = claim
-        if free:
-            self._rows.delete(connection, [key_row(key) for key in free])
-        return [free.get(claim.key) is claim for claim in claims]
+        same = [_same(claim, rows.get(claim.key)) for claim in claims]
+        mine = {claim.key for claim, row in zip(claims, same, strict=True) if _left(claim, row)}
+        if mine:
+            self._rows.delete(connection, [key_row(key) for key in mine])
+        # None: dropped before, or by another who had taken it over.
+        return [row is None or _left(claim, row) for claim, row in zip(claims, same, strict=True)]
 
     def _find(self, connection: Connection, keys: Sequence[Key], *, lock: bool = False) -> _Rows:
         wanted = [key_row(key) for key in dict.fromkeys(keys)]
         rows = self._rows.find(connection, wanted, lock=lock)
         return {key_from(row): row for row in rows}
+
+
+def _same(claim: Claim, row: Row[Any] | None) -> Row[Any] | None:
+    """The row, when it is still of what was claimed."""
+    return row if row is not None and row.id == claim.id else None
+
+
+def _left(claim: Claim, row: Row[Any] | None) -> bool:
+    """Whether it stands as its holder left it: taken over by nobody, and not answered."""
+    return row is not None and _held(row) == claim.lease_until_us
 
 
 def _ordered(keys: Sequence[Key]) -> list[Key]:

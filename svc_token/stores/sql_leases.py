@@ -1,9 +1,11 @@
 """Leases in SQL, shared out under the locks of their rows."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
 from mesh.storage.database import Database
 from svc_token.domain.lease import Lease, shared
@@ -29,15 +31,15 @@ class SqlLeases:
     ) -> Sequence[Lease]:
         """This holder's fair share of the names, leased to it until then."""
         rows = [f"{group}/{name}" for name in names]
+        mark = Lease(name=f"{group}@{holder}", holder=holder, until_us=until_us)
 
         def turn(connection: Connection) -> Sequence[Lease]:
-            leases = self._locked(connection, rows)
-            known = self._known(connection, group)
-            living = {one.holder for one in known if one.held(now_us)}
+            leases = self._locked(connection, group, rows)
+            marks = [_lease(row) for row in connection.execute(_marks(group))]
+            living = {one.holder for one in marks if one.held(now_us)}
             changed = shared(leases, holder, living, now_us=now_us, until_us=until_us)
-            self._write(connection, changed)
-            self._live(connection, f"{group}@{holder}", holder, until_us)
-            self._bury(connection, [one for one in known if not one.held(now_us)], holder)
+            self._write(connection, {one.name: one for one in (*leases, *marks)}, [*changed, mark])
+            self._bury(connection, [one for one in marks if not one.held(now_us)], holder)
             return [_named(lease) for lease in changed if lease.held(now_us)]
 
         return await self._database.transact(turn)
@@ -47,38 +49,67 @@ class SqlLeases:
         rows = [f"{group}/{name}" for name in names]
 
         def leave(connection: Connection) -> None:
-            mine = [one for one in self._locked(connection, rows) if one.holder == holder]
-            self._write(connection, [lease.given_back() for lease in mine])
+            leases = self._locked(connection, group, rows)
+            known = {one.name: one for one in leases}
+            mine = [one.given_back() for one in leases if one.holder == holder]
+            self._write(connection, known, mine)
             self._rows.delete(connection, [{"name": f"{group}@{holder}"}])
 
         await self._database.transact(leave)
 
-    def _locked(self, connection: Connection, names: Sequence[str]) -> Sequence[Lease]:
-        keys = [{"name": name} for name in sorted(names)]
-        found = self._rows.find(connection, keys, lock=True)
-        if len(found) < len(keys):
-            self._rows.insert(connection, [_row(Lease(name=key["name"])) for key in keys])
-            found = self._rows.find(connection, keys, lock=True)
-        return sorted(map(_lease, found), key=lambda lease: lease.name)
+    def _locked(
+        self, connection: Connection, group: str, names: Collection[str]
+    ) -> Sequence[Lease]:
+        found = {row.name: _lease(row) for row in connection.execute(_leases(group))}
+        missing = [name for name in names if name not in found]
+        if missing:
+            self._rows.insert(connection, [_row(Lease(name=name)) for name in missing])
+            found = {row.name: _lease(row) for row in connection.execute(_leases(group))}
+        return [found[name] for name in sorted(names)]
 
-    def _known(self, connection: Connection, group: str) -> Sequence[Lease]:
-        marks = LEASES.c.name.startswith(f"{group}@", autoescape=True)
-        return [_lease(row) for row in connection.execute(select(LEASES).where(marks))]
-
-    def _live(self, connection: Connection, name: str, holder: str, until_us: int) -> None:
-        mark = Lease(name=name, holder=holder, until_us=until_us)
-        self._rows.insert(connection, [_row(mark)])
-        self._write(connection, [mark])
+    def _write(
+        self, connection: Connection, known: Mapping[str, Lease], leases: Iterable[Lease]
+    ) -> None:
+        """The leases as they are now; mostly they only last longer, and all for as long."""
+        new, other = [], []
+        lasting: dict[int, list[str]] = defaultdict(list)
+        for lease in leases:
+            before = known.get(lease.name)
+            if before is None:
+                new.append(_row(lease))
+            elif (before.holder, before.fence) == (lease.holder, lease.fence):
+                lasting[lease.until_us].append(lease.name)
+            else:
+                other.append(_row(lease))
+        if new:
+            self._rows.insert(connection, new)
+        if other:
+            self._rows.update(connection, other)
+        for until_us, names in lasting.items():
+            connection.execute(_LAST, {"its_until_us": until_us, "names": names})
 
     def _bury(self, connection: Connection, dead: Iterable[Lease], holder: str) -> None:
-        names = [one.name for one in dead if one.holder != holder]
+        names = [{"name": one.name} for one in dead if one.holder != holder]
         if names:
-            connection.execute(delete(LEASES).where(LEASES.c.name.in_(names)))
+            self._rows.delete(connection, names)
 
-    def _write(self, connection: Connection, leases: Iterable[Lease]) -> None:
-        rows = [_row(lease) for lease in leases]
-        if rows:
-            self._rows.update(connection, rows)
+
+_LAST = (
+    update(LEASES)
+    .where(LEASES.c.name.in_(bindparam("names", expanding=True)))
+    .values(until_us=bindparam("its_until_us"))
+)
+
+
+@cache
+def _leases(group: str) -> Select[Any]:
+    mine = select(LEASES).where(LEASES.c.name.startswith(f"{group}/", autoescape=True))
+    return mine.order_by(LEASES.c.name).with_for_update()
+
+
+@cache
+def _marks(group: str) -> Select[Any]:
+    return select(LEASES).where(LEASES.c.name.startswith(f"{group}@", autoescape=True))
 
 
 def _row(lease: Lease) -> dict[str, Any]:

@@ -28,6 +28,11 @@ _SENT = tuple(OUTBOX.c[name] for name in ("seq", "event_id", "topic", "key", "pa
 _WAITING = OUTBOX.c.parked.is_(False)
 # As the index says it, for the planners to know it again.
 _PARKED: ColumnElement[bool] = literal_column("parked", Boolean)
+_COUNT = select(func.count()).select_from(OUTBOX)
+_COUNTS = select(
+    _COUNT.where(_WAITING).scalar_subquery().label("depth"),
+    _COUNT.where(_PARKED).scalar_subquery().label("parked"),
+)
 
 
 class SqlOutbox:
@@ -90,14 +95,9 @@ class SqlOutbox:
 
     async def backlog(self) -> Backlog:
         """What is not delivered, in figures."""
-        count = select(func.count()).select_from(OUTBOX)
-        query = select(
-            count.where(_WAITING).scalar_subquery().label("depth"),
-            count.where(_PARKED).scalar_subquery().label("parked"),
-        )
         first = _oldest(self._database.dialect, len(ALL), 1, blocked=True)
         async with self._database.read() as connection:
-            row = (await connection.execute(query)).one()
+            row = (await connection.execute(_COUNTS)).one()
             oldest = (await connection.execute(first, _shards(ALL))).first()
         at_us = oldest.at_us if oldest else None
         return Backlog(depth=row.depth, oldest_us=at_us, parked=row.parked)

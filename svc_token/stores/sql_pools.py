@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from mesh.storage.database import Database
 from mesh.storage.group_commit import GroupCommit
@@ -16,6 +16,18 @@ from svc_token.stores.rows import pool_from, reservation_from
 from svc_token.stores.sql_book import SqlBook
 from svc_token.stores.sql_statements import STATEMENTS
 from svc_token.stores.tables import POOLS, RESERVATIONS
+
+# Made once, and so compiled once.
+_BY_ID = select(RESERVATIONS).where(RESERVATIONS.c.id.in_(bindparam("ids", expanding=True)))
+_ORPHANS = (
+    select(RESERVATIONS)
+    .where(
+        RESERVATIONS.c.state == State.RESERVED.value,
+        RESERVATIONS.c.expires_us < bindparam("before_us"),
+    )
+    .order_by(RESERVATIONS.c.expires_us)
+    .limit(bindparam("most"))
+)
 
 
 class SqlPools:
@@ -65,21 +77,12 @@ class SqlPools:
         return await self._by_id.submit(id_)
 
     async def _find_ids(self, ids: Sequence[str]) -> Sequence[Sequence[Reservation]]:
-        query = select(RESERVATIONS).where(RESERVATIONS.c.id.in_(ids))
-        rows = await self._database.query(lambda c: c.execute(query).all())
+        rows = await self._database.query(lambda c: c.execute(_BY_ID, {"ids": ids}).all())
         found = [reservation_from(row) for row in rows]
         return [[one for one in found if one.id == id_] for id_ in ids]
 
     async def orphans(self, before_us: int, limit: int) -> Sequence[Reservation]:
         """Reservations whose time was up before a moment, oldest first."""
-        query = (
-            select(RESERVATIONS)
-            .where(
-                RESERVATIONS.c.state == State.RESERVED.value,
-                RESERVATIONS.c.expires_us < before_us,
-            )
-            .order_by(RESERVATIONS.c.expires_us)
-            .limit(limit)
-        )
+        which = {"before_us": before_us, "most": limit}
         async with self._database.read() as connection:
-            return [reservation_from(row) for row in await connection.execute(query)]
+            return [reservation_from(row) for row in await connection.execute(_ORPHANS, which)]

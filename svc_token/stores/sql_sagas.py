@@ -5,23 +5,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, and_, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection
 
 from mesh.storage.database import Database
 from svc_token.domain.events import PurchaseEvent
 from svc_token.domain.operations import Buy
 from svc_token.domain.saga import STARTED_EVENT, Move, Saga, Step, Unfinished
 from svc_token.domain.window import Window
+from svc_token.stores import saga_statements as statements
 from svc_token.stores.rows import event_row, saga_from, saga_row
 from svc_token.stores.sql_book import SqlBook
-from svc_token.stores.tables import OUTBOX, SAGAS
 from svc_token.stores.topics import Topics
 
 T = TypeVar("T")
 # Of the few connections there are, the holds on tokens need most.
 STEPS_AT_ONCE = 4
-# Named one by one, so that an index finds the few among all that have ended.
-_STEPS = [step.value for step in Step if step is not Step.NONE]
 
 
 class SqlSagas:
@@ -45,7 +43,7 @@ class SqlSagas:
             earlier = _earlier(connection, saga)
             if earlier is not None:
                 return earlier
-            connection.execute(insert(SAGAS), saga_row(saga))
+            connection.execute(statements.BEGIN, saga_row(saga))
             self._tell(connection, saga, events, saga.created_us)
             return saga
 
@@ -54,52 +52,42 @@ class SqlSagas:
     async def find(self, saga_id: str) -> Saga | None:
         """A saga by its id."""
         async with self._database.read() as connection:
-            row = (await connection.execute(select(SAGAS).where(SAGAS.c.id == saga_id))).first()
+            row = (await connection.execute(statements.FIND, {"its_id": saga_id})).first()
         return saga_from(row) if row else None
 
     async def unfinished(self, limit: int, *, after: Saga | None = None) -> Sequence[Saga]:
         """Sagas that have a next step, longest untouched first; from `after` on, exclusive."""
         async with self._database.read() as connection:
-            return [saga_from(row) for row in await connection.execute(_open(limit, after))]
+            found = await connection.execute(*statements.open_sagas(limit, after))
+            return [saga_from(row) for row in found]
 
     async def claim(
         self, holder: str, limit: int, *, now_us: int, until_us: int, after: Saga | None = None
     ) -> Sequence[Saga]:
         """As `unfinished`, those that nobody holds or that are the holder's; now it holds them."""
-        free = or_(SAGAS.c.lease_until_us <= now_us, SAGAS.c.holder == holder)
-        due = _open(limit, after).where(free).with_for_update(skip_locked=True)
+        due = statements.free_sagas(holder, limit, now_us=now_us, after=after)
+        lease = {"holder": holder, "lease_until_us": until_us}
 
         def take(connection: Connection) -> Sequence[Saga]:
-            sagas = [saga_from(row).claimed(holder, until_us) for row in connection.execute(due)]
+            sagas = [saga_from(row).claimed(holder, until_us) for row in connection.execute(*due)]
             if sagas:
-                mine = update(SAGAS).where(SAGAS.c.id.in_([saga.id for saga in sagas]))
-                lease = {"holder": holder, "lease_until_us": until_us}
-                connection.execute(mine.values(version=SAGAS.c.version + 1, **lease))
+                mine = {"its_ids": [saga.id for saga in sagas]}
+                connection.execute(statements.TAKE, {**mine, **lease})
             return sagas
 
         return await self._database.transact(take)
 
     async def renew(self, saga: Saga, until_us: int) -> Saga | None:
         """The saga with a longer lease; None when it has moved, or is somebody else's."""
-        same = and_(SAGAS.c.id == saga.id, SAGAS.c.version == saga.version)
-        longer = update(SAGAS).where(same).values(lease_until_us=until_us)
-        renewed = await self._step(lambda connection: connection.execute(longer).rowcount)
+        longer = {**_version(saga), "lease_until_us": until_us}
+        renewed = await self._step(lambda c: c.execute(statements.RENEW, longer).rowcount)
         return replace(saga, lease_until_us=until_us) if renewed else None
 
     async def survey(self, before_us: int) -> Unfinished:
         """What has not ended; stale is what nobody has moved since `before_us`."""
-        query = (
-            select(
-                SAGAS.c.step,
-                func.count().label("sagas"),
-                func.count().filter(SAGAS.c.updated_us < before_us).label("stale"),
-                func.min(SAGAS.c.lease_until_us).label("lease_ends_us"),
-            )
-            .where(SAGAS.c.step.in_(_STEPS))
-            .group_by(SAGAS.c.step)
-        )
         async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
+            surveyed = await connection.execute(statements.SURVEY, {"before_us": before_us})
+            rows = surveyed.all()
         return Unfinished(
             steps={Step(row.step): row.sagas for row in rows},
             stale=sum(row.stale for row in rows),
@@ -153,14 +141,8 @@ class SqlSagas:
         event_ids: Sequence[str],
         now_us: int,
     ) -> bool:
-        # Who finds the row locked leaves it to the runner that is moving it.
-        free = (
-            select(SAGAS.c.id)
-            .where(SAGAS.c.id == saga.id, SAGAS.c.version == saga.version)
-            .with_for_update(skip_locked=True)
-        )
-        step = update(SAGAS).where(SAGAS.c.id == free.scalar_subquery())
-        if connection.execute(step.values(saga_row(saga.moved(move, now_us)))).rowcount == 0:
+        moved = {**saga_row(saga.moved(move, now_us)), **_version(saga)}
+        if connection.execute(statements.MOVE, moved).rowcount == 0:
             return False
         events = list(zip(move.events, event_ids, strict=True))
         self._tell(connection, saga, events, now_us)
@@ -190,22 +172,19 @@ class SqlSagas:
             for type_, event_id in events
         ]
         if rows:
-            connection.execute(insert(OUTBOX), rows)
+            connection.execute(statements.TELL, rows)
 
 
-def _open(limit: int, after: Saga | None) -> Select[Any]:
-    query = select(SAGAS).where(SAGAS.c.step.in_(_STEPS))
-    if after is not None:
-        touched = tuple_(SAGAS.c.updated_us, SAGAS.c.id)
-        query = query.where(touched > (after.updated_us, after.id))
-    return query.order_by(SAGAS.c.updated_us, SAGAS.c.id).limit(limit)
+def _version(saga: Saga) -> dict[str, Any]:
+    return {"its_id": saga.id, "its_version": saga.version}
 
 
 def _earlier(connection: Connection, saga: Saga) -> Saga | None:
     """The saga of this key, or this very one: its answer may have been lost."""
-    same = SAGAS.c.id == saga.id
-    if saga.idempotency_key is not None:
-        key = and_(SAGAS.c.scope == saga.scope, SAGAS.c.idempotency_key == saga.idempotency_key)
-        same = or_(same, key)
-    row = connection.execute(select(SAGAS).where(same)).first()
+    same = {
+        "its_id": saga.id,
+        "its_scope": saga.scope,
+        "its_idempotency_key": saga.idempotency_key,
+    }
+    row = connection.execute(statements.EARLIER, same).first()
     return saga_from(row) if row else None

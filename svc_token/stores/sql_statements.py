@@ -5,19 +5,23 @@ array a column: a batch is a handful of round trips, and its statements are
 the same for any number of rows, so that they are prepared once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Protocol
 
+import orjson
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Connection,
+    Dialect,
     Insert,
     Row,
     String,
     Table,
     TableValuedAlias,
     Text,
+    TypeDecorator,
     Update,
     and_,
     bindparam,
@@ -80,6 +84,28 @@ class Together(Protocol):
         ...
 
 
+class _Keys(TypeDecorator[Any]):
+    """Keys in one parameter, as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> str:
+        """An array of arrays."""
+        return orjson.dumps(value).decode()
+
+
+def _among(table: Table, key: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a row is one of `keys`.
+
+    SQLite looks up what a subselect names, one by one; for a list of more than
+    one it would read the table from end to end.
+    """
+    given = func.json_each(bindparam("keys", type_=_Keys())).table_valued("value")
+    parts = (func.json_extract(given.c.value, f"$[{at}]") for at in range(len(key)))
+    return tuple_(*(table.c[name] for name in key)).in_(select(*parts))
+
+
 class OneByOne:
     """For SQLite, whose writer is alone and needs no locks."""
 
@@ -87,9 +113,11 @@ class OneByOne:
         self, table: Table, key: Sequence[str], changing: Sequence[str] = (), *, once: str = ""
     ) -> None:
         self._key = key
-        columns = tuple_(*(table.c[name] for name in key))
-        among = columns.in_(bindparam("keys", expanding=True))
+        among = _among(table, key)
         self._find, self._delete = select(table).where(among), delete(table).where(among)
+        # One row is what most ask for, and a list of keys is written anew each time.
+        this = [table.c[name] == bindparam(name) for name in key]
+        self._find_one, self._delete_one = select(table).where(*this), delete(table).where(*this)
         new = sqlite.insert(table)
         self._insert = new.on_conflict_do_nothing(index_elements=once.split()) if once else new
         self._update = (
@@ -100,8 +128,8 @@ class OneByOne:
 
     def find(self, connection: Connection, keys: Rows, *, lock: bool) -> Sequence[Row[Any]]:  # noqa: ARG002
         """The rows of these keys."""
-        wanted = [tuple(key[name] for name in self._key) for key in keys]
-        return connection.execute(self._find, {"keys": wanted}).all()
+        one, wanted = self._wanted(keys)
+        return connection.execute(self._find_one if one else self._find, wanted).all()
 
     def insert(self, connection: Connection, rows: Rows) -> None:
         """New rows."""
@@ -122,8 +150,14 @@ class OneByOne:
 
     def delete(self, connection: Connection, keys: Rows) -> None:
         """No such rows any more."""
-        wanted = [tuple(key[name] for name in self._key) for key in keys]
-        connection.execute(self._delete, {"keys": wanted})
+        one, wanted = self._wanted(keys)
+        connection.execute(self._delete_one if one else self._delete, wanted)
+
+    def _wanted(self, keys: Rows) -> tuple[bool, Mapping[str, Any]]:
+        """Whether it is one row, and the parameters that say which."""
+        if len(keys) == 1:
+            return True, {name: keys[0][name] for name in self._key}
+        return False, {"keys": [tuple(key[name] for name in self._key) for key in keys]}
 
 
 class Arrays:
@@ -211,7 +245,11 @@ class InOne:
         connection.execute(together, parameters)
 
 
-STATEMENTS: Mapping[str, type[Statements]] = {"sqlite": OneByOne, "postgresql": Arrays}
+# The same table's are made once: whoever has the same statements has them compiled already.
+STATEMENTS: Mapping[str, Callable[..., Statements]] = {
+    "sqlite": cache(OneByOne),
+    "postgresql": cache(Arrays),
+}
 TOGETHER: Mapping[str, type[Together]] = {"sqlite": InTurn, "postgresql": InOne}
 
 

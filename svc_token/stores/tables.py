@@ -22,6 +22,7 @@ ID = String(36)
 PROVIDER = String(64)
 # Columns that an earlier version's tables did not have.
 ZERO = text("0")
+PURCHASE, RENEWAL = text("kind = 'purchase'"), text("kind = 'renew'")
 
 POOLS = Table(
     "pools",
@@ -88,6 +89,11 @@ LEDGER = Table(
     CheckConstraint("kind = 'adjust' OR tokens >= 0", "ledger_tokens"),
     CheckConstraint("held >= 0 OR kind IN ('settle', 'release', 'expire')", "ledger_held"),
     UniqueConstraint("owner", "ref", "kind", name="ledger_once"),
+    # Few among many.
+    Index("ledger_purchases", "owner", "ref", sqlite_where=PURCHASE, postgresql_where=PURCHASE),
+    Index(
+        "ledger_windows", "owner", "provider", "seq", sqlite_where=RENEWAL, postgresql_where=RENEWAL
+    ),
 )
 
 MEMBER_CAPS = Table(

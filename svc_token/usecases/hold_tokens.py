@@ -13,7 +13,7 @@ from mesh.failpoints import failpoint
 from mesh.finisher import Finisher
 from svc_token.domain.bucket import Decision
 from svc_token.domain.entry import Provenance
-from svc_token.domain.idempotency import Answer
+from svc_token.domain.idempotency import Answer, ClaimLostError
 from svc_token.domain.member import MemberCapExceededError
 from svc_token.domain.operations import Emit, Operation, Release, Reserve, Settle
 from svc_token.domain.owner import OwnerKind
@@ -138,7 +138,11 @@ class HoldTokens:
 
     async def _do_later(self, operation: Operation) -> None:
         with UNFINISHED.track_inprogress():
-            await insist(lambda: self.ledger.submit(operation), seconds=math.inf)
+            try:
+                await insist(lambda: self.ledger.submit(operation), seconds=math.inf)
+            except (ClaimLostError, ReservationConflictError) as refusal:
+                # Whoever has had the key or the hold since has ended it, and has said so.
+                log.warning("a hold was ended otherwise meanwhile", reason=type(refusal).__name__)
 
     async def _submit(self, reserve: Reserve) -> Reservation:
         reservation = await self._submit_any(reserve)

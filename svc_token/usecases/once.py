@@ -48,8 +48,9 @@ class Turn:
     async def let_go(self) -> bool:
         """Gives the key up, for nothing came of it; False when it is another's by now.
 
-        Only after a True may be freed what the id names. Raises AppError
-        when the store is away for longer than the call has time.
+        Only after a True may be freed what the id names. Asks again when an answer
+        is missing. Raises AppError when the store is away for longer than the call
+        has time.
         """
         if self._gone is None:
             self._gone = await insist(lambda: self.keys.drop(self.claim))

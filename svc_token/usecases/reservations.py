@@ -1,5 +1,6 @@
 """Reservations in their callers' own hands: begun, found, settled or released."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from leaky.common.v1 import reason_pb2
@@ -7,6 +8,7 @@ from mesh.errors import AppError
 from mesh.finisher import Finisher
 from mesh.identity.principal import Principal
 from svc_token.domain.entry import Provenance
+from svc_token.domain.owner import SPENDERS
 from svc_token.domain.reservation import Reservation
 from svc_token.domain.spend import Spend
 from svc_token.ports import Limits, Pools, Visibility
@@ -70,25 +72,40 @@ class FindReservation:
     visibility: Visibility
 
     async def __call__(
-        self, id_: str, principal: Principal, *, org_id: str | None = None
+        self,
+        id_: str,
+        principal: Principal,
+        *,
+        org_id: str | None = None,
+        standings: Collection[str] = (),
     ) -> Reservation:
-        """The reservation. Raises AppError RESERVATION_NOT_FOUND."""
+        """The reservation. Raises AppError RESERVATION_NOT_FOUND.
+
+        With `standings`, of an organisation's only those that such a member may end.
+        """
         seen = [
             one
             for one in await self.pools.reservations(id_)
-            if org_id in {None, one.org_id} and await self._may_see(one, principal)
+            if org_id in {None, one.org_id} and await self._may_see(one, principal, standings)
         ]
         if not seen:
             raise AppError(reason_pb2.REASON_RESERVATION_NOT_FOUND, "no such reservation")
         return min(seen, key=lambda one: (one.user_id != principal.user_id, one.org_id or ""))
 
-    async def _may_see(self, one: Reservation, principal: Principal) -> bool:
-        return await self.visibility.may_see(principal, user_id=one.user_id, org_id=one.org_id)
+    async def _may_see(
+        self, one: Reservation, principal: Principal, standings: Collection[str]
+    ) -> bool:
+        return await self.visibility.may_see(
+            principal, user_id=one.user_id, org_id=one.org_id, standings=standings
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndReservation:
-    """Settles or releases; what was not used goes back to the pool and to the rate bucket."""
+    """Settles or releases; what was not used goes back to the pool and to the rate bucket.
+
+    To end a hold on an organisation's pool is to spend of it, which is not for billing.
+    """
 
     find: FindReservation
     hold_tokens: HoldTokens
@@ -110,7 +127,7 @@ class EndReservation:
 
         Raises AppError RESERVATION_NOT_FOUND or RESERVATION_CONFLICT.
         """
-        found = await self.find(id_, principal, org_id=org_id)
+        found = await self.find(id_, principal, org_id=org_id, standings=SPENDERS)
         work = self._settle(found, principal, tokens, provenance)
         return await self.finisher.finish(work)
 
@@ -129,7 +146,7 @@ class EndReservation:
 
         Raises AppError RESERVATION_NOT_FOUND, or RESERVATION_CONFLICT for a settled one.
         """
-        found = await self.find(id_, principal, org_id=org_id)
+        found = await self.find(id_, principal, org_id=org_id, standings=SPENDERS)
         return await self.finisher.finish(self._release(found, principal))
 
     async def _release(self, found: Reservation, principal: Principal) -> Reservation:

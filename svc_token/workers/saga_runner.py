@@ -52,7 +52,8 @@ class SagaRunner:
                 for saga, result in zip(page, results, strict=True)
                 if result is not None
             ]
-            page = await self._claim(after=page[-1])
+            # Behind a page that is not full there was nothing; who is new has woken the loop.
+            page = await self._claim(after=page[-1]) if len(page) == AT_ONCE else ()
         await self._survey()
         if hindered:
             raise _told(hindered)

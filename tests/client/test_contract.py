@@ -17,7 +17,10 @@ from leaky.auth.v1 import (
     api_key_service_pb2,
     auth_service_pb2,
     credential_service_pb2,
+    invitation_service_pb2,
+    oauth_client_service_pb2,
     organization_service_pb2,
+    user_service_pb2,
 )
 from leaky.client import AsyncClient, Client, _decode, models
 from leaky.edge.v1 import options_pb2
@@ -37,7 +40,10 @@ FILES = [
     api_key_service_pb2,
     auth_service_pb2,
     credential_service_pb2,
+    invitation_service_pb2,
+    oauth_client_service_pb2,
     organization_service_pb2,
+    user_service_pb2,
     chat_service_pb2,
     payment_service_pb2,
     consume_service_pb2,

@@ -37,10 +37,21 @@ def test_the_key_of_the_ca_is_where_certificates_are_made_and_talks_to_nobody() 
     assert set(names) == {*SERVICES, "operator"}
     given = {f"pki-{name}": f"/pki/{name}" for name in names}
     assert _volumes(issuer) == {"pki-ca": "/data", **given}
-    assert issuer["environment"] == {"LEAKY_PKI_LEAVES": "/pki"}
     made = re.search(r"install --directory (.*)", DOCKERFILE)
     assert made
     assert {"/pki", *given.values()} <= set(made[1].split())
+
+
+def test_who_makes_certificates_and_who_reads_them_go_by_the_same_settings() -> None:
+    services = read("full")["services"]
+    told = {
+        name: {k: v for k, v in one["environment"].items() if k.startswith("LEAKY_PKI_")}
+        for name, one in services.items()
+        if name.startswith("pki") or one.get("command", [""])[0] == "serve"
+    }
+    assert {"pki", "pki-init", "gateway"} < told.keys()
+    assert told["pki"].keys() >= {"LEAKY_PKI_TRUST_DOMAIN", "LEAKY_PKI_LEAF_TTL"}
+    assert [name for name, given in told.items() if given != told["pki"]] == []
 
 
 def test_consul_can_ask_for_health_without_a_certificate() -> None:

@@ -1,39 +1,42 @@
-"""Who plays in the access matrix, what they own, and what forgers bring."""
+"""Who plays in the access matrix, and what they own."""
 
-import base64
-import hashlib
-import hmac
-import json
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-)
 
 from leaky.analytics.v1.usage_event_pb2 import UsageEvent
-from leaky.auth.v1.organization_service_pb2 import PutMemberRequest
+from leaky.auth.v1.invitation_service_pb2 import CreateInvitationRequest
+from leaky.auth.v1.oauth_client_service_pb2 import CreateOauthClientRequest
+from leaky.auth.v1.organization_service_pb2 import PutMemberRequest, SetMemberRoleRequest
 from leaky.provider.v1.payment_service_pb2 import AuthorizePaymentRequest
 from leaky.token.v1.member_cap_service_pb2 import SetMemberCapRequest
 from leaky.token.v1.metering_service_pb2 import ReserveRequest
-from mesh.clock import SystemClock
-from mesh.identity import jose
-from mesh.settings.source import load
-from svc_auth.crypto.keyring import Keyring, open_keyring
-from svc_auth.crypto.vault import Vault
-from svc_auth.settings import AuthSettings
-from svc_auth.wiring import open_stores
+from mesh.identity.scopes import SCOPES
 from tests.e2e.matrix import CERTIFICATE, GRPC, Doors, Headers, Names
 from tests.e2e.system import System, until
 
 PASSWORD = "trombone lantern gravel 7"
-SERVICE = "x-leaky-service"
+# What is asked about Ada's organisation, and leaves it as it is or can be repeated.
+ABOUT_THE_ORG = (
+    "UpdateOrgQuota",
+    "GetOrgQuota",
+    "PutMember",
+    "DeleteMember",
+    "SetMemberRole",
+    "GetOrganization",
+    "RenameOrganization",
+    "ListMembers",
+    "CreateInvitation",
+    "ListInvitations",
+    "DeleteInvitation",
+    "ListMemberCaps",
+    "SetMemberCap",
+    "RemoveMemberCap",
+)
+DONE_TO_USERS = ("DisableUser", "EnableUser", "GrantRole", "RevokeRole", "ResetPassword")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +61,9 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cast:
-    """Ada owns the organisation, Carol is a member, Bob is neither; Dave comes and goes."""
+    """Ada owns the organisation, Carol is a member, Erin is for billing, Bob is none of these;
+    Dave comes and goes. Grace is whom administrators do things to, Frank is disabled.
+    """
 
     system: System
     doors: Doors
@@ -66,7 +71,16 @@ class Cast:
     bob: Person
     carol: Person
     dave: Person
+    erin: Person
+    frank: Person
+    grace: Person
     admin: Person
+    # Keys of Ada's that have all scopes but one; "" is the one that has all.
+    without: Mapping[str, Headers]
+    # One of an ADMIN's that has all scopes.
+    admin_with_scopes: Headers
+    # One of Ada's for a provider that nobody has.
+    elsewhere: Headers
     org: str
     saga: str
 
@@ -82,21 +96,32 @@ class Cast:
             "LoginRequest.password": PASSWORD,
             "RegisterRequest.password": PASSWORD,
             "CreateOrgQuotaRequest.org_id": lambda: str(uuid.uuid4()),
-            "UpdateOrgQuotaRequest.org_id": self.org,
-            "GetOrgQuotaRequest.org_id": self.org,
-            "PutMemberRequest.org_id": self.org,
-            "DeleteMemberRequest.org_id": self.org,
+            **{f"{request}Request.org_id": self.org for request in ABOUT_THE_ORG},
             "PutMemberRequest.user_id": self.dave.id,
             "DeleteMemberRequest.user_id": self.member,
-            "ListMemberCapsRequest.org_id": self.org,
-            "SetMemberCapRequest.org_id": self.org,
-            "RemoveMemberCapRequest.org_id": self.org,
+            "UpdateOrgQuotaRequest.total_tokens": 1000,
+            "SetMemberRoleRequest.user_id": self.member,
+            "role": "BILLING",
+            "LeaveOrganizationRequest.org_id": self.crowd,
+            "TransferOwnershipRequest.org_id": self.crowd,
+            "DeleteInvitationRequest.invitation_id": self.invitation,
+            "AcceptInvitationRequest.token": self.invited,
             "RemoveMemberCapRequest.user_id": self.capped,
             "SettleRequest.id": self.reservation,
             "ReleaseRequest.id": self.reservation,
             "GetReservationRequest.id": self.reservation,
             "RequeueParkedRequest.all": True,
             "api_key_id": self.spare_key,
+            **{f"{name}Request.user_id": self.grace.id for name in DONE_TO_USERS},
+            "GrantRoleRequest.role": "TESTER",
+            "RevokeRoleRequest.role": "TESTER",
+            "ResetPasswordRequest.password": PASSWORD,
+            "CreateOauthClientRequest.scopes": ["openid"],
+            "CreateOauthClientRequest.redirect_uris": ["https://app.example/callback"],
+            "RotateOauthClientSecretRequest.client_id": self.application,
+            "DeleteOauthClientRequest.client_id": self.application,
+            "current_password": PASSWORD,
+            "new_password": PASSWORD,
             "PublishUsageRequest.events": [event(self.ada.id)],
             "CapturePaymentRequest.id": self.payment,
             "VoidPaymentRequest.id": self.payment,
@@ -123,6 +148,33 @@ class Cast:
         assert self.doors.ask(GRPC, request, self.admin.bearer).status == 200
         return self.ada.id
 
+    def crowd(self) -> str:
+        """Another organisation, in which everybody but Bob and Dave is and Ada owns, too."""
+        org = str(uuid.uuid4())
+        for one in (self.admin, self.ada, self.carol, self.erin):
+            request = PutMemberRequest(org_id=org, user_id=one.id)
+            assert self.doors.ask(GRPC, request, self.admin.bearer).status == 200
+        owns = SetMemberRoleRequest(org_id=org, user_id=self.ada.id, role="OWNER")
+        assert self.doors.ask(GRPC, owns, self.admin.bearer).status == 200
+        return org
+
+    def invitation(self) -> str:
+        """The id of an open invitation into the organisation."""
+        return str(self._invite(self.org, f"{uuid.uuid4().hex}@example.com").id)
+
+    def invited(self) -> str:
+        """A token that invites Ada into an organisation that she is not in."""
+        org = str(uuid.uuid4())
+        request = PutMemberRequest(org_id=org, user_id=self.admin.id)
+        assert self.doors.ask(GRPC, request, self.admin.bearer).status == 200
+        return str(self._invite(org, f"{self.ada.username}@example.com").token)
+
+    def _invite(self, org: str, email: str) -> Any:
+        request = CreateInvitationRequest(org_id=org, email=email, role="MEMBER")
+        answer = self.doors.ask(GRPC, request, self.admin.bearer)
+        assert answer.status == 200, answer
+        return answer.body.invitation
+
     def reservation(self) -> str:
         """One of Ada's, which nobody has ended."""
         request = ReserveRequest(
@@ -138,6 +190,21 @@ class Cast:
     def spare_key(self) -> str:
         """The id of a key of Ada's that nobody needs."""
         return str(new_key(self.doors.http, self.ada.id, self.ada.bearer)["id"])
+
+    def application(self) -> str:
+        """The id of an OAuth2 client that nobody needs."""
+        request = CreateOauthClientRequest(
+            name="An application",
+            redirect_uris=["https://app.example/callback"],
+            scopes=["openid"],
+        )
+        answer = self.doors.ask(GRPC, request, self.admin.bearer)
+        assert answer.status == 200, answer
+        return str(answer.body.client.client_id)
+
+    def newcomer(self) -> Person:
+        """Somebody whose sessions may end."""
+        return _register(self.doors.http)
 
     def payment(self) -> str:
         """A payment that is authorised."""
@@ -159,16 +226,29 @@ def assemble(system: System, doors: Doors) -> Cast:
     )
     assert made.returncode == 0, made.stderr
     http, org = doors.http, str(uuid.uuid4())
-    admin, (ada, bob, carol, dave) = _person(http, "root-1"), map(_register, [http] * 4)
-    for one in (ada, carol):
+    admin = _person(http, "root-1")
+    ada, bob, carol, dave, erin, frank, grace = map(_register, [http] * 7)
+    for one in (ada, carol, erin):
         put = http.put(f"/api/v1/orgs/{org}/members/{one.id}", headers=admin.bearer)
         assert put.status_code == 204, put.text
+    role = http.put(
+        f"/api/v1/orgs/{org}/members/{erin.id}/role", json={"role": "BILLING"}, headers=admin.bearer
+    )
+    assert role.status_code == 204, role.text
     pool = {"orgId": org, "provider": "openai", "totalTokens": 1000}
     assert http.post("/api/v1/tokens/quota/org", json=pool, headers=admin.bearer).is_success
     order = {"userId": ada.id, "provider": "openai", "tokens": 5}
     bought = http.post("/api/v1/tokens/purchase", json=order, headers=ada.bearer).json()
     saga = f"/api/v1/tokens/purchase/{bought['sagaId']}"
     until(lambda: _completed(http, saga, ada), 10)
+    stop = f"/api/v1/users/{frank.id}/disable"
+    assert http.post(stop, headers=admin.bearer).status_code == 204
+    mine = f"/api/v1/auth/api-keys?userId={frank.id}"
+    until(lambda: http.get(mine, headers=frank.bearer).status_code == 401, 5)
+
+    def limited(who: Person, **limits: Any) -> Headers:
+        return {"x-api-key": new_key(http, who.id, who.bearer, **limits)["rawKey"]}
+
     return Cast(
         system=system,
         doors=doors,
@@ -176,6 +256,15 @@ def assemble(system: System, doors: Doors) -> Cast:
         bob=bob,
         carol=carol,
         dave=dave,
+        erin=erin,
+        frank=frank,
+        grace=grace,
+        without={
+            scope: limited(ada, scopes=[one for one in SCOPES if one != scope])
+            for scope in ("", *SCOPES)
+        },
+        admin_with_scopes=limited(admin, scopes=list(SCOPES)),
+        elsewhere=limited(ada, providers=["nowhere"]),
         admin=admin,
         org=org,
         saga=bought["sagaId"],
@@ -201,13 +290,24 @@ def _person(http: httpx.Client, name: str) -> Person:
     return Person(id=user, username=name, token=token, key=key)
 
 
-def new_key(http: httpx.Client, user: str, credential: Headers) -> dict[str, Any]:
+def new_key(http: httpx.Client, user: str, credential: Headers, **limits: Any) -> dict[str, Any]:
     """A new API key, as it is shown once."""
-    body = {"userId": user, "name": "laptop"}
+    body = {"userId": user, "name": "laptop", **limits}
     made = http.post("/api/v1/auth/api-keys", json=body, headers=credential)
     assert made.status_code == 201, made.text
     shown: dict[str, Any] = made.json()
     return shown
+
+
+def ended_session(cast: Cast) -> Headers:
+    """A token of Ada's that she has logged out with."""
+    http, body = cast.doors.http, {"username": cast.ada.username, "password": PASSWORD}
+    token = http.post("/api/v1/auth/login", json=body).json()["token"]
+    held = {"authorization": f"Bearer {token}"}
+    assert http.post("/api/v1/auth/logout", headers=held).status_code == 204
+    mine = f"/api/v1/auth/api-keys?userId={cast.ada.id}"
+    until(lambda: http.get(mine, headers=held).status_code == 401, 5)
+    return held
 
 
 def event(user: str) -> UsageEvent:
@@ -215,110 +315,3 @@ def event(user: str) -> UsageEvent:
     made = UsageEvent(event_id=str(uuid.uuid4()), user_id=user, provider="openai", tokens=1)
     made.timestamp.GetCurrentTime()
     return made
-
-
-async def keyring_of(system: System) -> Keyring:
-    """The system's real signing keys: only with them are other claims worth a try."""
-    settings = load(AuthSettings, system.env, {})
-    vault = Vault((system.data / "auth.keys.key").read_text().strip())
-    async with open_stores(settings) as store:
-        return await open_keyring(store.signing_keys, vault, SystemClock())
-
-
-def claims(person: Person, **changed: Any) -> dict[str, Any]:
-    """What a good token of this person says, with changes; None leaves a claim out."""
-    said = {**_part(person.token, 1), "jti": uuid.uuid4().hex, **changed}
-    return {name: value for name, value in said.items() if value is not None}
-
-
-def forgeries(person: Person, keyring: Keyring) -> Mapping[str, Headers]:
-    """Credentials that look like this person's and are not, by what is wrong with them."""
-    now, key = int(time.time()), keyring.session
-    header = _part(person.token, 0)
-    other = jose.generate(jose.RS256)
-    stranger = jose.SigningKey(kid=key.kid, alg=key.alg, pem=other.pem)
-    public = load_pem_private_key(key.pem.encode(), None).public_key()
-    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    body = claims(person)
-    _, payload, signature = person.token.split(".")
-    tokens = {
-        "garbage": "garbage",
-        "three dots": "a.b.c",
-        "alg none": f"{_text({**header, 'alg': 'none'})}.{payload}.",
-        "alg none, signed": f"{_text({**header, 'alg': 'none'})}.{payload}.{signature}",
-        "HS256 under the public key": _hs256({**header, "alg": "HS256"}, body, pem),
-        "another key, the right kid": jose.sign(body, key=stranger),
-        "another key, its own kid": jose.sign(body, key=other),
-        "its own key in the header": _text({**header, "jwk": jose.public_jwk(other)})
-        + f".{payload}.{signature}",
-        "exp changed": f"{_text(header)}.{_text(claims(person, exp=now + 9**9))}.{signature}",
-        "roles changed": f"{_text(header)}.{_text(claims(person, roles=['ADMIN']))}.{signature}",
-        "no signature": f"{_text(header)}.{payload}.",
-        "expired": jose.sign(claims(person, exp=now - 1), key=key),
-        "not yet": jose.sign(claims(person, iat=now + 600), key=key),
-        "another audience": jose.sign(claims(person, aud="leaky-else"), key=key),
-        "another issuer": jose.sign(claims(person, iss="else"), key=key),
-        "no exp": jose.sign(claims(person, exp=None), key=key),
-        "no sub": jose.sign(claims(person, sub=None), key=key),
-    }
-    secret = "A" * len(person.key.rpartition("_")[2])
-    keys = {
-        "unknown key": "no-such-key",
-        "well-formed unknown key": f"leaky_{person.id}_{secret}",
-        "key changed at its end": person.key[:-1] + ("A" if person.key[-1] != "A" else "B"),
-        "a token as a key": person.token,
-    }
-    basic = base64.b64encode(f"{person.username}:{PASSWORD}".encode()).decode()
-    return {
-        **{name: {"authorization": f"Bearer {token}"} for name, token in tokens.items()},
-        **{name: {"x-api-key": text} for name, text in keys.items()},
-        "another scheme": {"authorization": f"Basic {basic}"},
-        "a key as a bearer": {"authorization": f"Bearer {person.key}"},
-        "a bad bearer before a good key": {"authorization": "Bearer x", "x-api-key": person.key},
-    }
-
-
-def false_services(person: Person, keyring: Keyring, secret: str) -> Mapping[str, Headers]:
-    """Headers that would make a service of whoever sends them, if any were believed."""
-    now = int(time.time())
-    names = {"iss": "leaky-mesh", "aud": "leaky-mesh", "sub": "token", "jti": uuid.uuid4().hex}
-    good = {**names, "iat": now, "exp": now + 60}
-    header = {"alg": "HS256", "typ": "JWT"}
-    tokens = {
-        "garbage": "garbage",
-        "a name": "token",
-        "alg none": f"{_text({'alg': 'none', 'typ': 'JWT'})}.{_text(good)}.",
-        "the secret of the mesh": _hs256(header, good, secret.encode()),
-        "a user's token": person.token,
-        "the session key": jose.sign(good, key=keyring.session),
-    }
-    return {f"service, {name}": {SERVICE: token} for name, token in tokens.items()}
-
-
-def spoofed(victim: Person) -> Headers:
-    """Headers that a careless service would believe."""
-    names = ("x-user-id", "x_user_id", "x-internal-user-id", "x_internal_user_id", "x-userid")
-    roles = ("x-user-roles", "x_user_roles", "x-internal-roles", "x-roles")
-    return {
-        **dict.fromkeys(names, victim.id),
-        **dict.fromkeys(roles, "ADMIN"),
-        "x-internal-caller": "token",
-        "x-internal-service": "token",
-        "x-forwarded-user": victim.username,
-    }
-
-
-def _part(token: str, index: int) -> dict[str, Any]:
-    text = token.split(".")[index]
-    part: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    return part
-
-
-def _text(part: Mapping[str, Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
-
-
-def _hs256(header: Mapping[str, Any], body: Mapping[str, Any], key: bytes) -> str:
-    signed = f"{_text(header)}.{_text(body)}"
-    digest = hmac.new(key, signed.encode(), hashlib.sha256).digest()
-    return f"{signed}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"

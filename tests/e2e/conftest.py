@@ -43,6 +43,10 @@ def local(systems: Made, tmp_path_factory: pytest.TempPathFactory) -> System:
     env = {
         "LEAKY_GATEWAY_RATE_LIMIT_CAPACITY": "1000000",
         "LEAKY_GATEWAY_RATE_LIMIT_ROUTES_API_V1_TOKENS": "1000000",
+        "LEAKY_AUTH_LOGIN_TRIES": "1000000",
+        "LEAKY_AUTH_LOGIN_ADDRESS_TRIES": "1000000",
+        "LEAKY_AUTH_LOGIN_ACCOUNT_TRIES": "1000000",
+        "LEAKY_AUTH_API_KEY_MAX_PER_USER": "1000000",
     }
     return systems(tmp_path_factory.mktemp("local"), env).start()
 
@@ -54,6 +58,10 @@ def secure(systems: Made, tmp_path_factory: pytest.TempPathFactory) -> System:
         "LEAKY_PROFILE": "secure",
         "LEAKY_GATEWAY_RATE_LIMIT_CAPACITY": "1000000",
         "LEAKY_GATEWAY_RATE_LIMIT_ROUTES_API_V1_TOKENS": "1000000",
+        "LEAKY_AUTH_LOGIN_TRIES": "1000000",
+        "LEAKY_AUTH_LOGIN_ADDRESS_TRIES": "1000000",
+        "LEAKY_AUTH_LOGIN_ACCOUNT_TRIES": "1000000",
+        "LEAKY_AUTH_API_KEY_MAX_PER_USER": "1000000",
     }
     return systems(tmp_path_factory.mktemp("secure"), env).start()
 

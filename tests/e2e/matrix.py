@@ -53,7 +53,9 @@ def services() -> Iterator[ServiceDescriptor]:
 
 
 METHODS = tuple(method for service in services() for method in methods_of(service))
-ROUTES: Mapping[str, Route] = {one.method.path: one for one in compile_routes(METHODS, {})}
+EVERY_ROUTE = tuple(compile_routes(METHODS, {}))
+# Of a method with several the last, which is beside the one that it is known by.
+ROUTES: Mapping[str, Route] = {one.method.path: one for one in EVERY_ROUTE}
 GUARDED = tuple(method for method in METHODS if method.rule.access != ACCESS_PUBLIC)
 
 
@@ -103,8 +105,12 @@ class Doors:
         method = method_of(request)
         if door == GRPC:
             return self._grpc(method, request, credential)
-        service = "gateway" if door == EDGE else http_service(method)
-        asked = rest(ROUTES[method.path], request)
+        return self.at(ROUTES[method.path], door, request, credential)
+
+    def at(self, route: Route, door: str, request: Message, credential: Headers) -> Answer:
+        """The answer on one of a method's routes."""
+        service = "gateway" if door == EDGE else http_service(route.method)
+        asked = rest(route, request)
         headers = {**asked.headers, **_sent(credential)}
         url = self._system.url(service) + asked.path
         response = self.http.request(

@@ -1,39 +1,35 @@
 """Nobody reaches another's data: every method, every door, every kind of credential."""
 
 import asyncio
+import re
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from leaky.auth.v1.api_key_service_pb2 import DeleteApiKeyRequest, ListApiKeysRequest
-from leaky.auth.v1.organization_service_pb2 import DeleteMemberRequest, PutMemberRequest
+from leaky.auth.v1.organization_service_pb2 import (
+    DeleteMemberRequest,
+    PutMemberRequest,
+    SetMemberRoleRequest,
+)
 from leaky.edge.v1.options_pb2 import ACCESS_INTERNAL, ACCESS_PUBLIC, ACCESS_ROLES
 from leaky.token.v1.consume_service_pb2 import ConsumeRequest
+from leaky.token.v1.purchase_service_pb2 import CreatePurchaseRequest
 from leaky.token.v1.quota_service_pb2 import GetOrgQuotaRequest, GetQuotaRequest
+from mesh.edge.routes import Route
 from mesh.identity import jose
 from mesh.rpc.method import Method
 from svc_auth.crypto.keyring import Keyring
 from svc_gateway.routing import methods as routed
-from tests.e2e.cast import (
-    PASSWORD,
-    SERVICE,
-    Cast,
-    Person,
-    assemble,
-    claims,
-    false_services,
-    forgeries,
-    keyring_of,
-    new_key,
-    spoofed,
-)
+from tests.e2e.audience import FOR_THE_INVITED, NOT_FOUND_FOR_OTHERS, rightful, strangers
+from tests.e2e.cast import PASSWORD, Cast, Person, assemble, ended_session, new_key
+from tests.e2e.forgers import SERVICE, claims, false_services, forgeries, keyring_of, spoofed
 from tests.e2e.matrix import (
     EDGE,
+    EVERY_ROUTE,
     GRPC,
-    GRPC_SERVICES,
     GUARDED,
     METHODS,
     OWN,
@@ -58,16 +54,17 @@ FOR_ANY_USER = {
     "GetTrends",
     "Chat",
     "GetProviderQuota",
+    "CreateOrganization",
     # What is somebody else's is not found, item by item.
     "BatchSettle",
     "BatchRelease",
+    # These are about the calling session itself.
+    "ChangePassword",
+    "Logout",
 }
-# Also for any user, but what is somebody else's is not found.
-NOT_FOUND_FOR_OTHERS = {"GetPurchase", "GetReservation", "Settle", "Release"}
 # Each costs a password hash, so not every forgery is tried on them.
 SLOW = {"Register", "Login"}
 REASONS = {"UNAUTHENTICATED", "INVALID_API_KEY"}
-Case = tuple[Headers, Names, int]
 
 
 def cases(methods: Any) -> list[Any]:
@@ -75,6 +72,7 @@ def cases(methods: Any) -> list[Any]:
 
 
 PUBLIC = [method for method in METHODS if method.rule.access == ACCESS_PUBLIC]
+OTHER_ROUTES = [one for one in EVERY_ROUTE if one is not ROUTES[one.method.path]]
 every_guarded = pytest.mark.parametrize(("method", "door"), cases(GUARDED))
 every_public = pytest.mark.parametrize(("method", "door"), cases(PUBLIC))
 every_method = pytest.mark.parametrize(("method", "door"), cases(METHODS))
@@ -98,6 +96,9 @@ def refused(cast: Cast, keyring: Keyring) -> Mapping[str, Headers]:
     secret = (cast.system.data / "mesh.secret").read_text().strip()
     return {
         "none": {},
+        "a disabled user's token": cast.frank.bearer,
+        "a disabled user's key": cast.frank.api_key,
+        "a session that was ended": ended_session(cast),
         "spoofed headers": spoofed(cast.ada),
         **forgeries(cast.ada, keyring),
         **false_services(cast.ada, keyring, secret),
@@ -124,6 +125,7 @@ def test_every_method_is_somewhere_in_the_matrix() -> None:
         "BatchSettle",
         "BatchRelease",
         "Reconcile",
+        "ListAuditEntries",
         "ListParked",
         "RequeueParked",
     }
@@ -136,7 +138,8 @@ def test_every_method_is_somewhere_in_the_matrix() -> None:
 def _strangers_exist(method: Method[Any, Any]) -> bool:
     rule = method.rule
     special = rule.access in (ACCESS_ROLES, ACCESS_INTERNAL)
-    return bool(rule.own or rule.member or special or method.name in NOT_FOUND_FOR_OTHERS)
+    refused = {*NOT_FOUND_FOR_OTHERS, FOR_THE_INVITED}
+    return bool(rule.own or rule.member or special or method.name in refused)
 
 
 @every_guarded
@@ -175,41 +178,6 @@ def test_somebody_else_is_refused_and_nothing_is_written(
     assert not wrong
 
 
-def strangers(cast: Cast, method: Method[Any, Any], fixed: Names) -> dict[str, Case]:
-    """Good credentials of the wrong people, what they ask for, and what they get."""
-    bob, rule = cast.bob, method.rule
-    if rule.access == ACCESS_INTERNAL:
-        others = [one for one in ("gateway", *GRPC_SERVICES) if one not in rule.callers]
-        return {
-            "a user": (cast.ada.bearer, fixed, 403),
-            "an ADMIN": (cast.admin.bearer, fixed, 403),
-            "a user's key": (cast.ada.api_key, fixed, 401),
-            **{f"service {one}": (cast.service(one), fixed, 403) for one in others},
-        }
-    found: dict[str, Case] = {"a service": (cast.service("token"), fixed, 401)}
-    if rule.access == ACCESS_ROLES:
-        found |= {name: (held, fixed, 403) for name, held in every_way(cast.ada).items()}
-    if rule.own:
-        found |= {f"another user, {name}": (held, fixed, 403) for name, held in bobs(cast).items()}
-    if rule.member:
-        names = {**fixed, "org_id": cast.org} | ({"user_id": bob.id} if rule.own else {})
-        found |= {f"no member, {name}": (held, names, 403) for name, held in bobs(cast).items()}
-    if rule.org_owner:
-        found |= {"a mere member": (cast.carol.bearer, fixed, 403)}
-    if method.name in NOT_FOUND_FOR_OTHERS:
-        found |= {f"another user, {name}": (held, fixed, 404) for name, held in bobs(cast).items()}
-    return found
-
-
-def every_way(person: Person) -> dict[str, Headers]:
-    return {"token": person.bearer, "key": person.api_key}
-
-
-def bobs(cast: Cast) -> dict[str, Headers]:
-    spoofing = {**spoofed(cast.ada), **cast.bob.bearer}
-    return {**every_way(cast.bob), "spoofing": spoofing}
-
-
 @every_guarded
 def test_who_may_gets_through(cast: Cast, method: Method[Any, Any], door: str) -> None:
     """Else everything above might be refused for another reason."""
@@ -221,25 +189,30 @@ def test_who_may_gets_through(cast: Cast, method: Method[Any, Any], door: str) -
     assert {name: one for name, one in answers.items() if one.status != expected} == {}
 
 
-def rightful(cast: Cast, method: Method[Any, Any]) -> dict[str, tuple[Headers, Names]]:
-    rule, names = method.rule, cast.names()
-    if rule.access == ACCESS_INTERNAL:
-        return {name: (cast.service(name), names) for name in rule.callers}
-    found = {"an ADMIN": (cast.admin.bearer, names)}
-    if rule.access == ACCESS_ROLES:
-        more = {"CreateOrgQuotaRequest.org_id": str(uuid.uuid4())}
-        return {**found, "an ADMIN's key": (cast.admin.api_key, {**names, **more})}
-    spoofing = {**spoofed(cast.bob), **cast.ada.bearer}
-    found |= {name: (held, names) for name, held in every_way(cast.ada).items()}
-    found |= {"the user, spoofing another": (spoofing, names)}
-    if rule.own and rule.member:
-        found |= {
-            name: (one.bearer, {**names, "user_id": one.id, "org_id": cast.org})
-            for name, one in {"the owner": cast.ada, "a member": cast.carol}.items()
+@pytest.mark.parametrize("door", [EDGE, OWN])
+@pytest.mark.parametrize(
+    "route",
+    [one for one in EVERY_ROUTE if one is not ROUTES[one.method.path]],
+    ids=lambda one: one.uri,
+)
+def test_a_methods_other_routes_ask_for_the_same(
+    cast: Cast, refused: Mapping[str, Headers], fixed: Names, route: Route, door: str
+) -> None:
+    request = request_for(route.method, fixed)
+
+    def status(held: Headers) -> int:
+        return cast.doors.at(route, door, request, held).status
+
+    with no_trace(cast.system):
+        answers = {name: status(held) for name, held in refused.items() if SERVICE not in held}
+        assert set(answers.values()) == {401}, answers
+        wrong = strangers(cast, route.method, fixed)
+        assert {name: status(held) for name, (held, _, _) in wrong.items()} == {
+            name: expected for name, (_, _, expected) in wrong.items()
         }
-    elif rule.member and not rule.org_owner:
-        found |= {"a member": (cast.carol.bearer, names)}
-    return found
+    for name, (held, names) in rightful(cast, route.method).items():
+        good = cast.doors.at(route, door, request_for(route.method, names), held)
+        assert good.status == route.answer.status, name
 
 
 @every_public
@@ -338,12 +311,40 @@ def test_a_membership_that_ended_ends_access_within_a_second(cast: Cast) -> None
         assert all(statuses() == [403] * 6 for _ in range(5))
 
 
+def test_a_member_made_billing_stops_spending_within_a_second(cast: Cast) -> None:
+    pool = GetOrgQuotaRequest(org_id=cast.org, provider="openai")
+    spend = ConsumeRequest(user_id=cast.dave.id, org_id=cast.org, provider="openai", tokens=1)
+    doors = (EDGE, OWN, GRPC)
+
+    def statuses(request: Any) -> list[int]:
+        return [cast.doors.ask(door, request, cast.dave.bearer).status for door in doors]
+
+    def made(role: str) -> None:
+        request = SetMemberRoleRequest(org_id=cast.org, user_id=cast.dave.id, role=role)
+        assert cast.doors.ask(EDGE, request, cast.ada.bearer).status == 204
+
+    cast.member()
+    for _ in range(2):
+        made("MEMBER")
+        within(5, lambda: statuses(spend) == [200] * 3)
+        made("BILLING")
+        within(1, lambda: statuses(spend) == [403] * 3)
+        assert all(statuses(spend) == [403] * 3 for _ in range(5))
+        assert statuses(pool) == [200] * 3
+    buy = CreatePurchaseRequest(user_id=cast.dave.id, org_id=cast.org, provider="openai", tokens=1)
+    assert cast.doors.ask(EDGE, buy, cast.dave.bearer).status == 202
+
+
 def test_no_credential_is_in_any_log(cast: Cast) -> None:
     """After all of the above, good and forged ones alike."""
     said = cast.system.log()
-    everybody = (cast.ada, cast.bob, cast.carol, cast.dave, cast.admin)
+    everybody = (
+        *(cast.ada, cast.bob, cast.carol, cast.dave),
+        *(cast.erin, cast.frank, cast.grace, cast.admin),
+    )
     secrets = [PASSWORD, *(text for one in everybody for text in (one.token, one.key))]
     secrets += [file.read_text().strip() for file in cast.system.data.glob("*.secret")]
-    assert len(secrets) == 12
+    assert len(secrets) == 18
     assert [text for text in secrets if text in said] == []
+    assert not re.search(r"leaky_invite_[\w-]", said)
     assert "unexpected error" not in said

@@ -21,7 +21,15 @@ _NO_EMAILS = ("x", "a@", "@b", "a b@c.de", "a@b@c")
 def in_json(field: FieldDescriptor) -> Iterator[Any]:
     """What a JSON body may not hold there; None stands for null."""
     rule = rule_of(field)
-    yield from ([], {}, [1], {"a": {}}, True, 10**30)
+    yield from ({}, [1], {"a": {}}, 10**30)
+    if field.is_repeated and field.cpp_type == _TEXT:
+        yield from (True, 1, 1.5, "x", [{}], [[]])
+        return
+    yield []
+    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        yield from (0, 1, 1.5, "yes", "")
+        return
+    yield True
     if rule.required:
         yield None
     if field.cpp_type in _WHOLE:

@@ -1,15 +1,13 @@
 """`python -m tests.simulation --seeds 500`, or `--seed 17 --lines` to see one of them again."""
 
 import argparse
+import gc
 import multiprocessing
 import sys
 from collections.abc import Iterator
 from functools import partial
 
 from tests.simulation.run import OPERATIONS, Result, simulate
-
-# Fresh now and then: a process that has run many seeds is a large one.
-SEEDS_A_PROCESS = 25
 
 
 def main() -> int:
@@ -42,7 +40,8 @@ def _results(arguments: argparse.Namespace) -> Iterator[Result]:
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     work = partial(simulate, operations=arguments.operations)
     context = multiprocessing.get_context("spawn")
-    with context.Pool(arguments.workers, maxtasksperchild=SEEDS_A_PROCESS) as pool:
+    # What is imported is no garbage, and is not looked through for it.
+    with context.Pool(arguments.workers, initializer=gc.freeze) as pool:
         yield from pool.imap_unordered(work, seeds)
 
 

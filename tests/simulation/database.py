@@ -5,12 +5,13 @@ share; each runs as a whole between two awaits.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, MetaData, StaticPool, create_engine, event
+from sqlalchemy import Connection, MetaData, NullPool, create_engine, event
 
 from mesh.storage.database import Database
 from tests.simulation.loop import Process
@@ -18,8 +19,8 @@ from tests.simulation.network import LostError, Network
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
-# SQLAlchemy's statements, compiled once for all the seeds of a run.
-_COMPILED: dict[Any, Any] = {}
+# Each connection has a database of its own, and all have the statements that are compiled.
+_ENGINE = create_engine("sqlite://", poolclass=NullPool, query_cache_size=2_000)
 
 
 class _Undone(Exception):  # noqa: N818 it is no error: it only rolls back
@@ -34,12 +35,11 @@ class Server:
         self.process = Process(name)
         self.committed: Callable[[], None] = lambda: None
         self.turns: dict[str, Process] = {}
-        self._lock = asyncio.Lock()
-        self._engine = create_engine("sqlite://", poolclass=StaticPool)
-        event.listen(self._engine, "connect", _manual)
-        self._engine = self._engine.execution_options(compiled_cache=_COMPILED)
-        metadata.create_all(self._engine)
-        self.connection = self._engine.connect()
+        # Those that wait for their turn, behind the one that has it.
+        self._writes: deque[_Asked] = deque()
+        self.connection = _ENGINE.connect()
+        metadata.create_all(self.connection)
+        self.connection.commit()
         raw: Any = self.connection.connection.driver_connection
         self.raw = raw
         self._changes: int = raw.total_changes
@@ -47,7 +47,6 @@ class Server:
     def close(self) -> None:
         """Forgets everything."""
         self.connection.close()
-        self._engine.dispose()
 
     def look(self, work: Work[T]) -> T:
         """What the work reads, all of it from one state."""
@@ -78,64 +77,88 @@ class Server:
 
     async def ask(self, work: Work[T], *, write: bool) -> T:
         """What a client of the server gets; LostError when it cannot know."""
-        answer: asyncio.Future[T] = self.network.loop.create_future()
-        serve = self._write(work, answer) if write else self._read(work, answer)
-        self.network.loop.spawn(self.process, serve)
-        return await answer
+        asked = _Asked(work, self.network.loop.create_future())
+        self._soon(self._write if write else self._read, asked)
+        result: T = await asked.answer
+        return result
 
-    async def _read(self, work: Work[T], answer: "asyncio.Future[T]") -> None:
-        await self.network.pause()
+    def _soon(self, step: Callable[["_Asked"], None], asked: "_Asked") -> None:
+        """After one way's time, in the server."""
+        self._in(self.network.latency(), step, asked)
+
+    def _in(self, seconds: float, step: Callable[["_Asked"], None], asked: "_Asked") -> None:
+        self.network.loop.after(seconds, self.process, step, asked)
+
+    def _read(self, asked: "_Asked") -> None:
         if self.network.chance(self.network.faults.lost_request):
-            _tell(answer, LostError("the database"))
+            asked.fail(LostError("the database"))
             return
         try:
-            result = self.look(work)
+            asked.result = self.look(asked.work)
         except Exception as error:  # noqa: BLE001 it is the caller's
-            _tell(answer, error)
+            asked.fail(error)
             return
-        await self.network.pause()
-        _answer(answer, result)
+        self._soon(_Asked.tell, asked)
 
-    async def _write(self, work: Work[T], answer: "asyncio.Future[T]") -> None:
+    def _write(self, asked: "_Asked") -> None:
+        if self.network.chance(self.network.faults.lost_request):
+            asked.fail(LostError("the database"))
+            return
+        self._writes.append(asked)
+        if len(self._writes) == 1:
+            self._soon(self._begin, asked)
+
+    def _begin(self, asked: "_Asked") -> None:
+        """Its turn has come, and nobody else's does before its end."""
         network = self.network
-        await network.pause()
-        if network.chance(network.faults.lost_request):
-            _tell(answer, LostError("the database"))
-            return
-        async with self._lock:
-            await network.pause()
-            unknown = network.chance(network.faults.unknown_commit)
-            if unknown and network.chance(0.5):
-                network.trace("a commit that comes after its failure")
-                _tell(answer, LostError("the database"))
-                await asyncio.sleep(network.loop.random.random())
-            try:
-                if network.chance(network.faults.conflict):
-                    self.undo(work)
-                result = self.run(work)
-            except Exception as error:  # noqa: BLE001 it is the caller's
-                _tell(answer, error)
-                return
-        if unknown:
-            network.trace("a commit whose answer is lost")
-            _tell(answer, LostError("the database"))
-            return
-        await network.pause()
-        _answer(answer, result)
+        asked.unknown = network.chance(network.faults.unknown_commit)
+        if asked.unknown and network.chance(0.5):
+            network.trace("a commit that comes after its failure")
+            asked.fail(LostError("the database"))
+            self._in(network.loop.random.random(), self._commit, asked)
+        else:
+            self._commit(asked)
+
+    def _commit(self, asked: "_Asked") -> None:
+        network = self.network
+        try:
+            if network.chance(network.faults.conflict):
+                self.undo(asked.work)
+            asked.result = self.run(asked.work)
+        except Exception as error:  # noqa: BLE001 it is the caller's
+            asked.fail(error)
+        else:
+            if asked.unknown:
+                network.trace("a commit whose answer is lost")
+                asked.fail(LostError("the database"))
+            else:
+                self._soon(_Asked.tell, asked)
+        self._writes.popleft()
+        if self._writes:
+            self._soon(self._begin, self._writes[0])
 
 
+@dataclass(slots=True, eq=False)
+class _Asked:
+    """What a client waits for; it may have been told that it will not know."""
+
+    work: Work[Any]
+    answer: "asyncio.Future[Any]"
+    result: Any = None
+    unknown: bool = False
+
+    def tell(self) -> None:
+        if not self.answer.done():
+            self.answer.set_result(self.result)
+
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+@event.listens_for(_ENGINE, "connect")
 def _manual(connection: Any, _record: object) -> None:
     connection.isolation_level = None
-
-
-def _tell(answer: "asyncio.Future[Any]", error: Exception) -> None:
-    if not answer.done():
-        answer.set_exception(error)
-
-
-def _answer(answer: "asyncio.Future[T]", result: T) -> None:
-    if not answer.done():
-        answer.set_result(result)
 
 
 @dataclass(slots=True)

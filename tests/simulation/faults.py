@@ -9,7 +9,8 @@ class Faults:
     """Chances of 0 to 1, a call each, unless it says otherwise.
 
     `crash_steps` is how many steps a process takes between two crashes on
-    average, 0 for never. `slow` calls take seconds, not milliseconds.
+    average, 0 for never, and `stop_steps` the same of a stop that outlasts a
+    lease. `slow` calls take seconds, not milliseconds.
     """
 
     lost_request: float = 0.0
@@ -22,6 +23,7 @@ class Faults:
     unanswered: float = 0.0
     declined: float = 0.0
     crash_steps: int = 0
+    stop_steps: int = 0
 
     @classmethod
     def of(cls, random: Random) -> "Faults":
@@ -41,6 +43,7 @@ class Faults:
             unanswered=some(0.15),
             declined=some(0.3),
             crash_steps=random.choice((0, 300, 1000, 3000)),
+            stop_steps=random.choice((0, 500, 1500)),
         )
 
     def healed(self) -> "Faults":
@@ -54,4 +57,5 @@ class Faults:
             unknown_commit=0.0,
             unanswered=0.0,
             crash_steps=0,
+            stop_steps=0,
         )

@@ -1,8 +1,9 @@
 """An event loop without a world: time is a number, and a seed says whose turn it is.
 
 A process is whoever's code runs: what it schedules is its own, and once it has
-crashed nothing of it runs again. Inside a process callbacks keep the order
-that asyncio promises; between processes any order may come, as on a machine.
+crashed nothing of it runs again, nor while it is stopped. Inside a process
+callbacks keep the order that asyncio promises; between processes any order
+may come, as on a machine.
 """
 
 import asyncio
@@ -20,16 +21,22 @@ T = TypeVar("T")
 # 2023-11-14T22:13:20Z
 EPOCH_US = 1_700_000_000_000_000
 MOST_AWAITS = 100
+_NOTHING = Context()
 
 
 @dataclass(slots=True, eq=False)
 class Process:
-    """Who may crash; `deaths` are told when it does."""
+    """Who may crash or be stopped; `deaths` are told when it crashes.
+
+    `late` are the timers that ran out while it was stopped.
+    """
 
     name: str
     mortal: bool = False
     alive: bool = True
+    stopped: bool = False
     ready: deque[events.Handle] = field(default_factory=deque)
+    late: deque[events.Handle] = field(default_factory=deque)
     deaths: dict[object, Callable[[], None]] = field(default_factory=dict)
 
 
@@ -42,8 +49,8 @@ class Task(asyncio.Task[Any]):
 class VirtualLoop(asyncio.BaseEventLoop):
     """Replays exactly: same seed, same order.
 
-    `crash` is called with the process whose turn it is, before it has it, and
-    may kill it.
+    `fate` is called with the process whose turn it is, before it has it, and
+    may kill or stop it.
     """
 
     def __init__(self, random: Random) -> None:
@@ -51,7 +58,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.random = random
         self.outside = Process("outside")
         self.current = self.outside
-        self.crash: Callable[[Process], None] = lambda _process: None
+        self.fate: Callable[[Process], None] = lambda _process: None
         self.tasks: list[Task] = []
         self.steps = 0
         self._now = 0.0
@@ -85,10 +92,26 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def kill(self, process: Process) -> None:
         """As kill -9: not even a finally block runs."""
         process.alive = False
-        self._graves += [(process, handle) for handle in process.ready]
+        self._graves += [(process, handle) for handle in (*process.ready, *process.late)]
         process.ready.clear()
+        process.late.clear()
         for told in list(process.deaths.values()):
             told()
+
+    def halt(self, process: Process) -> None:
+        """As SIGSTOP: what reaches it waits, and its timers run out unseen."""
+        process.stopped = True
+
+    def resume(self, process: Process) -> None:
+        """As SIGCONT: what has arrived meanwhile comes before what ran out, or after it."""
+        process.stopped = False
+        if self.random.random() < 0.5:
+            process.ready.extend(process.late)
+        else:
+            process.ready.extendleft(reversed(process.late))
+        process.late.clear()
+        if process.ready and process not in self._turns:
+            self._turns.append(process)
 
     def bury(self) -> None:
         """Ends whatever is left, dead or alive: nothing of it meets the next run."""
@@ -125,13 +148,26 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._put(owner or self.current, handle)
         return handle
 
+    def call_soon(  # type: ignore[override]
+        self, callback: Any, *args: Any, context: Context | None = None
+    ) -> events.Handle:
+        """As in any loop."""
+        return self._call_soon(callback, args, context)
+
     def call_at(  # type: ignore[override]
         self, when: float, callback: Any, *args: Any, context: Context | None = None
     ) -> events.TimerHandle:
         """As in any loop."""
-        timer = events.TimerHandle(when, callback, args, self, context)
+        return self._at(when, self.current, events.TimerHandle(when, callback, args, self, context))
+
+    def after(self, seconds: float, process: Process, callback: Any, *args: Any) -> None:
+        """As `call_later`, in that process."""
+        when = self._now + seconds
+        self._at(when, process, events.TimerHandle(when, callback, args, self, _NOTHING))
+
+    def _at(self, when: float, process: Process, timer: events.TimerHandle) -> events.TimerHandle:
         self._numbers += 1
-        heapq.heappush(self._timers, (when, self._numbers, self.current, timer))
+        heapq.heappush(self._timers, (when, self._numbers, process, timer))
         return timer
 
     def _timer_handle_cancelled(self, handle: events.TimerHandle) -> None:
@@ -141,7 +177,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if not process.alive:
             self._graves.append((process, handle))
             return
-        if not process.ready:
+        if not process.ready and not process.stopped:
             self._turns.append(process)
         process.ready.append(handle)
 
@@ -150,9 +186,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
             index = int(self.random.random() * len(self._turns))
             process = self._turns[index]
             if process.mortal:
-                self.crash(process)
-            handle = process.ready.popleft() if process.ready else None
-            if not process.ready:
+                self.fate(process)
+            runs = process.ready and not process.stopped
+            handle = process.ready.popleft() if runs else None
+            if not process.ready or process.stopped:
                 self._turns[index] = self._turns[-1]
                 self._turns.pop()
             if handle is not None and not handle.cancelled():
@@ -170,6 +207,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
             if timer.cancelled():
                 continue
             self._now = max(self._now, when)
+            if process.stopped:
+                process.late.append(timer)
+                continue
             self._put(process, timer)
             return
         if not self._stopping:

@@ -75,8 +75,7 @@ class Network:
 
     def later(self, action: Callable[..., None], *arguments: Any) -> None:
         """What arrives after one way's time, whoever has sent it."""
-        with self.loop.within(self.loop.outside):
-            self.loop.call_later(self.latency(), action, *arguments)
+        self.loop.after(self.latency(), self.loop.outside, action, *arguments)
 
 
 @dataclass(slots=True, eq=False)

@@ -16,9 +16,9 @@ from svc_token.usecases.reserve import RateLimitedError
 from tests.simulation.audit import Audit
 from tests.simulation.checks import Evidence, violations_of
 from tests.simulation.clients import USERS, Client
+from tests.simulation.fate import Fate
 from tests.simulation.faults import Faults
 from tests.simulation.history import History
-from tests.simulation.loop import Process
 from tests.simulation.town import HOLD_MARGIN_SECONDS, Town, new_town
 
 OPERATIONS = 200
@@ -76,14 +76,15 @@ def simulate(
                 "steps": town.loop.steps,
                 "commits": audit.snapshots,
                 "starts": town.started,
+                "stops": town.stopped,
             },
         )
 
 
 async def _live(town: Town, history: History, operations: int) -> None:
     town.trace("faults", town.network.faults)
-    fate = _Fate(town)
-    town.loop.crash = fate
+    fate = Fate(town)
+    town.loop.fate = fate
     for _ in range(town.loop.random.choice((2, 3))):
         town.start()
     await asyncio.sleep(0.5)
@@ -94,37 +95,10 @@ async def _live(town: Town, history: History, operations: int) -> None:
             share = len(range(index, operations, len(clients)))
             group.create_task(client.run(share))
     town.trace("calm")
-    fate.over = True
+    fate.end()
     town.network.faults = town.network.faults.healed()
     hold = town.settings.current.deadlines.consume + HOLD_MARGIN_SECONDS
     await asyncio.sleep(hold + CALM_SECONDS)
-
-
-@dataclass(slots=True)
-class _Fate:
-    """Kills an instance between two of its steps, and starts another a little later."""
-
-    town: Town
-    over: bool = False
-    _left: int = -1
-
-    def __call__(self, process: Process) -> None:
-        """It is that process' turn."""
-        mean = self.town.network.faults.crash_steps
-        if self.over or not mean:
-            return
-        random = self.town.loop.random
-        if self._left < 0:
-            self._left = int(random.expovariate(1 / mean))
-        if self._left > 0:
-            self._left -= 1
-            return
-        self._left = -1
-        self.town.trace("kill -9", process.name)
-        self.town.instances = [one for one in self.town.instances if one.process is not process]
-        self.town.loop.kill(process)
-        with self.town.loop.within(self.town.loop.outside):
-            self.town.loop.call_later(0.2 + 3 * random.random(), self.town.start)
 
 
 def _settings(random: Random) -> dict[str, str]:
@@ -138,6 +112,7 @@ def _settings(random: Random) -> dict[str, str]:
         "LEAKY_TOKEN_BUCKET_WINDOW_SECONDS": "5",
         "LEAKY_TOKEN_TIERS_LEVELS_USER_QUOTA_MAX_TOKENS": str(random.choice((150, 400, 2000))),
         "LEAKY_TOKEN_QUOTA_WINDOW": str(random.choice((7, 20, 3600))),
+        "LEAKY_TOKEN_SAGA_LEASE": random.choice(("3", "10")),
         "LEAKY_TOKEN_SAGA_RECOVERY_INTERVAL": "2",
         "LEAKY_TOKEN_SAGA_SIMULATE_FAILURE": str(random.random() < 0.15).lower(),
         "LEAKY_DEADLINES_CONSUME": "4",

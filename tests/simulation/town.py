@@ -41,6 +41,8 @@ from tests.simulation.world import Bank, Line, Provider, SharedBuckets, roles_li
 CALLER = "x-simulated-user"
 # Short, so that holds run out while things still go wrong.
 HOLD_MARGIN_SECONDS = 4.0
+# As it is in earnest: whoever takes a key over finds the hold still there.
+CLAIM_MARGIN_SECONDS = 2.0
 # Long: a look at an empty outbox costs time and finds nothing.
 RELAY_PAUSE_SECONDS = 1.0
 KEPT_US = 6 * 3_600_000_000
@@ -78,6 +80,7 @@ class Town:
     lines: dict[str, Line]
     instances: list[Instance] = field(default_factory=list)
     started: int = 0
+    stopped: int = 0
 
     @property
     def clock(self) -> VirtualClock:
@@ -151,6 +154,7 @@ class Town:
                 (wiring, "Providers", lambda *_, **__: self.provider),
                 (wiring, "service_app", lambda **_: None),
                 (limits, "HOLD_MARGIN_SECONDS", HOLD_MARGIN_SECONDS),
+                (limits, "CLAIM_MARGIN_SECONDS", CLAIM_MARGIN_SECONDS),
                 (wiring, "RELAY_PAUSE_SECONDS", RELAY_PAUSE_SECONDS),
             ):
                 stack.enter_context(patch.object(place, name, instead))

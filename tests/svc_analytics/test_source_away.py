@@ -22,7 +22,7 @@ async def test_reads_do_not_need_the_source(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     data = {"LEAKY_DATA": str(tmp_path)}
     env = {**data, "LEAKY_ANALYTICS_USAGE_SOURCE": f"kafka://127.0.0.1:{port}"}
-    async with wired(AUTH, Live.read(AuthSettings, data), others={}) as auth:
+    async with wired(AUTH, Live.read(AuthSettings, data), others={}, work=True) as auth:
         others = {"auth": auth.channel}
         settings = Live.read(AnalyticsSettings, env)
         async with (

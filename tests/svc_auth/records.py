@@ -1,11 +1,12 @@
 """Whom and what the stores' tests speak of, and what is written down beside it."""
 
-from svc_auth.domain.api_key import ApiKey
+from svc_auth.domain.api_key import ApiKey, KeyHolder, KeyText
 from svc_auth.domain.audit import Action, AuditEntry, SubjectKind
 from svc_auth.domain.caller import Caller
 from svc_auth.domain.record import Record
 from svc_auth.domain.revocation import of_key, of_user
 from svc_auth.domain.user import User
+from svc_auth.stores.stores import AuthStores
 
 ALICE = "aaaaaaaa-0000-4000-8000-000000000000"
 BOB = "bbbbbbbb-0000-4000-8000-000000000000"
@@ -33,3 +34,17 @@ RECORD = Record(
     ),
     revocations=(of_user(ALICE, at=5, lifetime=10), of_key("k", at=6)),
 )
+
+
+async def add_key(store: AuthStores, key: ApiKey, kept: str, *, most: int = 99) -> bool:
+    """Stores a key under a made-up hash, which leads to it as well."""
+    text = KeyText(lookup=kept, key_hash=kept)
+    return await store.keys.add_key(key, text, most=most, record=RECORD)
+
+
+async def find_key(store: AuthStores, kept: str) -> KeyHolder | None:
+    """The key that was stored under it."""
+    found = await store.keys.find_keys([kept])
+    assert len(found) < 2
+    assert [text.key_hash for _, text in found] in ([], [kept])
+    return found[0][0] if found else None

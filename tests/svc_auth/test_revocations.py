@@ -257,3 +257,18 @@ async def test_a_watch_that_cannot_begin_leaves_no_watcher(house: Any) -> None:
     with pytest.raises(AppError):
         await watch()
     assert len(house.revocations._watchers) == before
+
+
+async def test_nobody_is_told_that_all_was_told_before_it_is_known_where_the_news_begin(
+    store: AuthStores, clock: Any
+) -> None:
+    broadcaster = Broadcaster(clock, store.revocations)
+    watch = WatchRevocations(log=store.revocations, watching=broadcaster, clock=clock)
+    waiting = asyncio.ensure_future(watch())
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    await revoke(store, clock, "between")
+    await broadcaster.poll()
+    told = await waiting
+    assert [(await anext(told)).subject for _ in range(2)] == ["between", ""]
+    await told.aclose()

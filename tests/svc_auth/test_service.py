@@ -54,6 +54,7 @@ def start(tmp_path: Path) -> Start:
         interceptors += [
             map_errors,
             identity.principal,
+            identity.admit,
             ValidationInterceptor(),
             identity.authorize,
         ]
@@ -99,7 +100,10 @@ async def test_the_first_calls_of_a_newcomer(start: Start) -> None:
         assert key.json()["expiresAt"] is None
         listed = await client.get("/api/v1/auth/api-keys", params={"userId": made["userId"]})
         assert [set(one) for one in listed.json()] == [
-            {"id", "userId", "name", "createdAt", "expiresAt", "lastUsedAt", "prefix"}
+            {
+                *("id", "userId", "name", "createdAt", "expiresAt", "lastUsedAt", "prefix"),
+                *("scopes", "providers"),
+            }
         ]
 
         credential = {"X-Api-Key": key.json()["rawKey"]}
@@ -240,3 +244,85 @@ async def test_secrets_that_are_given_are_not_generated(start: Start, tmp_path: 
         pass
     assert not (tmp_path / "auth.pepper").exists()
     assert not (tmp_path / "auth.keys.key").exists()
+
+
+async def test_an_organisation_from_its_beginning_to_its_first_member(start: Start) -> None:
+    """In `local`, without any credential."""
+    async with start() as running:
+        client = running.client
+        alice = (await _register(client))["userId"]
+        bob = ALICE | {"username": "bob", "email": "bob@example.com"}
+        assert (await client.post("/api/v1/auth/register", json=bob)).status_code == 201
+        made = await client.post("/api/v1/orgs", json={"name": "Acme"})
+        assert (made.status_code, set(made.json())) == (201, {"orgId", "name", "role", "createdAt"})
+        org = f"/api/v1/orgs/{made.json()['orgId']}"
+        assert (await client.put(f"{org}/members/{alice}")).status_code == 204
+        listed = await client.get("/api/v1/orgs", params={"userId": alice})
+        assert listed.json() == [made.json()]
+
+        asked = {"email": "Bob@example.com", "role": "billing"}
+        invited = await client.post(f"{org}/invitations", json=asked)
+        assert (invited.status_code, invited.json()["role"]) == (201, "BILLING")
+        (shown,) = (await client.get(f"{org}/invitations")).json()
+        assert shown == {
+            name: value for name, value in invited.json().items() if name != "token"
+        } | {"invitedBy": None}
+        accept = f"/api/v1/invitations/{invited.json()['token']}/accept"
+        accepted = await client.post(accept)
+        assert (accepted.status_code, accepted.json()["role"]) == (200, "BILLING")
+        body = {"token": invited.json()["token"]}
+        again = await client.post("/api/v1/invitations/accept", json=body)
+        assert (again.status_code, again.json()) == (200, accepted.json())
+        members = (await client.get(f"{org}/members")).json()
+        assert [(one["username"], one["role"]) for one in members] == [
+            ("alice", "OWNER"),
+            ("bob", "BILLING"),
+        ]
+        left = await client.post(f"{org}/leave", json={"userId": alice})
+        assert (left.status_code, left.json()["reason"]) == (409, "LAST_OWNER")
+
+
+async def test_in_secure_each_role_may_do_what_it_may(start: Start) -> None:
+    async with start(LEAKY_PROFILE="secure") as running:
+        client = running.client
+        people = {}
+        for name in ("owner", "member", "billing", "stranger"):
+            asked = ALICE | {"username": name, "email": f"{name}@example.com"}
+            made = (await client.post("/api/v1/auth/register", json=asked)).json()
+            people[name] = (made["userId"], {"Authorization": f"Bearer {made['token']}"})
+
+        async def ask(who: str, verb: str, path: str, body: Any = None) -> httpx.Response:
+            return await client.request(verb, path, json=body, headers=people[who][1])
+
+        org = (await ask("owner", "POST", "/api/v1/orgs", {"name": "Acme"})).json()["orgId"]
+        path = f"/api/v1/orgs/{org}"
+        for name in ("member", "billing"):
+            body = {"email": f"{name}@example.com", "role": name}
+            token = (await ask("owner", "POST", f"{path}/invitations", body)).json()["token"]
+            accept = f"/api/v1/invitations/{token}/accept"
+            stolen = await ask("stranger", "POST", accept)
+            assert (stolen.status_code, stolen.json()["reason"]) == (403, "INVITATION_FOR_ANOTHER")
+            assert token not in stolen.text
+            assert (await client.post(accept)).status_code == 401
+            assert (await ask(name, "POST", accept)).status_code == 200
+        sees, manages = [], []
+        for who in people:
+            read = [(await ask(who, "GET", f"{path}{one}")).status_code for one in ("", "/members")]
+            role = f"{path}/members/{people['member'][0]}/role"
+            written = [
+                (await ask(who, "PUT", path, {"name": "Acme"})).status_code,
+                (await ask(who, "GET", f"{path}/invitations")).status_code,
+                (await ask(who, "PUT", role, {"role": "MEMBER"})).status_code,
+            ]
+            sees += [who] if read == [200, 200] else []
+            manages += [who] if written == [200, 200, 204] else []
+            assert set(read) in ({200}, {403})
+            assert set(written) in ({200, 204}, {403})
+        assert (sees, manages) == (["owner", "member", "billing"], ["owner"])
+        owner, billing = people["owner"][0], people["billing"][0]
+        passed = await ask("owner", "PUT", f"{path}/owner", {"userId": billing})
+        assert passed.status_code == 204
+        assert (await ask("owner", "PUT", path, {"name": "Mine"})).status_code == 403
+        left = await ask("owner", "POST", f"{path}/leave", {"userId": owner})
+        assert left.status_code == 204
+        assert (await ask("owner", "GET", path)).status_code == 403

@@ -80,7 +80,7 @@ async def house(tmp_path: Path, clock: HandClock) -> AsyncIterator[House]:
     env = {"LEAKY_DATA": str(tmp_path)}
     behind = Behind()
     settings = Live.read(GatewaySettings, env)
-    async with wired(AUTH, Live.read(AuthSettings, env), others={}, clock=clock) as auth:
+    async with wired(AUTH, Live.read(AuthSettings, env), others={}, clock=clock, work=True) as auth:
         others = dict.fromkeys(("token", "analytics", "stubs"), behind) | {"auth": auth.channel}
         async with wired(SERVICE, settings, others=others, clock=clock) as edge:
             yield House(edge=edge, auth=auth, behind=behind, settings=settings)

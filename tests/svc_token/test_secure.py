@@ -1,8 +1,10 @@
 """The service as it is put together, in `secure`: nobody reaches another's."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -29,6 +31,13 @@ async def test_the_status_is_told_to_anyone(secure: Town) -> None:
 
 async def ask(client: httpx.AsyncClient, verb: str, path: str, body: Any) -> int:
     return (await client.request(verb, path, json=body)).status_code
+
+
+async def comes_to(expected: int, client: httpx.AsyncClient, *call: Any) -> None:
+    """A revocation is on its way for a fraction of a second, and no longer than one."""
+    async with asyncio.timeout(5):
+        while await ask(client, *call) != expected:
+            pass
 
 
 async def test_in_secure_each_user_has_what_is_its_own(secure: Town) -> None:
@@ -93,6 +102,59 @@ async def test_in_secure_an_organisation_is_its_members(secure: Town) -> None:
     assert body["orgId"] == ORG
     assert await ask(his, "GET", f"/api/v1/tokens/purchase/{body['id']}", None) == 404
     assert (await hers.get(read)).json()["remainingTokens"] == 100 + 500 - 40
+
+
+async def test_in_secure_billing_buys_and_looks_but_does_not_spend(secure: Town) -> None:
+    alice, hers = await secure.newcomer()
+    bob, his = await secure.newcomer()
+    org = await secure.organization(hers, bob)
+    spend = {**SPEND, "userId": bob, "orgId": org}
+    hold = {"id": str(uuid4()), **spend, "tokens": 5}
+    bought = await his.post("/api/v1/tokens/purchase", json={**BUY, "userId": bob, "orgId": org})
+    await completed(his, bought.json()["sagaId"])
+    assert await ask(his, "POST", "/api/v1/tokens/consume", spend) == 200
+    assert await ask(his, "POST", "/api/v1/tokens/reservations", hold) == 201
+
+    role = f"/api/v1/orgs/{org}/members/{bob}/role"
+    await secure.at_auth(hers, "PUT", role, {"role": "BILLING"})
+    held = f"/api/v1/tokens/reservations/{hold['id']}"
+    read = f"/api/v1/tokens/quota/org?orgId={org}&provider=openai"
+    caps = f"/api/v1/tokens/quota/org/members?orgId={org}&provider=openai"
+    await comes_to(403, his, "POST", "/api/v1/tokens/consume", spend)
+    another = {**hold, "id": str(uuid4())}
+    assert await ask(his, "POST", "/api/v1/tokens/reservations", another) == 403
+    theirs = {**SPEND, "userId": alice, "orgId": org, "id": str(uuid4()), "tokens": 5}
+    assert await ask(hers, "POST", "/api/v1/tokens/reservations", theirs) == 201
+    alices = f"/api/v1/tokens/reservations/{theirs['id']}"
+    assert await ask(his, "GET", alices, None) == 200
+    assert await ask(his, "POST", f"{alices}/settle", {"tokens": 5}) == 404
+    assert await ask(his, "POST", f"{alices}/release", {}) == 404
+    for path in (read, caps, f"/api/v1/tokens/purchase/{bought.json()['sagaId']}"):
+        assert await ask(his, "GET", path, None) == 200
+    again = {**BUY, "userId": bob, "orgId": org}
+    assert await ask(his, "POST", "/api/v1/tokens/purchase", again) == 202
+    # What it held while it might is still to be paid.
+    assert await ask(his, "POST", f"{held}/settle", {"tokens": 5}) == 200
+
+
+async def test_in_secure_the_owner_caps_a_member_and_ends_its_spending(secure: Town) -> None:
+    _, hers = await secure.newcomer()
+    bob, his = await secure.newcomer()
+    org = await secure.organization(hers, bob)
+    bought = await his.post("/api/v1/tokens/purchase", json={**BUY, "userId": bob, "orgId": org})
+    await completed(his, bought.json()["sagaId"])
+    spend = {**SPEND, "userId": bob, "orgId": org}
+    path = f"/api/v1/tokens/quota/org/members/{bob}"
+    cap = {"orgId": org, "provider": "openai", "maxTokens": SPEND["tokens"]}
+    assert await ask(his, "PUT", path, cap) == 403
+    assert await ask(hers, "PUT", path, cap) == 200
+    assert await ask(his, "POST", "/api/v1/tokens/consume", spend) == 200
+    answer = await his.post("/api/v1/tokens/consume", json=spend)
+    refused(answer, 402, "MEMBER_CAP_EXCEEDED")
+    await secure.at_auth(hers, "DELETE", f"/api/v1/orgs/{org}/members/{bob}")
+    await comes_to(403, his, "POST", "/api/v1/tokens/consume", spend)
+    listed = await hers.get(f"/api/v1/tokens/quota/org/members?orgId={org}&provider=openai")
+    assert [one["userId"] for one in listed.json()] == [bob]
 
 
 async def test_an_api_key_is_enough_on_the_service_s_own_port(secure: Town) -> None:

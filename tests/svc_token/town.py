@@ -81,12 +81,29 @@ class Town:
             token = (await auth.post("/api/v1/auth/login", json=body)).json()["token"]
         return await self.client(Authorization=f"Bearer {token}")
 
+    async def at_auth(
+        self, client: httpx.AsyncClient, verb: str, path: str, body: Any = None
+    ) -> Any:
+        """What svc_auth says to this client's credential; None for an empty body."""
+        async with self.auth.client(8081) as auth:
+            answer = await auth.request(verb, path, json=body, headers=client.headers)
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+    async def organization(self, owner: httpx.AsyncClient, member: str) -> str:
+        """A new organisation with a member beside its owner."""
+        made = await self.at_auth(owner, "POST", "/api/v1/orgs", {"name": "Acme"})
+        await self.at_auth(owner, "PUT", f"/api/v1/orgs/{made['orgId']}/members/{member}")
+        return str(made["orgId"])
+
 
 @asynccontextmanager
 async def town(data: Path, **env: str) -> AsyncIterator[Town]:
     env = {"LEAKY_DATA": str(data), **env}
     async with AsyncExitStack() as stack:
-        auth = await stack.enter_async_context(wired(AUTH, Live.read(AuthSettings, env), others={}))
+        auth = await stack.enter_async_context(
+            wired(AUTH, Live.read(AuthSettings, env), others={}, work=True)
+        )
         stub_settings = Live.read(StubsSettings, env)
         stubs = await stack.enter_async_context(
             wired(STUBS, stub_settings, others={"auth": auth.channel})

@@ -7,6 +7,17 @@ from . import models
 from ._runtime import decode
 
 
+def to_accept_invitation_response(value: object) -> models.AcceptInvitationResponse:
+    """AcceptInvitationResponse from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.AcceptInvitationResponse(
+        org_id=decode.either(data, "orgId", decode.text, ""),
+        name=decode.either(data, "name", decode.text, ""),
+        user_id=decode.either(data, "userId", decode.text, ""),
+        role=decode.either(data, "role", decode.text, ""),
+    )
+
+
 def to_api_key(value: object) -> models.ApiKey:
     """ApiKey from its JSON object; ValueError when it is none."""
     data = decode.document(value)
@@ -18,6 +29,17 @@ def to_api_key(value: object) -> models.ApiKey:
         expires_at=decode.maybe(data, "expiresAt", decode.time),
         last_used_at=decode.maybe(data, "lastUsedAt", decode.time),
         prefix=decode.either(data, "prefix", decode.text, ""),
+        scopes=decode.many(data, "scopes", decode.text),
+        providers=decode.many(data, "providers", decode.text),
+    )
+
+
+def to_change_password_response(value: object) -> models.ChangePasswordResponse:
+    """ChangePasswordResponse from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.ChangePasswordResponse(
+        token=decode.either(data, "token", decode.text, ""),
+        expires_at=decode.need(data, "expiresAt", decode.time),
     )
 
 
@@ -143,6 +165,20 @@ def to_get_user_usage_response(value: object) -> models.GetUserUsageResponse:
     )
 
 
+def to_invitation(value: object) -> models.Invitation:
+    """Invitation from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.Invitation(
+        id=decode.either(data, "id", decode.text, ""),
+        org_id=decode.either(data, "orgId", decode.text, ""),
+        email=decode.either(data, "email", decode.text, ""),
+        role=decode.either(data, "role", decode.text, ""),
+        invited_by=decode.maybe(data, "invitedBy", decode.text),
+        created_at=decode.need(data, "createdAt", decode.time),
+        expires_at=decode.need(data, "expiresAt", decode.time),
+    )
+
+
 def to_list_provider_shares_response(value: object) -> models.ListProviderSharesResponse:
     """ListProviderSharesResponse from its JSON object; ValueError when it is none."""
     data = decode.document(value)
@@ -199,6 +235,53 @@ def to_new_api_key(value: object) -> models.NewApiKey:
         expires_at=decode.maybe(data, "expiresAt", decode.time),
         raw_key=decode.either(data, "rawKey", decode.text, ""),
         api_key=decode.either(data, "apiKey", decode.text, ""),
+        scopes=decode.many(data, "scopes", decode.text),
+        providers=decode.many(data, "providers", decode.text),
+    )
+
+
+def to_new_invitation(value: object) -> models.NewInvitation:
+    """NewInvitation from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.NewInvitation(
+        id=decode.either(data, "id", decode.text, ""),
+        org_id=decode.either(data, "orgId", decode.text, ""),
+        email=decode.either(data, "email", decode.text, ""),
+        role=decode.either(data, "role", decode.text, ""),
+        created_at=decode.need(data, "createdAt", decode.time),
+        expires_at=decode.need(data, "expiresAt", decode.time),
+        token=decode.either(data, "token", decode.text, ""),
+    )
+
+
+def to_new_oauth_client(value: object) -> models.NewOauthClient:
+    """NewOauthClient from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.NewOauthClient(
+        client_id=decode.either(data, "clientId", decode.text, ""),
+        name=decode.either(data, "name", decode.text, ""),
+        confidential=decode.either(data, "confidential", decode.boolean, False),
+        redirect_uris=decode.many(data, "redirectUris", decode.text),
+        scopes=decode.many(data, "scopes", decode.text),
+        grant_types=decode.many(data, "grantTypes", decode.text),
+        require_pkce=decode.either(data, "requirePkce", decode.boolean, False),
+        created_at=decode.need(data, "createdAt", decode.time),
+        client_secret=decode.maybe(data, "clientSecret", decode.text),
+    )
+
+
+def to_oauth_client(value: object) -> models.OauthClient:
+    """OauthClient from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.OauthClient(
+        client_id=decode.either(data, "clientId", decode.text, ""),
+        name=decode.either(data, "name", decode.text, ""),
+        confidential=decode.either(data, "confidential", decode.boolean, False),
+        redirect_uris=decode.many(data, "redirectUris", decode.text),
+        scopes=decode.many(data, "scopes", decode.text),
+        grant_types=decode.many(data, "grantTypes", decode.text),
+        require_pkce=decode.either(data, "requirePkce", decode.boolean, False),
+        created_at=decode.need(data, "createdAt", decode.time),
     )
 
 
@@ -212,6 +295,38 @@ def to_org_quota(value: object) -> models.OrgQuota:
         remaining_tokens=decode.either(data, "remainingTokens", decode.integer, 0),
         reset_time=decode.need(data, "resetTime", decode.time),
         updated_at=decode.need(data, "updatedAt", decode.time),
+    )
+
+
+def to_organization(value: object) -> models.Organization:
+    """Organization from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.Organization(
+        org_id=decode.either(data, "orgId", decode.text, ""),
+        name=decode.either(data, "name", decode.text, ""),
+        created_at=decode.need(data, "createdAt", decode.time),
+    )
+
+
+def to_organization_member(value: object) -> models.OrganizationMember:
+    """OrganizationMember from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.OrganizationMember(
+        user_id=decode.either(data, "userId", decode.text, ""),
+        username=decode.maybe(data, "username", decode.text),
+        role=decode.either(data, "role", decode.text, ""),
+        joined_at=decode.need(data, "joinedAt", decode.time),
+    )
+
+
+def to_own_organization(value: object) -> models.OwnOrganization:
+    """OwnOrganization from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.OwnOrganization(
+        org_id=decode.either(data, "orgId", decode.text, ""),
+        name=decode.either(data, "name", decode.text, ""),
+        role=decode.either(data, "role", decode.text, ""),
+        created_at=decode.need(data, "createdAt", decode.time),
     )
 
 
@@ -308,6 +423,15 @@ def to_reserve_response(value: object) -> models.ReserveResponse:
     )
 
 
+def to_rotate_oauth_client_secret_response(value: object) -> models.RotateOauthClientSecretResponse:
+    """RotateOauthClientSecretResponse from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.RotateOauthClientSecretResponse(
+        client_id=decode.either(data, "clientId", decode.text, ""),
+        client_secret=decode.either(data, "clientSecret", decode.text, ""),
+    )
+
+
 def to_service_health(value: object) -> models.ServiceHealth:
     """ServiceHealth from its JSON object; ValueError when it is none."""
     data = decode.document(value)
@@ -367,6 +491,19 @@ def to_usage_key(value: object) -> models.UsageKey:
     return models.UsageKey(
         provider=decode.either(data, "provider", decode.text, ""),
         timestamp=decode.need(data, "timestamp", decode.time),
+    )
+
+
+def to_user(value: object) -> models.User:
+    """User from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.User(
+        id=decode.either(data, "id", decode.text, ""),
+        username=decode.either(data, "username", decode.text, ""),
+        email=decode.either(data, "email", decode.text, ""),
+        roles=decode.many(data, "roles", decode.text),
+        created_at=decode.need(data, "createdAt", decode.time),
+        disabled_at=decode.need(data, "disabledAt", decode.time),
     )
 
 

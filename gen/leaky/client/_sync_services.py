@@ -19,11 +19,14 @@ __all__ = [
     "AuthService",
     "ChatService",
     "ConsumeService",
+    "InvitationService",
     "MemberCapService",
     "MeteringService",
+    "OauthClientService",
     "OrganizationService",
     "PurchaseService",
     "QuotaService",
+    "UserService",
 ]
 
 
@@ -267,6 +270,8 @@ class ApiKeyService:
         user_id: str,
         name: str,
         expires_at: datetime | None = None,
+        scopes: list[str] | tuple[str, ...] | None = None,
+        providers: list[str] | tuple[str, ...] | None = None,
         timeout: float | None = None,
         trace: Trace | None = None,
     ) -> models.NewApiKey:
@@ -277,6 +282,8 @@ class ApiKeyService:
         Args:
             name: 1 to 100 characters, free text.
             expires_at: In the future; unset: never.
+            scopes: What the key may be used for; none for all that its user may do.
+            providers: The providers that it may spend at, such as "openai"; none for all.
             timeout: Seconds for the call with its retries, instead of the client's.
             trace: What the call belongs to, instead of the client's.
         """
@@ -287,7 +294,13 @@ class ApiKeyService:
                 path="/api/v1/auth/api-keys",
                 repeatable=False,
                 decode=_decode.to_new_api_key,
-                body=fields(userId=user_id, name=name, expiresAt=expires_at),
+                body=fields(
+                    userId=user_id,
+                    name=name,
+                    expiresAt=expires_at,
+                    scopes=scopes,
+                    providers=providers,
+                ),
             ),
             timeout=timeout,
             trace=trace,
@@ -345,6 +358,36 @@ class ApiKeyService:
                 repeatable=False,
                 decode=decode.nothing,
                 query={"userId": user_id, "apiKeyId": api_key_id},
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def rotate_api_key(
+        self,
+        *,
+        user_id: str,
+        api_key_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.NewApiKey:
+        """Makes a key like this one; the old one is good for auth.api-key.rotation-grace more, so
+        that whoever holds it can change over without a failed call.
+
+        POST /api/v1/auth/api-keys/{api_key_id}/rotate
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="ApiKeyService.RotateApiKey",
+                verb="POST",
+                path=f"/api/v1/auth/api-keys/{segment('api_key_id', api_key_id)}/rotate",
+                repeatable=False,
+                decode=_decode.to_new_api_key,
+                body=fields(userId=user_id),
             ),
             timeout=timeout,
             trace=trace,
@@ -448,6 +491,63 @@ class AuthService:
             trace=trace,
         )
 
+    def change_password(
+        self,
+        *,
+        current_password: str,
+        new_password: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.ChangePasswordResponse:
+        """Gives the calling user another password; ends all its sessions and begins a new one. API
+        keys go on.
+
+        POST /api/v1/auth/password
+
+        Args:
+            new_password: By the rules of a new user's.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="AuthService.ChangePassword",
+                verb="POST",
+                path="/api/v1/auth/password",
+                repeatable=False,
+                decode=_decode.to_change_password_response,
+                body=fields(currentPassword=current_password, newPassword=new_password),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def logout(
+        self,
+        *,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Ends the calling session: its token is refused everywhere from now on.
+
+        POST /api/v1/auth/logout
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        self._connection.call(
+            Request(
+                name="AuthService.Logout",
+                verb="POST",
+                path="/api/v1/auth/logout",
+                repeatable=True,
+                decode=decode.nothing,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
     def get_health(
         self,
         *,
@@ -475,11 +575,421 @@ class AuthService:
         )
 
 
-class OrganizationService:
-    """Who belongs to which organisation."""
+class InvitationService:
+    """Invitations into organisations."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def create_invitation(
+        self,
+        *,
+        org_id: str,
+        email: str,
+        role: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.NewInvitation:
+        """Invites whoever has an address, now or later. No mail is sent: the token in the answer,
+        shown once, is to be brought to the invited. One that is still open for the address is
+        withdrawn.
+
+        POST /api/v1/orgs/{org_id}/invitations
+
+        Args:
+            role: OWNER, MEMBER or BILLING, in any case.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="InvitationService.CreateInvitation",
+                verb="POST",
+                path=f"/api/v1/orgs/{segment('org_id', org_id)}/invitations",
+                repeatable=False,
+                decode=_decode.to_new_invitation,
+                body=fields(email=email, role=role),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def list_invitations(
+        self,
+        *,
+        org_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> tuple[models.Invitation, ...]:
+        """The invitations that may still be accepted, oldest first.
+
+        GET /api/v1/orgs/{org_id}/invitations
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="InvitationService.ListInvitations",
+                verb="GET",
+                path=f"/api/v1/orgs/{segment('org_id', org_id)}/invitations",
+                repeatable=True,
+                decode=lambda value: decode.listed(value, _decode.to_invitation),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def delete_invitation(
+        self,
+        *,
+        org_id: str,
+        invitation_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Withdraws an invitation that nobody has accepted.
+
+        DELETE /api/v1/orgs/{org_id}/invitations/{invitation_id}
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        self._connection.call(
+            Request(
+                name="InvitationService.DeleteInvitation",
+                verb="DELETE",
+                path=f"/api/v1/orgs/{segment('org_id', org_id)}/invitations/{segment('invitation_id', invitation_id)}",
+                repeatable=False,
+                decode=decode.nothing,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def accept_invitation(
+        self,
+        *,
+        token: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.AcceptInvitationResponse:
+        """Makes the caller, whose address must be the invited one, what the invitation says. The
+        same user's next call has the same answer. Without a credential, which `local` allows,
+        the user with that address accepts. In a body the token stays out of logs; as a path it
+        can be sent as a link.
+
+        POST /api/v1/invitations/accept
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="InvitationService.AcceptInvitation",
+                verb="POST",
+                path="/api/v1/invitations/accept",
+                repeatable=True,
+                decode=_decode.to_accept_invitation_response,
+                body=fields(token=token),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+
+class OauthClientService:
+    """Applications that may ask users for access. OAuth2 itself is spoken in forms and redirects,
+    on svc_auth's own port.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def create_oauth_client(
+        self,
+        *,
+        name: str,
+        client_id: str | None = None,
+        public: bool | None = None,
+        redirect_uris: list[str] | tuple[str, ...] | None = None,
+        scopes: list[str] | tuple[str, ...] | None = None,
+        grant_types: list[str] | tuple[str, ...] | None = None,
+        require_pkce: bool | None = None,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.NewOauthClient:
+        """Registers a client and shows its secret, once.
+
+        POST /api/v1/oauth2/clients
+
+        Args:
+            name: 1 to 100 characters, which users are shown.
+            client_id: 3 to 64 of lower-case letters, digits and single hyphens; empty: one is
+                made.
+            public: Without a secret, for what runs at the user's own place.
+            redirect_uris: https, http on loopback, or a private scheme such as com.example.app; 20
+                at most.
+            scopes: Of openid, profile, email, offline_access, tokens.read, tokens.write; one at
+                least.
+            grant_types: Of authorization_code, client_credentials, refresh_token; empty:
+                authorization_code.
+            require_pkce: True unless set; only a client with a secret may do without.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="OauthClientService.CreateOauthClient",
+                verb="POST",
+                path="/api/v1/oauth2/clients",
+                repeatable=False,
+                decode=_decode.to_new_oauth_client,
+                body=fields(
+                    name=name,
+                    clientId=client_id,
+                    public=public,
+                    redirectUris=redirect_uris,
+                    scopes=scopes,
+                    grantTypes=grant_types,
+                    requirePkce=require_pkce,
+                ),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def list_oauth_clients(
+        self,
+        *,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> tuple[models.OauthClient, ...]:
+        """All clients, oldest first.
+
+        GET /api/v1/oauth2/clients
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="OauthClientService.ListOauthClients",
+                verb="GET",
+                path="/api/v1/oauth2/clients",
+                repeatable=True,
+                decode=lambda value: decode.listed(value, _decode.to_oauth_client),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def rotate_oauth_client_secret(
+        self,
+        *,
+        client_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.RotateOauthClientSecretResponse:
+        """Has a new secret count and the old one not, and shows it, once.
+
+        POST /api/v1/oauth2/clients/{client_id}/secret
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="OauthClientService.RotateOauthClientSecret",
+                verb="POST",
+                path=f"/api/v1/oauth2/clients/{segment('client_id', client_id)}/secret",
+                repeatable=False,
+                decode=_decode.to_rotate_oauth_client_secret_response,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def delete_oauth_client(
+        self,
+        *,
+        client_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Forgets a client, and takes back all tokens that it was given.
+
+        DELETE /api/v1/oauth2/clients/{client_id}
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        self._connection.call(
+            Request(
+                name="OauthClientService.DeleteOauthClient",
+                verb="DELETE",
+                path=f"/api/v1/oauth2/clients/{segment('client_id', client_id)}",
+                repeatable=False,
+                decode=decode.nothing,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+
+class OrganizationService:
+    """Organisations, and who belongs to which as what."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def create_organization(
+        self,
+        *,
+        name: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.OwnOrganization:
+        """Begins an organisation, which the caller owns. Without a credential, which `local`
+        allows, it has nobody yet, and its first member will own it.
+
+        POST /api/v1/orgs
+
+        Args:
+            name: 1 to 100 characters.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="OrganizationService.CreateOrganization",
+                verb="POST",
+                path="/api/v1/orgs",
+                repeatable=False,
+                decode=_decode.to_own_organization,
+                body=fields(name=name),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def list_organizations(
+        self,
+        *,
+        user_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> tuple[models.OwnOrganization, ...]:
+        """The organisations that a user belongs to, oldest membership first.
+
+        GET /api/v1/orgs
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="OrganizationService.ListOrganizations",
+                verb="GET",
+                path="/api/v1/orgs",
+                repeatable=True,
+                decode=lambda value: decode.listed(value, _decode.to_own_organization),
+                query={"userId": user_id},
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def get_organization(
+        self,
+        *,
+        org_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.Organization:
+        """One organisation.
+
+        GET /api/v1/orgs/{org_id}
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="OrganizationService.GetOrganization",
+                verb="GET",
+                path=f"/api/v1/orgs/{segment('org_id', org_id)}",
+                repeatable=True,
+                decode=_decode.to_organization,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def rename_organization(
+        self,
+        *,
+        org_id: str,
+        name: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.Organization:
+        """Gives an organisation another name.
+
+        PUT /api/v1/orgs/{org_id}
+
+        Args:
+            name: 1 to 100 characters.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="OrganizationService.RenameOrganization",
+                verb="PUT",
+                path=f"/api/v1/orgs/{segment('org_id', org_id)}",
+                repeatable=True,
+                decode=_decode.to_organization,
+                body=fields(name=name),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def list_members(
+        self,
+        *,
+        org_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> tuple[models.OrganizationMember, ...]:
+        """Everybody who belongs to an organisation, oldest membership first.
+
+        GET /api/v1/orgs/{org_id}/members
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="OrganizationService.ListMembers",
+                verb="GET",
+                path=f"/api/v1/orgs/{segment('org_id', org_id)}/members",
+                repeatable=True,
+                decode=lambda value: decode.listed(value, _decode.to_organization_member),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
 
     def put_member(
         self,
@@ -510,6 +1020,37 @@ class OrganizationService:
             trace=trace,
         )
 
+    def set_member_role(
+        self,
+        *,
+        org_id: str,
+        user_id: str,
+        role: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Makes a member an owner, a plain member or one for billing. The last owner stays one.
+
+        PUT /api/v1/orgs/{org_id}/members/{user_id}/role
+
+        Args:
+            role: OWNER, MEMBER or BILLING, in any case.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        self._connection.call(
+            Request(
+                name="OrganizationService.SetMemberRole",
+                verb="PUT",
+                path=f"/api/v1/orgs/{segment('org_id', org_id)}/members/{segment('user_id', user_id)}/role",
+                repeatable=True,
+                decode=decode.nothing,
+                body=fields(role=role),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
     def delete_member(
         self,
         *,
@@ -518,7 +1059,8 @@ class OrganizationService:
         timeout: float | None = None,
         trace: Trace | None = None,
     ) -> None:
-        """Ends a membership.
+        """Ends a membership. The last owner goes only when an ADMIN ends it and nobody is left
+        behind.
 
         DELETE /api/v1/orgs/{org_id}/members/{user_id}
 
@@ -533,6 +1075,276 @@ class OrganizationService:
                 path=f"/api/v1/orgs/{segment('org_id', org_id)}/members/{segment('user_id', user_id)}",
                 repeatable=False,
                 decode=decode.nothing,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def leave_organization(
+        self,
+        *,
+        org_id: str,
+        user_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Ends one's own membership. The last owner stays.
+
+        POST /api/v1/orgs/{org_id}/leave
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        self._connection.call(
+            Request(
+                name="OrganizationService.LeaveOrganization",
+                verb="POST",
+                path=f"/api/v1/orgs/{segment('org_id', org_id)}/leave",
+                repeatable=False,
+                decode=decode.nothing,
+                body=fields(userId=user_id),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def transfer_ownership(
+        self,
+        *,
+        org_id: str,
+        user_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Hands ownership on to a member, in one step: the caller becomes a plain member. A caller
+        that is no owner, which an ADMIN may be, takes it from all who have it.
+
+        PUT /api/v1/orgs/{org_id}/owner
+
+        Args:
+            user_id: A member, who becomes an owner.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        self._connection.call(
+            Request(
+                name="OrganizationService.TransferOwnership",
+                verb="PUT",
+                path=f"/api/v1/orgs/{segment('org_id', org_id)}/owner",
+                repeatable=False,
+                decode=decode.nothing,
+                body=fields(userId=user_id),
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+
+class UserService:
+    """Users, as an administrator looks after them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def list_users(
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> tuple[models.User, ...]:
+        """Lists users in the order of their ids.
+
+        GET /api/v1/users
+
+        Args:
+            after: The last id of the page before; empty for the first page.
+            limit: Users on a page; 100 when it is not set.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="UserService.ListUsers",
+                verb="GET",
+                path="/api/v1/users",
+                repeatable=True,
+                decode=lambda value: decode.listed(value, _decode.to_user),
+                query={"after": after, "limit": limit},
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def get_user(
+        self,
+        *,
+        user_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> models.User:
+        """A user.
+
+        GET /api/v1/users/{user_id}
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="UserService.GetUser",
+                verb="GET",
+                path=f"/api/v1/users/{segment('user_id', user_id)}",
+                repeatable=True,
+                decode=_decode.to_user,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def disable_user(
+        self,
+        *,
+        user_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Ends the user's sessions and refuses its API keys, at once, until it is enabled again.
+        Repeating it changes nothing.
+
+        POST /api/v1/users/{user_id}/disable
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        self._connection.call(
+            Request(
+                name="UserService.DisableUser",
+                verb="POST",
+                path=f"/api/v1/users/{segment('user_id', user_id)}/disable",
+                repeatable=True,
+                decode=decode.nothing,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def enable_user(
+        self,
+        *,
+        user_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Lets the user log in again; its API keys count again. Repeating it changes nothing.
+
+        POST /api/v1/users/{user_id}/enable
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        self._connection.call(
+            Request(
+                name="UserService.EnableUser",
+                verb="POST",
+                path=f"/api/v1/users/{segment('user_id', user_id)}/enable",
+                repeatable=True,
+                decode=decode.nothing,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def grant_role(
+        self,
+        *,
+        user_id: str,
+        role: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Gives the user a role, which counts from its next login on. Repeating it changes
+        nothing.
+
+        PUT /api/v1/users/{user_id}/roles/{role}
+
+        Args:
+            role: Upper case letters, digits and "_", such as "ADMIN".
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        self._connection.call(
+            Request(
+                name="UserService.GrantRole",
+                verb="PUT",
+                path=f"/api/v1/users/{segment('user_id', user_id)}/roles/{segment('role', role)}",
+                repeatable=True,
+                decode=decode.nothing,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def revoke_role(
+        self,
+        *,
+        user_id: str,
+        role: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Takes a role from the user, and ends its sessions, which had it. Repeating it changes
+        nothing.
+
+        DELETE /api/v1/users/{user_id}/roles/{role}
+
+        Args:
+            role: Any but "USER", which every user has.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        self._connection.call(
+            Request(
+                name="UserService.RevokeRole",
+                verb="DELETE",
+                path=f"/api/v1/users/{segment('user_id', user_id)}/roles/{segment('role', role)}",
+                repeatable=True,
+                decode=decode.nothing,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def reset_password(
+        self,
+        *,
+        user_id: str,
+        password: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Gives the user another password, and ends its sessions.
+
+        PUT /api/v1/users/{user_id}/password
+
+        Args:
+            password: By the rules of a new user's.
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        self._connection.call(
+            Request(
+                name="UserService.ResetPassword",
+                verb="PUT",
+                path=f"/api/v1/users/{segment('user_id', user_id)}/password",
+                repeatable=False,
+                decode=decode.nothing,
+                body=fields(password=password),
             ),
             timeout=timeout,
             trace=trace,

@@ -11,11 +11,14 @@ from ._async_services import (
     AsyncAuthService,
     AsyncChatService,
     AsyncConsumeService,
+    AsyncInvitationService,
     AsyncMemberCapService,
     AsyncMeteringService,
+    AsyncOauthClientService,
     AsyncOrganizationService,
     AsyncPurchaseService,
     AsyncQuotaService,
+    AsyncUserService,
 )
 from ._runtime.async_connection import AsyncConnection
 from ._runtime.errors import LeakyError
@@ -26,11 +29,14 @@ from ._sync_services import (
     AuthService,
     ChatService,
     ConsumeService,
+    InvitationService,
     MemberCapService,
     MeteringService,
+    OauthClientService,
     OrganizationService,
     PurchaseService,
     QuotaService,
+    UserService,
 )
 from ._version import __version__
 from .errors import BY_REASON
@@ -68,9 +74,26 @@ class AsyncClient(AsyncConnection):
         return AsyncAuthService(self)
 
     @property
+    def invitation(self) -> AsyncInvitationService:
+        """Invitations into organisations."""
+        return AsyncInvitationService(self)
+
+    @property
+    def oauth_client(self) -> AsyncOauthClientService:
+        """Applications that may ask users for access. OAuth2 itself is spoken in forms and
+        redirects, on svc_auth's own port.
+        """
+        return AsyncOauthClientService(self)
+
+    @property
     def organization(self) -> AsyncOrganizationService:
-        """Who belongs to which organisation."""
+        """Organisations, and who belongs to which as what."""
         return AsyncOrganizationService(self)
+
+    @property
+    def user(self) -> AsyncUserService:
+        """Users, as an administrator looks after them."""
+        return AsyncUserService(self)
 
     @property
     def chat(self) -> AsyncChatService:
@@ -132,9 +155,26 @@ class Client(Connection):
         return AuthService(self)
 
     @property
+    def invitation(self) -> InvitationService:
+        """Invitations into organisations."""
+        return InvitationService(self)
+
+    @property
+    def oauth_client(self) -> OauthClientService:
+        """Applications that may ask users for access. OAuth2 itself is spoken in forms and
+        redirects, on svc_auth's own port.
+        """
+        return OauthClientService(self)
+
+    @property
     def organization(self) -> OrganizationService:
-        """Who belongs to which organisation."""
+        """Organisations, and who belongs to which as what."""
         return OrganizationService(self)
+
+    @property
+    def user(self) -> UserService:
+        """Users, as an administrator looks after them."""
+        return UserService(self)
 
     @property
     def chat(self) -> ChatService:

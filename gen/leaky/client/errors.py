@@ -8,6 +8,7 @@ from typing import ClassVar
 from ._runtime.errors import FieldError, LeakyError
 
 __all__ = [
+    "ApiKeyLimit",
     "ApiKeyNotFound",
     "BY_REASON",
     "BadCredentials",
@@ -25,12 +26,24 @@ __all__ = [
     "Internal",
     "InvalidApiKey",
     "InvalidArgument",
+    "InvitationExpired",
+    "InvitationForAnother",
+    "InvitationLimit",
+    "InvitationNotFound",
+    "InvitationUsed",
+    "LastOwner",
     "LeakyError",
+    "LoginThrottled",
     "MalformedJson",
     "MemberCapExceeded",
     "MemberCapNotFound",
+    "MemberExists",
+    "MemberLimit",
     "MemberNotFound",
     "MethodNotAllowed",
+    "OauthClientExists",
+    "OauthClientNotFound",
+    "OrgLimit",
     "OrgNotFound",
     "Overloaded",
     "PathNotFound",
@@ -48,6 +61,7 @@ __all__ = [
     "RateLimited",
     "ReservationConflict",
     "ReservationNotFound",
+    "ScopeInsufficient",
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",
@@ -162,6 +176,14 @@ class Unimplemented(LeakyError):
     REASON: ClassVar[str] = "UNIMPLEMENTED"
 
 
+class ScopeInsufficient(LeakyError):
+    """The credential is limited, and not to this: it lacks the scope or the provider (RFC 6750's
+    insufficient_scope).
+    """
+
+    REASON: ClassVar[str] = "SCOPE_INSUFFICIENT"
+
+
 class UsernameTaken(LeakyError):
     """Another user has this name."""
 
@@ -220,6 +242,20 @@ class UserDisabled(LeakyError):
     """The user is disabled."""
 
     REASON: ClassVar[str] = "USER_DISABLED"
+
+
+class LoginThrottled(LeakyError):
+    """Too many logins have failed for this account from this address, or from this address at all;
+    the password was not looked at.
+    """
+
+    REASON: ClassVar[str] = "LOGIN_THROTTLED"
+
+
+class ApiKeyLimit(LeakyError):
+    """The user has as many API keys as it may."""
+
+    REASON: ClassVar[str] = "API_KEY_LIMIT"
 
 
 class QuotaNotFound(LeakyError):
@@ -336,6 +372,72 @@ class PaymentConflict(LeakyError):
     REASON: ClassVar[str] = "PAYMENT_CONFLICT"
 
 
+class MemberExists(LeakyError):
+    """The user, or the holder of the address, is a member already."""
+
+    REASON: ClassVar[str] = "MEMBER_EXISTS"
+
+
+class MemberLimit(LeakyError):
+    """The organisation has as many members as it may have."""
+
+    REASON: ClassVar[str] = "MEMBER_LIMIT"
+
+
+class LastOwner(LeakyError):
+    """The organisation would be left without an owner."""
+
+    REASON: ClassVar[str] = "LAST_OWNER"
+
+
+class OrgLimit(LeakyError):
+    """The user owns as many organisations as it may begin."""
+
+    REASON: ClassVar[str] = "ORG_LIMIT"
+
+
+class InvitationNotFound(LeakyError):
+    """No such invitation, or one that was withdrawn."""
+
+    REASON: ClassVar[str] = "INVITATION_NOT_FOUND"
+
+
+class InvitationExpired(LeakyError):
+    """The invitation was not accepted in time."""
+
+    REASON: ClassVar[str] = "INVITATION_EXPIRED"
+
+
+class InvitationUsed(LeakyError):
+    """The invitation was accepted, and what it gave has ended since."""
+
+    REASON: ClassVar[str] = "INVITATION_USED"
+
+
+class InvitationForAnother(LeakyError):
+    """The invitation is for another address than the caller's."""
+
+    REASON: ClassVar[str] = "INVITATION_FOR_ANOTHER"
+
+
+class InvitationLimit(LeakyError):
+    """The organisation has as many open invitations as it may have."""
+
+    REASON: ClassVar[str] = "INVITATION_LIMIT"
+
+
+class OauthClientNotFound(LeakyError):
+    """No such OAuth2 client."""
+
+    REASON: ClassVar[str] = "OAUTH_CLIENT_NOT_FOUND"
+
+
+class OauthClientExists(LeakyError):
+    """An OAuth2 client with this id exists."""
+
+    REASON: ClassVar[str] = "OAUTH_CLIENT_EXISTS"
+
+
 BY_REASON: dict[str, type[LeakyError]] = {
     "INVALID_ARGUMENT": InvalidArgument,
     "MALFORMED_JSON": MalformedJson,
@@ -354,6 +456,7 @@ BY_REASON: dict[str, type[LeakyError]] = {
     "FEATURE_DISABLED": FeatureDisabled,
     "RATE_LIMIT_EXCEEDED": RateLimitExceeded,
     "UNIMPLEMENTED": Unimplemented,
+    "SCOPE_INSUFFICIENT": ScopeInsufficient,
     "USERNAME_TAKEN": UsernameTaken,
     "EMAIL_TAKEN": EmailTaken,
     "WEAK_PASSWORD": WeakPassword,
@@ -364,6 +467,8 @@ BY_REASON: dict[str, type[LeakyError]] = {
     "ORG_NOT_FOUND": OrgNotFound,
     "MEMBER_NOT_FOUND": MemberNotFound,
     "USER_DISABLED": UserDisabled,
+    "LOGIN_THROTTLED": LoginThrottled,
+    "API_KEY_LIMIT": ApiKeyLimit,
     "QUOTA_NOT_FOUND": QuotaNotFound,
     "QUOTA_EXISTS": QuotaExists,
     "INSUFFICIENT_QUOTA": InsufficientQuota,
@@ -383,4 +488,15 @@ BY_REASON: dict[str, type[LeakyError]] = {
     "PAYMENT_NOT_FOUND": PaymentNotFound,
     "PAYMENT_DECLINED": PaymentDeclined,
     "PAYMENT_CONFLICT": PaymentConflict,
+    "MEMBER_EXISTS": MemberExists,
+    "MEMBER_LIMIT": MemberLimit,
+    "LAST_OWNER": LastOwner,
+    "ORG_LIMIT": OrgLimit,
+    "INVITATION_NOT_FOUND": InvitationNotFound,
+    "INVITATION_EXPIRED": InvitationExpired,
+    "INVITATION_USED": InvitationUsed,
+    "INVITATION_FOR_ANOTHER": InvitationForAnother,
+    "INVITATION_LIMIT": InvitationLimit,
+    "OAUTH_CLIENT_NOT_FOUND": OauthClientNotFound,
+    "OAUTH_CLIENT_EXISTS": OauthClientExists,
 }

@@ -10,7 +10,9 @@ from datetime import datetime
 from typing import Any
 
 __all__ = [
+    "AcceptInvitationResponse",
     "ApiKey",
+    "ChangePasswordResponse",
     "ConsumeResponse",
     "CreatePurchaseResponse",
     "GetAnomaliesResponse",
@@ -20,12 +22,19 @@ __all__ = [
     "GetStatusResponse",
     "GetTrendsResponse",
     "GetUserUsageResponse",
+    "Invitation",
     "ListProviderSharesResponse",
     "ListUsageResponse",
     "LoginResponse",
     "MemberCap",
     "NewApiKey",
+    "NewInvitation",
+    "NewOauthClient",
+    "OauthClient",
     "OrgQuota",
+    "Organization",
+    "OrganizationMember",
+    "OwnOrganization",
     "ProviderShare",
     "Purchase",
     "Quota",
@@ -33,15 +42,30 @@ __all__ = [
     "ReleaseResponse",
     "Reservation",
     "ReserveResponse",
+    "RotateOauthClientSecretResponse",
     "ServiceHealth",
     "SettleResponse",
     "TopUser",
     "TrendPoint",
     "UsageItem",
     "UsageKey",
+    "User",
     "UserProvider",
     "ValidateApiKeyResponse",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptInvitationResponse:
+    """The membership."""
+
+    org_id: str
+    name: str
+    """The organisation's name."""
+
+    user_id: str
+    role: str
+    """OWNER, MEMBER or BILLING."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +84,23 @@ class ApiKey:
 
     prefix: str
     """The key's first characters, enough to tell it from its siblings."""
+
+    scopes: tuple[str, ...]
+    """What the key is limited to, such as "tokens.read"; none for no limit."""
+
+    providers: tuple[str, ...]
+    """The providers that it may spend at; none for no limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangePasswordResponse:
+    """The new session."""
+
+    token: str = field(repr=False)
+    """A JWT."""
+
+    expires_at: datetime
+    """When the token ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +269,25 @@ class GetUserUsageResponse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """An invitation that nobody has accepted yet, without its token."""
+
+    id: str
+    org_id: str
+    email: str
+    """Who may accept it: the user with this address."""
+
+    role: str
+    """What that user becomes: OWNER, MEMBER or BILLING."""
+
+    invited_by: str | None
+    """Unset where `local` let somebody invite without a credential."""
+
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListProviderSharesResponse:
     """The shares, most tokens first."""
 
@@ -297,6 +357,84 @@ class NewApiKey:
     api_key: str = field(repr=False)
     """The same text as raw_key."""
 
+    scopes: tuple[str, ...]
+    """As in ApiKey."""
+
+    providers: tuple[str, ...]
+    """As in ApiKey."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewInvitation:
+    """An invitation as it is shown once, to whom it was made for."""
+
+    id: str
+    org_id: str
+    email: str
+    role: str
+    created_at: datetime
+    expires_at: datetime
+    token: str = field(repr=False)
+    """To be brought to the invited, who accepts with it; only its hash is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOauthClient:
+    """A client as it is made: the only time that its secret is shown."""
+
+    client_id: str
+    """As it is sent in `client_id`."""
+
+    name: str
+    """What users are shown."""
+
+    confidential: bool
+    """Whether it has a secret."""
+
+    redirect_uris: tuple[str, ...]
+    """Where codes may be sent, compared as text."""
+
+    scopes: tuple[str, ...]
+    """The most that it may be allowed."""
+
+    grant_types: tuple[str, ...]
+    """"authorization_code", "client_credentials", "refresh_token"."""
+
+    require_pkce: bool
+    """Whether a request for a code needs a PKCE challenge (RFC 7636)."""
+
+    created_at: datetime
+    client_secret: str | None = field(repr=False)
+    """Unset for a public client."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OauthClient:
+    """An application that may ask for tokens (RFC 6749, section 2), without its secret."""
+
+    client_id: str
+    """As it is sent in `client_id`."""
+
+    name: str
+    """What users are shown."""
+
+    confidential: bool
+    """Whether it has a secret."""
+
+    redirect_uris: tuple[str, ...]
+    """Where codes may be sent, compared as text."""
+
+    scopes: tuple[str, ...]
+    """The most that it may be allowed."""
+
+    grant_types: tuple[str, ...]
+    """"authorization_code", "client_credentials", "refresh_token"."""
+
+    require_pkce: bool
+    """Whether a request for a code needs a PKCE challenge (RFC 7636)."""
+
+    created_at: datetime
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrgQuota:
@@ -314,6 +452,46 @@ class OrgQuota:
     """When the allowance renews."""
 
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organization:
+    """An organisation: users who share pools of tokens."""
+
+    org_id: str
+    name: str
+    """Need not be unique; the id where nobody has given one."""
+
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrganizationMember:
+    """Who belongs to an organisation."""
+
+    user_id: str
+    username: str | None
+    """Unset for a user that nobody has registered, whom `local` allows."""
+
+    role: str
+    """OWNER: manages members, invitations and shares, spends and buys. MEMBER: spends and buys.
+    BILLING: buys, and sees what there is.
+    """
+
+    joined_at: datetime
+    """When the membership began."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnOrganization:
+    """An organisation as one of its members sees it."""
+
+    org_id: str
+    name: str
+    role: str
+    """OWNER, MEMBER or BILLING."""
+
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -441,6 +619,14 @@ class ReserveResponse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RotateOauthClientSecretResponse:
+    """The new secret."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceHealth:
     """What a service's public health path says."""
 
@@ -507,6 +693,21 @@ class UsageKey:
 
     provider: str
     timestamp: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A user, without its password."""
+
+    id: str
+    username: str
+    email: str
+    roles: tuple[str, ...]
+    """Role names, such as "USER"."""
+
+    created_at: datetime
+    disabled_at: datetime
+    """Since when nothing of the user's opens anything; unset while it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,8 +57,7 @@ def _leaf(who: SpiffeId, folder: LeafFolder, now: dt.datetime) -> Iterator[Findi
     if problem or seen.until is None:
         yield fail(subject, problem, f"Make another: leaky pki issue {who.name}.")
         return
-    since = folder.read().certificate.not_valid_before_utc
-    if seen.until - now < (seen.until - since) / 4:
+    if seen.until - now < folder.read().life / 4:
         what = f"ends at {_told(seen)}, and nobody has renewed it yet"
         yield warn(subject, what, "Keep leaky up or leaky pki renew --every running.")
     else:

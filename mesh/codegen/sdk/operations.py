@@ -53,7 +53,10 @@ def operation(types: Types, method: Any) -> Operation:
         verb=verb.upper(),
         route=route,
         path=path,
-        arguments=tuple(_argument(types, part) for part in fields.values()),
+        arguments=tuple(
+            _argument(types, part, in_body=http.body == "*" and part.name in rest)
+            for part in fields.values()
+        ),
         query=query,
         headers=headers,
         body=_body(http.body, fields, rest),
@@ -94,12 +97,14 @@ def _check_secrets(types: Types, method: Any, in_url: list[Any]) -> None:
             raise UnsupportedError(f"{method.full_name}: the secret {part.name} is in the URL")
 
 
-def _argument(types: Types, descriptor: Any) -> Argument:
+def _argument(types: Types, descriptor: Any, *, in_body: bool) -> Argument:
     name, rule = descriptor.name, types.rule(descriptor)
-    if keyword.iskeyword(name) or name in _TAKEN or descriptor.is_repeated:
+    if keyword.iskeyword(name) or name in _TAKEN:
         raise UnsupportedError(f"{descriptor.full_name}: not an argument")
     annotation, _, default = types.scalar(descriptor)
-    if default == "{}":
+    if descriptor.is_repeated:
+        annotation = _listed(descriptor, annotation, in_body=in_body)
+    elif default == "{}":
         annotation = "Mapping[str, Any]"
     elif annotation not in {"str", "int", "float", "bool", "datetime"}:
         raise UnsupportedError(f"{descriptor.full_name}: messages inside a request")
@@ -110,6 +115,13 @@ def _argument(types: Types, descriptor: Any) -> Argument:
         required=rule.required,
         comment=types.comment(descriptor),
     )
+
+
+def _listed(descriptor: Any, annotation: str, *, in_body: bool) -> str:
+    if annotation != "str" or not in_body:
+        raise UnsupportedError(f"{descriptor.full_name}: a list that is no argument")
+    # Not a Sequence: a lone text would be one.
+    return "list[str] | tuple[str, ...]"
 
 
 def _body(body: str, fields: dict[str, Any], rest: list[str]) -> str | None:

@@ -59,7 +59,7 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
     service = method.service.rpartition(".")[2]
     public = method.rule.access == ACCESS_PUBLIC
     operation: dict[str, Any] = {
-        "operationId": f"{service}_{method.name}",
+        "operationId": f"{service}_{method.name}{_nth(route)}",
         "summary": words(method.name),
         "tags": [service],
         "security": [] if public else [{"bearer": []}, {"apiKey": []}],
@@ -71,6 +71,11 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
     if route.fill.body:
         operation["requestBody"] = _body(route, schemas)
     return operation
+
+
+def _nth(route: Route) -> str:
+    # Ids are unique, and a method may have several routes.
+    return "" if route.number == 1 else f"_{route.number}"
 
 
 def _parameters(route: Route, schemas: Schemas) -> list[dict[str, Any]]:

@@ -44,6 +44,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("revocations_by_end", "revocations", ["until", "seq"])
+    op.create_index("revocations_by_subject", "revocations", ["subject"])
     op.add_column("users", sa.Column("disabled_at", sa.BigInteger))
     _api_keys()
     _append_only()
@@ -53,6 +54,7 @@ def _api_keys() -> None:
     op.add_column(
         "api_keys", sa.Column("lookup", sa.String(32), nullable=False, server_default=EMPTY)
     )
+    op.add_column("api_keys", sa.Column("retires_at", sa.BigInteger))
     for name in ("scopes", "providers"):
         op.add_column("api_keys", sa.Column(name, sa.Text, nullable=False, server_default=EMPTY))
     # Of a key from before only its hash is known, so that is what it is found by.

@@ -24,6 +24,15 @@ class LedgerSums:
     debt: int = 0
     held: int = 0
 
+    def plus(self, later: "LedgerSums") -> "LedgerSums":
+        """With lines that come after these."""
+        names = ("lines", *BALANCES, "held")
+        return LedgerSums(
+            first=self.first if self.lines else later.first,
+            last=later.last,
+            **{name: getattr(self, name) + getattr(later, name) for name in names},
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolAudit:

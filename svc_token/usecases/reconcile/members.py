@@ -9,9 +9,6 @@ from svc_token.domain.operations import MemberKey
 from svc_token.reconcile_ports import Audit
 from svc_token.usecases.reconcile.comparison import Compared, pages
 
-# Each is a look at all lines of its pool.
-CAPS = 50
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareMembers:
@@ -22,7 +19,7 @@ class CompareMembers:
 
     async def __call__(self, compared: Compared) -> AsyncIterator[Difference]:
         """The differences."""
-        async for page in pages(self.audit.caps, _key, limit=CAPS):
+        async for page in pages(self.audit.caps, _key):
             for one in page:
                 compared.members += 1
                 difference = cap_difference(one)

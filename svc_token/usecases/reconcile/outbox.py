@@ -25,13 +25,18 @@ class CompareOutbox:
 
     async def __call__(self, _compared: Compared) -> AsyncIterator[Difference]:
         """The differences."""
+        named: set[str] = set()
         async for settled in pages(self.audit.settled, line_key):
             for one in settled:
                 if one.queued is not None:
-                    for difference in queued_differences(event_of(one.line), one.queued):
+                    event = event_of(one.line)
+                    named.add(event.event_id)
+                    for difference in queued_differences(event, one.queued):
                         yield difference
         async for rows in pages(self.audit.outbox, lambda row: row.seq):
-            events = [event for event in map(event_in, rows) if event is not None]
+            # Who looks for the others' lines reads all that their owners have.
+            left = (row for row in rows if row.event_id not in named)
+            events = [event for event in map(event_in, left) if event is not None]
             enforced = [event for event in events if event.allowed and not event.reason]
             for event in await self.audit.strangers(enforced):
                 yield unknown("the outbox", event)

@@ -4,6 +4,7 @@ import asyncio
 import random
 import traceback
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.util import await_only
 
 from mesh.errors import AppError
-from mesh.storage.asyncpg_engine import CONNECTIONS
+from mesh.storage.asyncpg_engine import CONNECTIONS, Patience
 from mesh.storage.postgresql import TRIES, PostgresqlDatabase, open_postgresql
 from tests.parts.postgresql import execute, fresh_database
 from tests.parts.urls import POSTGRESQL, url
@@ -76,6 +77,29 @@ async def test_a_transaction_is_kept_as_a_whole_or_not_at_all(
     async with database.write() as connection:
         await connection.run_sync(add)
     assert await database.query(total) == 2
+
+
+async def test_what_reads_from_end_to_end_has_time_and_connections_of_its_own(
+    database_url: str,
+) -> None:
+    hasty, long = Patience(statement=0.1), sa.text("SELECT pg_sleep(0.3)")
+    async with open_postgresql(database_url, patience=hasty) as database, AsyncExitStack() as stack:
+        with pytest.raises(AppError, match="the database is away"):
+            async with database.read() as connection:
+                await connection.execute(long)
+        for _ in range(CONNECTIONS):
+            await stack.enter_async_context(database.read())
+        async with database.scan() as connection:
+            await connection.execute(long)
+
+
+async def test_a_scan_is_of_one_moment_and_cannot_write(database: PostgresqlDatabase) -> None:
+    async with database.scan() as connection:
+        assert await connection.run_sync(total) == 0
+        await database.transact(add)
+        assert await connection.run_sync(total) == 0
+        with pytest.raises(DBAPIError, match="read-only transaction"):
+            await connection.run_sync(add)
 
 
 async def test_a_reader_keeps_its_snapshot_and_cannot_write(database: PostgresqlDatabase) -> None:

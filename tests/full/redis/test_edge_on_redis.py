@@ -53,7 +53,7 @@ async def edges(own: OwnRedis, tmp_path: Path) -> AsyncIterator[Edges]:
     settings = Live.read(GatewaySettings, env)
     async with AsyncExitStack() as stack:
         auth = await stack.enter_async_context(
-            wired(AUTH, Live.read(AuthSettings, env), others={}, clock=clock)
+            wired(AUTH, Live.read(AuthSettings, env), others={}, clock=clock, work=True)
         )
         others = dict.fromkeys(("token", "analytics", "stubs"), behind) | {"auth": auth.channel}
         one, two = [

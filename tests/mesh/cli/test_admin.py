@@ -37,3 +37,20 @@ def test_data_of_a_newer_version_is_refused(leaky: "Leaky", tmp_path: Path) -> N
     refused = leaky(*WHO, stdin=f"{PASSWORD}\n")
     assert (refused.returncode, "9999" in refused.stderr) == (1, True)
     assert "Traceback" not in refused.stderr
+
+
+def test_users_are_looked_after_by_name(leaky: "Leaky") -> None:
+    made = leaky(*WHO, stdin=f"{PASSWORD}\n").stdout
+    user_id = made.split()[-1]
+    disabled = leaky("admin", "disable", "ROOT")
+    assert (disabled.returncode, disabled.stdout) == (0, "ROOT is disabled\n")
+    listed = leaky("admin", "list")
+    (row,) = [line for line in listed.stdout.splitlines() if user_id in line]
+    for cell in ("root", "root@example.com", "ADMIN USER", "disabled"):
+        assert cell in row
+    assert leaky("admin", "enable", user_id).returncode == 0
+    changed = leaky("admin", "password", "root", "--password-stdin", stdin="short\n")
+    assert changed.returncode == 1
+    assert changed.stderr == "leaky: password must have at least 8 characters\n"
+    unknown = leaky("admin", "grant", "nobody", "ADMIN")
+    assert (unknown.returncode, unknown.stderr) == (1, "leaky: user not found\n")

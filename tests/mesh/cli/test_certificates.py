@@ -10,7 +10,7 @@ from mesh.cli.certificates import TURN_SECONDS, given
 from mesh.cli.refusal import RefusedError
 from mesh.pki.authority import new_root
 from mesh.pki.authority_file import AuthorityFile
-from mesh.pki.leaf_folder import OWN, LeafFolder
+from mesh.pki.leaf_folder import OWN, ROOTS, LeafFolder
 from mesh.pki.refused import CertificateError
 from mesh.settings import MeshSettings
 from mesh.settings.source import load
@@ -105,6 +105,29 @@ async def test_what_goes_wrong_later_is_said_once_and_tried_again(tmp_path: Path
         (leaf(tmp_path, "auth").path / OWN).unlink()
         await turns.next()
         assert turns.told[2:] == ["new certificates for auth"]
+
+
+async def test_a_folder_that_cannot_be_written_is_told_of_once(tmp_path: Path) -> None:
+    turns = Turns()
+    async with given(settings(tmp_path), NAMES, turns.told.append, turns.pause):
+        roots = leaf(tmp_path, "auth").path / ROOTS
+        roots.unlink()
+        roots.mkdir()
+        for _ in range(3):
+            await turns.next()
+        assert len(turns.told) == 2
+        assert str(roots.parent) in turns.told[1]
+
+
+async def test_what_stays_wrong_is_told_again_each_hour(tmp_path: Path) -> None:
+    turns = Turns()
+    async with given(settings(tmp_path), NAMES, turns.told.append, turns.pause):
+        (tmp_path / "pki" / "ca" / "ca.pem").unlink()
+        for _ in range(int(3600 / TURN_SECONDS)):
+            await turns.next()
+        assert len(turns.told) == 2
+        await turns.next()
+        assert turns.told[1] == turns.told[2]
 
 
 async def test_in_local_and_where_somebody_else_gives_them_out_nothing_is_made(

@@ -123,8 +123,11 @@ def test_only_what_is_due_is_renewed(pki: Run, tmp_path: Path) -> None:
     before = chain(token), chain(auth)
     assert pki("renew")[:2] == (0, "")
     assert (chain(token), chain(auth)) == before
-    pki("issue", "token", "--ttl", "11h")
-    assert pki("renew")[1] == "token: renewed\n"
+    # Half of its own life is what counts.
+    pki("issue", "token", "--ttl", "8h")
+    assert pki("renew")[:2] == (0, "")
+    (token / OWN).unlink()
+    assert pki("renew", "token", "auth")[1] == "token: renewed\n"
     assert chain(auth) == before[1]
 
 
@@ -154,6 +157,7 @@ def test_a_root_takes_over(pki: Run, tmp_path: Path) -> None:
         ("issue", "token", "--ttl", "0s"),
         ("issue", "token", "--ttl", "9999999999d"),
         ("renew", "--every", "never"),
+        ("renew", "--every", "361m"),
         ("renew", "a b"),
         ("rotate", "twice"),
     ],

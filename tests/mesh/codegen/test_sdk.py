@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mesh.codegen import descriptors
+from mesh.codegen import descriptors, protoc
 from mesh.codegen.__main__ import ROOT
 from mesh.codegen.sdk import package
 from mesh.codegen.sdk.naming import camel, snake
@@ -29,14 +29,16 @@ message DoThingResponse { string id = 1; Inner inner = 2; repeated Inner inners 
 message Inner { string name = 1; }
 """
 GET = 'get: "/things/{id}"'
+POST = 'post: "/things/{id}" body: "*"'
 ID = "string id = 1 [(leaky.edge.v1.field) = {required: true}];"
 
 
 class Contract:
     """A proto folder with one service of its own beside our options."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, vendored: Path) -> None:
         self.folder = folder
+        self.vendored = vendored
         for name in ("edge/v1/options.proto", "common/v1/reason.proto"):
             target = folder / "leaky" / name
             target.parent.mkdir(parents=True)
@@ -54,16 +56,23 @@ class Contract:
         target = self.folder / "leaky" / "test" / "v1" / "thing_service.proto"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(HEAD % (http, access, rule, request, response))
-        schema = descriptors.load(self.folder, ROOT / "build" / "third_party")
+        schema = descriptors.load(self.folder, self.vendored)
         [service] = package.plan(schema).services
         [operation] = service.operations
         assert (service.attribute, operation.name) == ("thing", "do_thing")
         return operation
 
 
+@pytest.fixture(scope="module")
+def vendored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("third-party")
+    protoc.third_party(folder)
+    return folder
+
+
 @pytest.fixture
-def contract(tmp_path: Path) -> Contract:
-    return Contract(tmp_path)
+def contract(tmp_path: Path, vendored: Path) -> Contract:
+    return Contract(tmp_path, vendored)
 
 
 def test_path_variables_and_the_rest_as_query(contract: Contract) -> None:
@@ -131,7 +140,8 @@ def test_what_the_edge_does_not_serve_is_left_out(contract: Contract, access: st
         (GET, f"{ID} string pw = 2 [(leaky.edge.v1.field) = {{secret: true}}];", "secret"),
         (GET, f"{ID} bytes raw = 2;", "raw_json"),
         (GET, f"{ID} Inner inner = 2;", "messages"),
-        (GET, f"{ID} repeated string names = 2;", "argument"),
+        (GET, f"{ID} repeated string names = 2;", "list"),
+        (POST, f"{ID} repeated Inner inners = 2;", "list"),
         (GET, f"{ID} string timeout = 2;", "argument"),
         (GET, f"{ID} string class = 2;", "argument"),
         ('get: "/things/{name}"', ID, "path"),

@@ -87,6 +87,13 @@ def test_health_on_an_address_of_its_own_is_checked_there(tmp_path: Path) -> Non
     assert found.check == "127.0.0.3:9182"
 
 
+def test_an_agent_elsewhere_checks_health_on_its_address_too(tmp_path: Path) -> None:
+    own_address()
+    env = {"profile": "secure", "mesh_advertise_address": "192.0.2.10"}
+    found = place(tmp_path, agent=("192.0.2.1", 8500), mesh_health_address="10.9.9.9", **env)
+    assert (found.host, found.check) == ("192.0.2.10", "10.9.9.9:9182")
+
+
 def test_an_agent_whose_name_does_not_resolve_is_an_outage(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r".+"):
         place(tmp_path, agent=("nobody.invalid", 8500))

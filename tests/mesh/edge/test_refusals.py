@@ -11,6 +11,7 @@ from leaky.common.v1.reason_pb2 import (
     REASON_QUOTA_NOT_FOUND,
     REASON_RATE_LIMIT_EXCEEDED,
     REASON_RATE_LIMITED,
+    REASON_SCOPE_INSUFFICIENT,
     REASON_UNAUTHENTICATED,
     REASON_UNAVAILABLE,
 )
@@ -137,3 +138,10 @@ async def test_what_is_unexpected_answers_500_without_detail(world: Any) -> None
     assert response.json()["message"] == "internal error"
     assert response.json()["reason"] == "INTERNAL"
     assert "secret" not in response.text
+
+
+async def test_a_limited_credential_is_told_what_it_lacks(world: Any) -> None:
+    world.script.error = AppError(REASON_SCOPE_INSUFFICIENT, "the scope tokens.write is needed")
+    response = await world.consume()
+    assert (response.status_code, response.json()["reason"]) == (403, "SCOPE_INSUFFICIENT")
+    assert response.headers["www-authenticate"] == 'Bearer error="insufficient_scope"'

@@ -330,3 +330,16 @@ async def test_authorization_wins_over_an_api_key(world: World, auth: "Auth", ke
     bad = {"authorization": "Bearer nonsense", "x-api-key": KEY}
     assert await world.refusal(bad) == REASON_UNAUTHENTICATED
     assert auth.calls["ExchangeApiKey"] == 0
+
+
+async def test_a_token_says_what_it_is_limited_to(world: World, auth: "Auth") -> None:
+    limited = await world.with_token(auth.token(scope="tokens.read", providers=["openai"]))
+    assert limited.scopes == frozenset({"tokens.read"})
+    assert limited.providers == frozenset({"openai"})
+    for scope, scopes in (("", frozenset()), (None, frozenset()), ("*", None)):
+        assert (await world.with_token(auth.token(scope=scope))).scopes == scopes
+    nothing = await world.with_token(auth.token(providers=[]))
+    assert nothing.providers == frozenset()
+    for wrong in ({"scope": ["tokens.read"]}, {"providers": "openai"}, {"providers": [7]}):
+        refusal = await world.refusal({"authorization": f"Bearer {auth.token(**wrong)}"})
+        assert refusal == REASON_UNAUTHENTICATED

@@ -114,7 +114,7 @@ async def test_secure_lets_a_user_at_its_own(secure: Token, auth: "Auth") -> Non
 
 
 async def test_secure_asks_svc_auth_who_belongs(secure: Token, auth: "Auth") -> None:
-    auth.members = {("org-1", "user-1"): False}
+    auth.members = {("org-1", "user-1"): "MEMBER"}
     bearer = {"authorization": f"Bearer {auth.token()}"}
     await secure.channel.unary(ORG_QUOTA, GetOrgQuotaRequest(org_id="org-1"), metadata=bearer)
     asked = auth.seen[-1]

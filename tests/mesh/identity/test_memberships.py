@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from tests.mesh.identity.conftest import Auth, Hands
 
 pytestmark = pytest.mark.anyio
-MEMBER = Membership(member=True, owner=False)
-OWNER = Membership(member=True, owner=True)
-STRANGER = Membership(member=False, owner=False)
+MEMBER = Membership("MEMBER")
+OWNER = Membership("OWNER")
+STRANGER = Membership("")
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def memberships(auth: "Auth", clock: "Hands", pulse: Pulse) -> Memberships:
 
 
 async def test_svc_auth_says_who_belongs(memberships: Memberships, auth: "Auth") -> None:
-    auth.members = {("org-1", "user-1"): False, ("org-1", "user-2"): True}
+    auth.members = {("org-1", "user-1"): "MEMBER", ("org-1", "user-2"): "OWNER"}
     assert await memberships.of(org_id="org-1", user_id="user-1") == MEMBER
     assert await memberships.of(org_id="org-1", user_id="user-2") == OWNER
     assert await memberships.of(org_id="org-2", user_id="user-2") == STRANGER
@@ -45,7 +45,7 @@ async def test_svc_auth_says_who_belongs(memberships: Memberships, auth: "Auth")
 async def test_a_membership_is_remembered_briefly(
     memberships: Memberships, auth: "Auth", clock: "Hands", pulse: Pulse
 ) -> None:
-    auth.members = {("org-1", "user-1"): False}
+    auth.members = {("org-1", "user-1"): "MEMBER"}
     for _ in range(3):
         await memberships.of(org_id="org-1", user_id="user-1")
     assert auth.calls["GetMembership"] == 1
@@ -59,7 +59,7 @@ async def test_a_new_member_is_let_in_soon(
     memberships: Memberships, auth: "Auth", clock: "Hands"
 ) -> None:
     assert await memberships.of(org_id="org-1", user_id="user-1") == STRANGER
-    auth.members = {("org-1", "user-1"): False}
+    auth.members = {("org-1", "user-1"): "MEMBER"}
     assert await memberships.of(org_id="org-1", user_id="user-1") == STRANGER
     clock.forward(1)
     assert await memberships.of(org_id="org-1", user_id="user-1") == MEMBER
@@ -76,7 +76,7 @@ async def test_a_new_member_is_let_in_soon(
 async def test_an_ended_membership_is_dropped_at_once(
     memberships: Memberships, auth: "Auth", kind: int, subject: str
 ) -> None:
-    auth.members = {("org-1", "user-1"): False, ("org-2", "user-2"): False}
+    auth.members = {("org-1", "user-1"): "MEMBER", ("org-2", "user-2"): "MEMBER"}
     await memberships.of(org_id="org-1", user_id="user-1")
     await memberships.of(org_id="org-2", user_id="user-2")
     auth.members.clear()
@@ -95,7 +95,7 @@ async def test_an_api_key_ends_no_membership(memberships: Memberships, auth: "Au
 async def test_an_answer_that_a_revocation_overtook_is_not_kept(
     memberships: Memberships, auth: "Auth"
 ) -> None:
-    auth.members = {("org-1", "user-1"): False}
+    auth.members = {("org-1", "user-1"): "MEMBER"}
     auth.open.clear()
     early = asyncio.create_task(memberships.of(org_id="org-1", user_id="user-1"))
     await asyncio.sleep(0)
@@ -110,7 +110,7 @@ async def test_an_answer_that_a_revocation_overtook_is_not_kept(
 async def test_silence_means_asking_every_time(
     memberships: Memberships, auth: "Auth", clock: "Hands"
 ) -> None:
-    auth.members = {("org-1", "user-1"): False}
+    auth.members = {("org-1", "user-1"): "MEMBER"}
     await memberships.of(org_id="org-1", user_id="user-1")
     clock.forward(4)
     await memberships.of(org_id="org-1", user_id="user-1")

@@ -24,6 +24,8 @@ from leaky.edge.v1.options_pb2 import (
     Rule,
 )
 from leaky.token.v1.consume_service_pb2 import ConsumeRequest, ConsumeResponse
+from leaky.token.v1.metering_service_pb2 import ReserveRequest, ReserveResponse
+from leaky.token.v1.purchase_service_pb2 import CreatePurchaseRequest, CreatePurchaseResponse
 from leaky.token.v1.quota_service_pb2 import GetOrgQuotaRequest, GetOrgQuotaResponse
 from mesh.errors import AppError
 from mesh.identity.memberships import Memberships
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from tests.mesh.identity.conftest import Auth, Hands
 
 pytestmark = pytest.mark.anyio
+RESERVE = rpc(ReserveRequest, ReserveResponse)
+PURCHASE = rpc(CreatePurchaseRequest, CreatePurchaseResponse)
 CONSUME = rpc(ConsumeRequest, ConsumeResponse)
 ORG_QUOTA = rpc(GetOrgQuotaRequest, GetOrgQuotaResponse)
 PUT_MEMBER = rpc(PutMemberRequest, PutMemberResponse)
@@ -69,7 +73,11 @@ class World:
 
 @pytest.fixture
 def world(auth: "Auth", clock: "Hands") -> World:
-    auth.members = {("org-1", "user-1"): False, ("org-1", "owner-1"): True}
+    auth.members = {
+        ("org-1", "user-1"): "MEMBER",
+        ("org-1", "owner-1"): "OWNER",
+        ("org-1", "billing-1"): "BILLING",
+    }
     return World(auth, clock)
 
 
@@ -187,6 +195,58 @@ async def test_an_organisation_is_changed_by_its_owner(world: World) -> None:
     elsewhere = PutMemberRequest(org_id="org-2", user_id="user-5")
     assert await world.outcome(PUT_MEMBER, elsewhere, owner) == REASON_PERMISSION_DENIED
     assert await world.outcome(PUT_MEMBER, elsewhere, ADMIN) is OK
+
+
+@pytest.mark.parametrize(
+    ("standings", "let_in"),
+    [
+        ([], {"user-1", "owner-1", "billing-1"}),
+        (["OWNER"], {"owner-1"}),
+        (["OWNER", "MEMBER"], {"user-1", "owner-1"}),
+        (["BILLING"], {"billing-1"}),
+    ],
+)
+async def test_a_rule_says_as_what_a_member_may(
+    world: World, standings: list[str], let_in: set[str]
+) -> None:
+    method = ruled(ACCESS_AUTHENTICATED, member="org_id", standings=standings)
+    people = ("user-1", "owner-1", "billing-1", "user-2")
+    outcomes = {
+        who: await world.outcome(method, ConsumeRequest(org_id="org-1"), Principal(user_id=who))
+        for who in people
+    }
+    assert outcomes == {who: OK if who in let_in else REASON_PERMISSION_DENIED for who in people}
+    assert await world.outcome(method, ConsumeRequest(org_id="org-1"), ADMIN) is OK
+
+
+async def test_billing_buys_and_looks_but_does_not_spend(world: World) -> None:
+    billing = Principal(user_id="billing-1")
+    named: dict[str, Any] = {"user_id": "billing-1", "org_id": "org-1"}
+    for method, request, outcome in (
+        (CONSUME, ConsumeRequest(**named), REASON_PERMISSION_DENIED),
+        (RESERVE, ReserveRequest(**named), REASON_PERMISSION_DENIED),
+        (PURCHASE, CreatePurchaseRequest(**named), OK),
+        (ORG_QUOTA, GetOrgQuotaRequest(org_id="org-1"), OK),
+        (CONSUME, ConsumeRequest(user_id="billing-1"), OK),
+    ):
+        assert await world.outcome(method, request, billing) == outcome
+
+
+async def test_what_is_the_organisations_is_seen_by_those_who_may(world: World) -> None:
+    see = world.policy.may_see
+    spenders = frozenset({"OWNER", "MEMBER"})
+    for who, seen, ended in (
+        ("user-1", True, True),
+        ("billing-1", True, False),
+        ("x", False, False),
+    ):
+        principal = Principal(user_id=who)
+        assert await see(principal, user_id="y", org_id="org-1") is seen
+        assert await see(principal, user_id="y", org_id="org-1", standings=spenders) is ended
+        # Of one's own it does not matter.
+        assert await see(principal, user_id=who, org_id="org-1", standings=spenders)
+    assert await see(ADMIN, user_id="y", org_id="org-1", standings=spenders)
+    assert not await see(NOBODY, user_id="", org_id="org-1", standings=())
 
 
 async def test_an_ended_membership_lets_nobody_in(world: World) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from leaky.auth.v1.credential_service_pb2 import (
     REVOCATION_KIND_API_KEY,
+    REVOCATION_KIND_CLIENT,
+    REVOCATION_KIND_GRANT,
     REVOCATION_KIND_MEMBERSHIP,
     REVOCATION_KIND_SESSIONS,
     REVOCATION_KIND_TOKEN,
@@ -106,7 +108,9 @@ async def test_each_revocation_reaches_the_caches_in_order(world: World) -> None
         world.auth.revoke(REVOCATION_KIND_MEMBERSHIP, "org-1/user-1")
         world.auth.revoke(REVOCATION_KIND_TOKEN, "jti-1")
         world.auth.revoke(REVOCATION_KIND_SESSIONS, "user-2")
-        await until(lambda: len(world.notebook.lines) == 6)
+        world.auth.revoke(REVOCATION_KIND_CLIENT, "app-1")
+        world.auth.revoke(REVOCATION_KIND_GRANT, "grant-1")
+        await until(lambda: len(world.notebook.lines) == 8)
     assert world.notebook.lines == [
         "clear",
         "API_KEY key-1",
@@ -114,6 +118,8 @@ async def test_each_revocation_reaches_the_caches_in_order(world: World) -> None
         "MEMBERSHIP org-1/user-1",
         "TOKEN jti-1",
         "SESSIONS user-2",
+        "CLIENT app-1",
+        "GRANT grant-1",
     ]
 
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leaky.auth.v1.credential_service_pb2 import (
+    REVOCATION_KIND_CLIENT,
+    REVOCATION_KIND_GRANT,
     REVOCATION_KIND_SESSIONS,
     REVOCATION_KIND_TOKEN,
     REVOCATION_KIND_USER,
@@ -14,6 +16,8 @@ from leaky.common.v1.reason_pb2 import (
     REASON_UNAUTHENTICATED,
 )
 from mesh.identity.bearer import Proof
+from mesh.identity.principal import Principal
+from mesh.identity.refused_tokens import RefusedTokens
 from mesh.identity.revoked import Revoked
 from tests.mesh.identity.world import KEY, World
 
@@ -99,6 +103,51 @@ async def test_a_revocation_is_remembered_until_what_it_ends_has_ended(
     assert refusal == REASON_UNAUTHENTICATED
     clock.forward(3600)
     assert world.bearer._refused.refuses((await _proof(world, auth)).principal) == ""
+
+
+async def test_what_a_client_was_given_before_ends_and_what_comes_after_does_not(
+    world: World, auth: "Auth", clock: "Hands"
+) -> None:
+    before = auth.token(client_id="app-1")
+    others, none = auth.token(client_id="app-2"), auth.token()
+    await world.with_token(before)
+    clock.forward(0.5)
+    world.bearer.drop(revoked(REVOCATION_KIND_CLIENT, "app-1", clock))
+    refusal = await world.refusal({"authorization": f"Bearer {before}"})
+    assert refusal == REASON_UNAUTHENTICATED
+    for token in (others, none, auth.token(client_id="app-1", iat=clock.us / 1_000_000)):
+        await world.with_token(token)
+
+
+async def test_a_whole_family_is_revoked_by_its_grant(world: World, auth: "Auth") -> None:
+    family = [auth.token(client_id="app-1", grant_id="grant-1") for _ in range(3)]
+    other = auth.token(client_id="app-1", grant_id="grant-2")
+    await world.with_token(family[0])
+    world.bearer.drop(revoked(REVOCATION_KIND_GRANT, "grant-1", auth.clock))
+    for token in family:
+        refusal = await world.refusal({"authorization": f"Bearer {token}"})
+        assert refusal == REASON_UNAUTHENTICATED
+    await world.with_token(other)
+
+
+async def test_more_revocations_than_there_is_room_for_bring_no_token_back(clock: "Hands") -> None:
+    refused = RefusedTokens(clock, capacity=16)
+    before = clock.us
+    for number in range(100):
+        clock.forward(1)
+        refused.add(revoked(REVOCATION_KIND_TOKEN, f"jti-{number}", clock))
+    for number in range(100):
+        issued = before + number * 1_000_000
+        assert refused.refuses(Principal(user_id="u", token_id=f"jti-{number}", issued_us=issued))
+    # What is younger than the forgotten ones, and not revoked, goes on.
+    assert not refused.refuses(Principal(user_id="u", token_id="other", issued_us=clock.us))
+    # Those that have ended make room without harm to anybody.
+    clock.forward(8_000)
+    floor = refused._tokens.floor
+    refused.add(revoked(REVOCATION_KIND_TOKEN, "late", clock))
+    for number in range(15):
+        refused.add(revoked(REVOCATION_KIND_TOKEN, f"later-{number}", clock))
+    assert refused._tokens.floor == floor
 
 
 async def _proof(world: World, auth: "Auth") -> Proof:

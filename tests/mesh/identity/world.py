@@ -30,7 +30,12 @@ class World:
         self.pulse = Pulse(clock)
         self.pulse.beat()
         self.keys = KeySet(channel=channel, clock=clock)
-        self.bearer = Bearer(keys=self.keys, issuer="leaky-tokens-auth", clock=clock)
+        self.bearer = Bearer(
+            keys=self.keys,
+            issuer="leaky-tokens-auth",
+            oauth_issuer="https://auth.example",
+            clock=clock,
+        )
         self.api_keys = ApiKeys(
             channel=channel,
             bearer=self.bearer,

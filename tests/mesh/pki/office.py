@@ -5,7 +5,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mesh.pki.authority import Authority, new_root
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from mesh.pki.authority import Authority, Root, new_root
 from mesh.pki.certificates import Certificates, moment
 from mesh.pki.leaf_folder import LeafFolder
 from mesh.pki.mutual_tls import MutualTls
@@ -77,3 +81,28 @@ class Office:
         """How a process of this name connects, with a new certificate."""
         self.issue(name)
         return MutualTls(self.certificates(name), connection_seconds=3600)
+
+
+def made_elsewhere(common_name: str, *, by: Root | None = None, identifier: bytes = b"") -> Root:
+    """A CA as other tools make them: its own root or below one, its key named as it likes."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
+    above, signing_key = (by.certificate.subject, by.key) if by else (name, key)
+    assert signing_key is not None
+    now = dt.datetime.now(dt.UTC)
+    usage = dict.fromkeys(("digital_signature", "content_commitment", "key_encipherment"), False)
+    usage |= dict.fromkeys(("data_encipherment", "key_agreement", "encipher_only"), False)
+    named = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key())
+    certificate = (
+        x509.CertificateBuilder(above, name, key.public_key(), 7, now - DAY, now + 100 * DAY)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(
+            x509.KeyUsage(**usage, key_cert_sign=True, crl_sign=True, decipher_only=False),
+            critical=True,
+        )
+        .add_extension(x509.SubjectKeyIdentifier(identifier or named.digest), critical=False)
+        .add_extension(issuer, critical=False)
+        .sign(signing_key, hashes.SHA256())
+    )
+    return Root(certificate=certificate, key=key)

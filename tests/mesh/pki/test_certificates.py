@@ -1,12 +1,13 @@
 import asyncio
 import datetime as dt
+import errno
 from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from mesh.pki.certificates import POLL_SECONDS, Certificates
+from mesh.pki.certificates import LATE_SECONDS, POLL_SECONDS, Certificates
 from mesh.pki.leaf import Leaf
 from mesh.pki.leaf_folder import OWN
 from mesh.pki.refused import CertificateError
@@ -81,6 +82,63 @@ def test_a_bad_one_is_refused_and_said_once_and_the_good_one_stays(office: Offic
     office.issue("token")
     certificates.look()
     assert certificates.current is not good
+
+
+def test_one_that_becomes_good_as_it_is_is_taken_over_then(office: Office) -> None:
+    office.issue("token")
+    certificates, behind = office.certificates("token"), dt.timedelta(minutes=7)
+    before = certificates.current
+    office.issue("token", now=office.now + behind)
+    with capture_logs() as logs:
+        certificates.look()
+        certificates.look()
+    assert certificates.current is before
+    assert ["it begins at" in log["error"] for log in logs] == [True]
+    office.clock.forward(behind.total_seconds())
+    certificates.look()
+    assert certificates.current is not before
+
+
+def test_one_that_cannot_be_read_for_a_moment_is_read_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.issue("token")
+    certificates = office.certificates("token")
+    before = certificates.current
+    office.issue("token")
+
+    def full(path: Path) -> str:
+        raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_text", full)
+        certificates.look()
+    assert certificates.current is before
+    certificates.look()
+    assert certificates.current is not before
+
+
+def test_one_that_nobody_renews_is_told_of_each_hour(office: Office) -> None:
+    office.issue("token")
+    certificates = office.certificates("token")
+    with capture_logs() as logs:
+        office.clock.forward((DAY * 3 / 4).total_seconds() - 60)
+        certificates.look()
+        assert logs == []
+        for seconds in (120, 60, LATE_SECONDS):
+            office.clock.forward(seconds)
+            certificates.look()
+        assert [log["event"] for log in logs] == ["nobody renews the certificate"] * 2
+        office.issue("token")
+        certificates.look()
+        office.clock.forward(LATE_SECONDS)
+        certificates.look()
+    assert [log["log_level"] for log in logs] == ["warning", "warning", "info"]
+
+
+def test_clocks_may_be_some_minutes_apart(office: Office) -> None:
+    office.issue("token", now=office.now + dt.timedelta(minutes=4))
+    assert office.certificates("token").current.who == office.who("token")
 
 
 def test_when_they_end_is_told_as_a_metric(office: Office) -> None:

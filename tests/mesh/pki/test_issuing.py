@@ -93,12 +93,29 @@ def test_one_may_be_asked_for_with_a_life_of_its_own(issuing: Issuing) -> None:
     assert issuing.issue("operator").read().chain != before
 
 
+def test_its_age_is_judged_by_its_own_life(issuing: Issuing) -> None:
+    issuing.issue("operator", life=DAY / 3)
+    forward(issuing, DAY / 6 - dt.timedelta(minutes=1))
+    assert issuing.renew(["operator"]) == []
+    forward(issuing, dt.timedelta(minutes=2))
+    assert issuing.renew(["operator"]) == ["operator"]
+
+
 @pytest.mark.parametrize("name", ["", "../auth", "Token", "token.", "token.x", "a b"])
 def test_what_is_no_name_is_refused(issuing: Issuing, name: str) -> None:
     with pytest.raises(CertificateError, match="is no name"):
         issuing.issue(name)
     with pytest.raises(CertificateError, match="is no name"):
         issuing.renew([name])
+
+
+def test_what_cannot_be_written_keeps_nobody_else_from_a_new_one(issuing: Issuing) -> None:
+    for name in ("token", "auth"):
+        (issuing.leaves / name / ROOTS).mkdir(parents=True)
+    with pytest.raises(IsADirectoryError) as refused:
+        issuing.renew(["auth", "token", "stubs", "token.2"])
+    assert refused.value.filename == f"{issuing.leaves / 'auth'}, {issuing.leaves / 'token'}"
+    assert [leaf(issuing, name).who.name for name in ("stubs", "token.2")] == ["stubs", "token"]
 
 
 def test_without_a_ca_nothing_is_made(tmp_path: Path, issuing: Issuing) -> None:

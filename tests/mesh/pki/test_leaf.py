@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PrivateFormat,
 )
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mesh.pki.authority import new_root, private_pem
 from mesh.pki.leaf import Leaf, read_leaf
@@ -68,6 +69,43 @@ def test_a_strangers_is_refused(office: Office) -> None:
     stranger = new_root(DOMAIN, now=office.now)
     leaf = office.issue("token", trusted=stranger.pem).read()
     assert "no root that is believed" in refusal(leaf, office.now)
+
+
+BOTH = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
+
+
+def given_elsewhere(office: Office, host: str, uses: tuple[x509.ObjectIdentifier, ...]) -> Leaf:
+    """A leaf for token's id, as another tool than ours may issue it."""
+    signer, key = office.authority.signing, ec.generate_private_key(ec.SECP256R1())
+    assert signer.key is not None
+    names = [x509.UniformResourceIdentifier(str(office.who("token"))), x509.DNSName(host)]
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.key.public_key())
+    certificate = (
+        x509.CertificateBuilder(
+            signer.certificate.subject,
+            x509.Name([]),
+            key.public_key(),
+            7,
+            office.now,
+            office.now + DAY,
+        )
+        .add_extension(x509.SubjectAlternativeName(names), critical=True)
+        .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
+        .add_extension(issuer, critical=False)
+        .sign(signer.key, hashes.SHA256())
+    )
+    text = private_pem(key) + certificate.public_bytes(Encoding.PEM).decode()
+    return read_leaf(text, office.authority.trusted)
+
+
+def test_one_that_peers_would_refuse_on_either_side_is_refused(office: Office) -> None:
+    host, (server, client), later = office.who("token").host, BOTH, office.now + HOUR
+    root = office.authority.signing.certificate
+    assert given_elsewhere(office, host, BOTH).root(later) == root
+    for uses in ((server,), (client,)):
+        assert "EKU" in refusal(given_elsewhere(office, host, uses), later)
+    for other in ("token.default.svc", "auth.leaky.internal"):
+        assert f"callers of {host} would" in refusal(given_elsewhere(office, other, BOTH), later)
 
 
 def test_a_key_of_another_certificate_is_refused(office: Office) -> None:

@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from grpc.experimental import session_cache
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from leaky.common.v1.reason_pb2 import (
@@ -25,6 +26,7 @@ from leaky.common.v1.reason_pb2 import (
 from mesh.errors import AppError
 from mesh.identity.policy import SecurePolicy
 from mesh.pki.authority import Authority, new_root, private_pem
+from mesh.pki.certificates import Certificates
 from mesh.pki.leaf import Leaf
 from mesh.pki.mutual_tls import MutualTls
 from mesh.rpc.call import Call
@@ -34,12 +36,24 @@ from mesh.rpc.interceptors.authorize import Admit
 from mesh.rpc.interceptors.errors import map_errors
 from mesh.rpc.server import Server
 from mesh.rpc.transport import PLAINTEXT, Transport
-from tests.mesh.pki.office import DAY, Office
+from tests.mesh.pki.office import DAY, Office, made_elsewhere
 from tests.mesh.rpc.serving import CREDENTIALS, EXCHANGE, METHODS, STATUS, quotas, servicing
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
 PATIENCE = 20.0
 ROLES = METHODS["GetUserRoles"]
+
+
+class Watching(MutualTls):
+    """Notes of each call whether its connection has resumed a session of an earlier one."""
+
+    def __init__(self, certificates: Certificates, *, connection_seconds: float) -> None:
+        super().__init__(certificates, connection_seconds=connection_seconds)
+        self.resumed: list[bool] = []
+
+    def caller(self, context: Any) -> str:
+        self.resumed.append(context.auth_context()["ssl_session_reused"] == [b"true"])
+        return super().caller(context)
 
 
 class Served:
@@ -48,7 +62,9 @@ class Served:
     def __init__(self, office: Office) -> None:
         self.office = office
         self.callers: list[str] = []
-        self.transport = office.transport("auth")
+        office.issue("auth")
+        self.certificates = office.certificates("auth")
+        self.transport = Watching(self.certificates, connection_seconds=3600)
         dispatcher = Dispatcher([map_errors, Admit(SecurePolicy(None))])  # type: ignore[arg-type] # asks nobody
         dispatcher.add(quotas(get_status=self._look))
         dispatcher.add(servicing(CREDENTIALS, exchange_api_key=self._look))
@@ -176,9 +192,10 @@ def certified(office: Office, *names: x509.GeneralName, common: str = "gateway")
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common)])
     since, until = office.now - DAY, office.now + DAY
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.key.public_key())
     builder = x509.CertificateBuilder(
         signer.certificate.subject, subject, key.public_key(), 7, since, until
-    )
+    ).add_extension(issuer, critical=False)
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     certificate = builder.sign(signer.key, hashes.SHA256())
@@ -191,11 +208,15 @@ async def test_a_certificate_without_an_id_of_this_mesh_is_nobodys(served: Serve
     known = "spiffe://leaky.internal/gateway"
     # With the real one remembered, none of these must be taken for it.
     assert await served.outcome(office.transport("gateway")) is None
-    assert await served.outcome(certified(office, uri(known))) is None
+    assert (
+        await served.outcome(certified(office, uri(known), dns("gateway.leaky.internal"))) is None
+    )
     for who in (
         certified(office),
         certified(office, common=known),
         certified(office, dns("gateway.leaky.internal")),
+        certified(office, dns(known), dns("gateway.leaky.internal")),
+        certified(office, x509.RFC822Name(known), dns("gateway.leaky.internal")),
         certified(office, uri("https://leaky.internal/gateway")),
         certified(office, uri("spiffe://other.internal/gateway")),
         certified(office, uri("spiffe://leaky.internal/ns/gateway")),
@@ -253,8 +274,8 @@ async def test_a_connection_does_not_outlive_what_opened_it(tmp_path: Path) -> N
     office = Office(tmp_path)
     served = Served(office)
     office.issue("auth")
-    served.transport = MutualTls(office.certificates("auth"), connection_seconds=0.2)
-    served.server = Server(Dispatcher([]), served.transport)
+    transport = MutualTls(office.certificates("auth"), connection_seconds=0.2)
+    served.server = Server(Dispatcher([]), transport)
     served.port = await served.server.start("127.0.0.1:0")
     leaf = office.issue("gateway").read()
     options = [("grpc.ssl_target_name_override", "auth.leaky.internal")]
@@ -266,4 +287,100 @@ async def test_a_connection_does_not_outlive_what_opened_it(tmp_path: Path) -> N
         async with asyncio.timeout(PATIENCE):
             await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
         assert channel.get_state() is not grpc.ChannelConnectivity.READY
+    await served.server.stop(0)
+
+
+async def test_a_call_is_refused_once_the_connections_certificate_has_ended(
+    served: Served,
+) -> None:
+    office = served.office
+    async with served.channel(office.transport("gateway")) as channel:
+        await channel.unary(EXCHANGE, EXCHANGE.request(), timeout=PATIENCE)
+        office.clock.forward((DAY + dt.timedelta(seconds=1)).total_seconds())
+        for _ in range(2):
+            with pytest.raises(AppError) as refused:
+                await channel.unary(EXCHANGE, EXCHANGE.request(), timeout=PATIENCE)
+            assert refused.value.reason == REASON_UNAVAILABLE
+    assert served.callers == ["gateway"]
+
+
+async def test_a_root_that_is_dropped_takes_its_connections_along(served: Served) -> None:
+    office = served.office
+    former, gateway = office.authority, office.transport("gateway")
+    async with served.channel(gateway) as channel:
+        await channel.unary(EXCHANGE, EXCHANGE.request(), timeout=PATIENCE)
+        office.authority = former.with_next(new_root(office.domain, now=office.now)).switched()
+        renewed(served)
+        await channel.unary(EXCHANGE, EXCHANGE.request(), timeout=PATIENCE)
+        office.authority = office.authority.without_former()
+        renewed(served)
+        with pytest.raises(AppError) as refused:
+            await channel.unary(EXCHANGE, EXCHANGE.request(), timeout=PATIENCE)
+    assert refused.value.reason == REASON_UNAVAILABLE
+    assert await served.outcome(office.transport("token"), EXCHANGE) is None
+    assert served.callers == ["gateway", "gateway", "token"]
+
+
+async def test_a_resumed_session_opens_nothing_that_a_new_one_would_not(served: Served) -> None:
+    office = served.office
+    leaf = office.issue("gateway").read()
+    cache = session_cache.ssl_session_cache_lru(4)  # type: ignore[no-untyped-call] # grpcio's own
+    options = [
+        ("grpc.ssl_target_name_override", "auth.leaky.internal"),
+        ("grpc.ssl_session_cache", cache),
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+    shown = (leaf.roots.encode(), leaf.key.encode(), leaf.chain.encode())
+
+    async def outcome() -> grpc.StatusCode:
+        credentials = grpc.ssl_channel_credentials(*shown)
+        target = f"127.0.0.1:{served.port}"
+        async with grpc.aio.secure_channel(target, credentials, options=options) as channel:
+            return await raw_outcome(channel, EXCHANGE)
+
+    assert [await outcome() for _ in range(2)] == [grpc.StatusCode.OK] * 2
+    office.clock.forward((DAY + dt.timedelta(seconds=1)).total_seconds())
+    assert await outcome() is grpc.StatusCode.UNAVAILABLE
+    assert served.transport.resumed == [False, True, True]
+    assert served.callers == ["gateway"] * 2
+
+
+def renewed(served: Served) -> None:
+    """The server has a new certificate, and has seen that."""
+    served.office.issue("auth")
+    served.certificates.look()
+
+
+async def test_a_certificate_may_have_others_between_it_and_the_root(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    root = made_elsewhere("Root of another tool")
+    office.authority = Authority(roots=(root,))
+    served = Served(office)
+    served.port = await served.server.start("127.0.0.1:0")
+    between = Authority(roots=(made_elsewhere("Between", by=root),))
+    own = between.issue(office.who("gateway"), now=office.now, life=DAY)
+    office.folder("gateway").write(own + between.trusted, root.pem)
+    transport = MutualTls(office.certificates("gateway"), connection_seconds=3600)
+    assert await served.outcome(transport, EXCHANGE) is None
+    assert served.callers == ["gateway"]
+    await served.server.stop(0)
+
+
+async def test_certificates_may_live_for_longer_than_grpc_can_count(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    served = Served(office)
+    transport = MutualTls(served.certificates, connection_seconds=90 * DAY.total_seconds())
+    server = Server(Dispatcher([]), transport)
+    assert await server.start("127.0.0.1:0") > 0
+    await server.stop(0)
+
+
+async def test_a_ca_may_name_its_key_in_a_way_of_its_own(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    root = made_elsewhere("Root of another tool", identifier=bytes(range(20)))
+    office.authority = Authority(roots=(root,))
+    served = Served(office)
+    served.port = await served.server.start("127.0.0.1:0")
+    assert await served.outcome(office.transport("gateway"), EXCHANGE) is None
+    assert served.callers == ["gateway"]
     await served.server.stop(0)

@@ -1,8 +1,9 @@
 """Certificates and roots change while calls never stop, and no call notices."""
 
 import asyncio
+import datetime as dt
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -162,8 +163,8 @@ async def test_what_is_in_flight_ends_on_the_connection_that_it_began_on(pair: P
 async def test_a_stream_ends_with_the_certificate_that_it_was_begun_with(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # What bounds the connections to instances that are gone has no part in it.
-    monkeypatch.setattr(balanced_channel, "RETIRE_SECONDS", 3600.0)
+    # What unary calls in flight are given has no part in it.
+    monkeypatch.setattr(balanced_channel, "RETIRE_SECONDS", 0.0)
     async with pair.channel() as channel:
         stream = channel.stream(WATCH, WATCH.request())
         assert (await anext(stream)).subject == "first"
@@ -175,6 +176,28 @@ async def test_a_stream_ends_with_the_certificate_that_it_was_begun_with(
             with pytest.raises(AppError):
                 await anext(stream)
         assert (await channel.unary(STATUS, STATUS.request())).version == "gateway"
+
+
+async def test_what_is_in_flight_when_a_renewal_comes_late_ends_all_the_same(pair: Pair) -> None:
+    async with pair.channel() as channel:
+        call = asyncio.ensure_future(channel.unary(GET, GET.request(), timeout=20.0))
+        await pair.begun.wait()
+        late, now = DAY + dt.timedelta(seconds=1), pair.office.now
+        pair.office.clock.forward(late.total_seconds())
+        with pytest.raises(AppError):
+            await channel.unary(STATUS, STATUS.request())
+        # Good for gRPC, too, which goes by the machine's time.
+        pair.office.issue("gateway", 3 * DAY, now=now)
+        pair.gateway.look()
+
+        async def moved() -> None:
+            while pair.gateway.current.chain.encode() not in pair.seeing.seen:
+                with suppress(AppError):
+                    await channel.unary(STATUS, STATUS.request())
+
+        await asyncio.wait_for(moved(), 10)
+        pair.finish.set()
+        assert await call == GET.response()
 
 
 async def test_a_certificate_that_nobody_believes_yet_is_not_used_yet(pair: Pair) -> None:

@@ -1,10 +1,13 @@
 import datetime as dt
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
+from mesh.pki.authority import ROOT_LIFE
 from mesh.pki.authority_file import AuthorityFile
+from mesh.pki.issuing import Issuing
 from mesh.pki.refused import CertificateError
 from mesh.pki.rotation import Rotation
 from tests.mesh.pki.office import DAY, DOMAIN, Hands
@@ -62,3 +65,28 @@ def test_who_knows_better_need_not_wait(rotation: Rotation) -> None:
     (only,) = rotation.file.read(DOMAIN).roots
     assert only.certificate != former.certificate
     assert stat.S_IMODE(rotation.file.path.stat().st_mode) == 0o600
+
+
+def test_a_root_that_has_ended_signs_nothing_and_need_not_be_waited_for(
+    rotation: Rotation, tmp_path: Path
+) -> None:
+    issuing = Issuing(
+        file=rotation.file,
+        trust_domain=DOMAIN,
+        leaves=tmp_path / "leaves",
+        life=DAY,
+        clock=rotation.clock,
+    )
+    issuing.renew(["token"])
+    (former,) = rotation.file.read(DOMAIN).roots
+    forward(rotation, ROOT_LIFE + MINUTE)
+    # The file was written just now; its own time is the machine's, which is not the clock's.
+    os.utime(rotation.file.path, (issuing.clock.now_us() / 1_000_000,) * 2)
+    for attempt in (lambda: issuing.renew(["token"]), lambda: issuing.issue("auth")):
+        with pytest.raises(CertificateError, match="has ended; leaky pki rotate"):
+            attempt()
+    for said in ("signs nothing yet", "the new root signs", "the last step"):
+        assert said in rotation.step()
+        os.utime(rotation.file.path, (issuing.clock.now_us() / 1_000_000,) * 2)
+    assert issuing.renew(["token"]) == ["token"]
+    assert rotation.file.read(DOMAIN).roots != (former,)

@@ -73,6 +73,7 @@ SAMPLES = {
     "key-strategy": "IP",
     "trusted-proxies": "10.0.0.0/8",
     "base-url": "http://127.0.0.1:9",
+    "oidc.issuer": "https://auth.example",
     ".api": "gemini",
     "cache-ttl": "60",
     "blocklist": "true",
@@ -144,6 +145,7 @@ def test_secrets_are_marked() -> None:
     assert secret == {
         "actuator.token",
         "auth.api-key.pepper",
+        "auth.api-key.previous-pepper",
         "auth.keys.encryption-key",
         "mesh.secret",
         "providers.{name}.api-key",

@@ -1,6 +1,6 @@
 import pytest
 
-from mesh.telemetry.redact import HIDDEN, hide, redact, scrub, secret_key
+from mesh.telemetry.redact import HIDDEN, hide, redact, scrub, scrub_path, secret_key
 
 KEY = "leaky_6a1f0c1e-0000-4000-8000-000000000001_s3cr3tS3cr3t"
 JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
@@ -55,6 +55,7 @@ def test_secrets_are_found_at_any_depth() -> None:
         (f"GET /x?key={KEY}&a=1", "s3cr3t"),
         (f"token {JWT} expired", "eyJ"),
         ("Authorization: Bearer abcdef123456", "abcdef"),
+        ("POST /api/v1/invitations/leaky_invite_s3cr3t-_x/accept", "s3cr3t"),
         ("cannot reach postgresql://leaky:pass1234@db/leaky", "pass1234"),
     ],
 )
@@ -66,3 +67,9 @@ def test_a_secret_within_a_text_is_cut_out(text: str, secret: str) -> None:
 def test_a_text_without_a_secret_stays_as_it_is() -> None:
     text = "bucket token: 5 of 10 tokens at http://127.0.0.1:8080/api, bearer of news"
     assert scrub(text) == text
+
+
+def test_a_path_keeps_all_but_what_invites_somebody() -> None:
+    path = "/api/v1/invitations/leaky_invite_s3cr3t-_x/accept"
+    assert scrub_path(path) == f"/api/v1/invitations/leaky_invite_{HIDDEN}/accept"
+    assert scrub_path("/api/v1/orgs") == "/api/v1/orgs"

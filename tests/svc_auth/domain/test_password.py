@@ -9,7 +9,10 @@ STRICT = PasswordRules(min_length=8, blocklist=True)
 
 
 def weak(password: str, rules: PasswordRules) -> bool:
-    return weakness(password, username="alice-in-wonderland", rules=rules) is not None
+    return (
+        weakness(password, username="alice-in-wonderland", email="carroll@example.com", rules=rules)
+        is not None
+    )
 
 
 def test_the_shortest_password_is_a_setting() -> None:
@@ -37,13 +40,41 @@ def test_the_users_own_name_is_refused_by_the_blocklist() -> None:
     assert not weak("Alice-In-Wonderland", LAX)
 
 
+@pytest.mark.parametrize(
+    "password",
+    [
+        "alice-in-wonderland1",
+        "12 Alice-in-Wonderland!!",
+        "carroll1",
+        "Carroll@Example.com",
+        "leaky123!",
+        "LeakyTokens2024",
+    ],
+)
+def test_nor_is_it_better_with_something_around_it_nor_are_the_address_or_ours(
+    password: str,
+) -> None:
+    assert weak(password, STRICT)
+    assert not weak(password, LAX)
+
+
+def test_an_operator_may_refuse_more() -> None:
+    rules = PasswordRules(
+        min_length=8, blocklist=True, blocked=frozenset({comparable("Hunter Of Snarks")})
+    )
+    assert weak("hunter of snarks", rules)
+    assert not weak("hunter of snarks", STRICT)
+
+
 def test_an_uncommon_password_passes() -> None:
     assert not weak("correct horse battery", STRICT)
 
 
 def test_the_reason_never_repeats_the_password() -> None:
     for password in ("secret1", "password123"):
-        assert password not in str(weakness(password, username="bob", rules=STRICT))
+        said = weakness(password, username="bob", email="bob@example.com", rules=STRICT)
+        assert said is not None
+        assert password not in said
 
 
 def test_the_blocklist_is_in_the_form_it_is_compared_in() -> None:

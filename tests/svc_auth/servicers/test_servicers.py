@@ -9,6 +9,8 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from leaky.auth.v1 import credential_service_pb2 as credentials
+from leaky.auth.v1 import invitation_service_pb2 as invitations
+from leaky.auth.v1 import organization_service_pb2 as orgs
 from leaky.auth.v1.api_key_service_pb2 import (
     CreateApiKeyRequest,
     CreateApiKeyResponse,
@@ -27,14 +29,6 @@ from leaky.auth.v1.auth_service_pb2 import (
     RegisterRequest,
     RegisterResponse,
 )
-from leaky.auth.v1.organization_service_pb2 import (
-    DeleteMemberRequest,
-    DeleteMemberResponse,
-    GetMembershipRequest,
-    GetMembershipResponse,
-    PutMemberRequest,
-    PutMemberResponse,
-)
 from mesh.errors import AppError
 from mesh.rpc.dispatcher import Dispatcher
 from mesh.rpc.interceptors.errors import map_errors
@@ -43,12 +37,15 @@ from mesh.rpc.local_channel import LocalChannel
 from mesh.rpc.method import rpc
 from mesh.rpc.times import timestamp
 from svc_auth.servicers.api_key import ApiKeyServicer
+from svc_auth.servicers.audit_log import AuditLogServicer
 from svc_auth.servicers.auth import AuthServicer
 from svc_auth.servicers.credential import CredentialServicer
+from svc_auth.servicers.invitation import InvitationServicer
 from svc_auth.servicers.organization import OrganizationServicer
 
 pytestmark = pytest.mark.anyio
 ANN = "aaaaaaaa-0000-4000-8000-000000000000"
+BOB = "bbbbbbbb-0000-4000-8000-000000000000"
 ORG = "00000000-0000-4000-8000-00000000000a"
 RESPONSES: dict[type[Message], type[Message]] = {
     RegisterRequest: RegisterResponse,
@@ -58,9 +55,21 @@ RESPONSES: dict[type[Message], type[Message]] = {
     ListApiKeysRequest: ListApiKeysResponse,
     DeleteApiKeyRequest: DeleteApiKeyResponse,
     ValidateApiKeyRequest: ValidateApiKeyResponse,
-    PutMemberRequest: PutMemberResponse,
-    DeleteMemberRequest: DeleteMemberResponse,
-    GetMembershipRequest: GetMembershipResponse,
+    orgs.CreateOrganizationRequest: orgs.CreateOrganizationResponse,
+    orgs.ListOrganizationsRequest: orgs.ListOrganizationsResponse,
+    orgs.GetOrganizationRequest: orgs.GetOrganizationResponse,
+    orgs.RenameOrganizationRequest: orgs.RenameOrganizationResponse,
+    orgs.ListMembersRequest: orgs.ListMembersResponse,
+    orgs.PutMemberRequest: orgs.PutMemberResponse,
+    orgs.SetMemberRoleRequest: orgs.SetMemberRoleResponse,
+    orgs.DeleteMemberRequest: orgs.DeleteMemberResponse,
+    orgs.LeaveOrganizationRequest: orgs.LeaveOrganizationResponse,
+    orgs.TransferOwnershipRequest: orgs.TransferOwnershipResponse,
+    orgs.GetMembershipRequest: orgs.GetMembershipResponse,
+    invitations.CreateInvitationRequest: invitations.CreateInvitationResponse,
+    invitations.ListInvitationsRequest: invitations.ListInvitationsResponse,
+    invitations.DeleteInvitationRequest: invitations.DeleteInvitationResponse,
+    invitations.AcceptInvitationRequest: invitations.AcceptInvitationResponse,
     credentials.ExchangeApiKeyRequest: credentials.ExchangeApiKeyResponse,
     credentials.GetJwksRequest: credentials.GetJwksResponse,
     credentials.GetUserRolesRequest: credentials.GetUserRolesResponse,
@@ -70,21 +79,54 @@ RESPONSES: dict[type[Message], type[Message]] = {
 @pytest.fixture
 def channel(house: Any) -> LocalChannel:
     dispatcher = Dispatcher([map_errors, ValidationInterceptor()])
-    dispatcher.add(AuthServicer(sign_up=house.sign_up, sign_in=house.login, clock=house.clock))
+    dispatcher.add(
+        AuthServicer(
+            sign_up=house.sign_up,
+            sign_in=house.login,
+            sign_out=house.logout,
+            change=house.change_password,
+            clock=house.clock,
+        )
+    )
+    dispatcher.add(house.user_servicer)
+    dispatcher.add(AuditLogServicer(read=house.read_audit_log))
     dispatcher.add(
         ApiKeyServicer(
-            create=house.create, keys_of=house.keys, delete=house.delete, validate=house.validate
+            create=house.create,
+            keys_of=house.keys,
+            delete=house.delete,
+            rotate=house.rotate,
+            validate=house.validate,
         )
     )
     dispatcher.add(
-        OrganizationServicer(put=house.put, delete=house.remove, standing_of=house.standing)
+        OrganizationServicer(
+            create=house.create_org,
+            find=house.find_org,
+            organizations_of=house.orgs_of,
+            rename=house.rename_org,
+            members_of=house.members_of,
+            put=house.put,
+            set_role=house.set_role,
+            delete=house.remove,
+            transfer=house.transfer,
+            standing_of=house.standing,
+        )
+    )
+    dispatcher.add(
+        InvitationServicer(
+            invite=house.invite,
+            invitations_of=house.invitations,
+            delete=house.withdraw,
+            accept=house.accept,
+        )
     )
     dispatcher.add(
         CredentialServicer(
             exchange=house.exchange,
             roles_of=house.roles,
             watch=house.watch,
-            jwks=house.keyring.jwks,
+            keys=house.keyring,
         )
     )
     return LocalChannel(dispatcher)
@@ -145,13 +187,62 @@ async def test_a_key_without_expiry_leaves_the_field_unset(channel: LocalChannel
     assert not listed.HasField("last_used_at")
 
 
+async def standing(channel: LocalChannel, org_id: str = ORG, user_id: str = ANN) -> str:
+    response = await ask(channel, orgs.GetMembershipRequest(org_id=org_id, user_id=user_id))
+    return str(response.standing)
+
+
 async def test_a_members_life(channel: LocalChannel) -> None:
-    await ask(channel, PutMemberRequest(org_id=ORG.upper(), user_id=ANN.upper()))
-    membership = await ask(channel, GetMembershipRequest(org_id=ORG, user_id=ANN))
-    assert (membership.member, membership.owner) == (True, True)
-    await ask(channel, DeleteMemberRequest(org_id=ORG, user_id=ANN))
-    membership = await ask(channel, GetMembershipRequest(org_id=ORG, user_id=ANN))
-    assert (membership.member, membership.owner) == (False, False)
+    await ask(channel, orgs.PutMemberRequest(org_id=ORG.upper(), user_id=ANN.upper()))
+    assert await standing(channel) == "OWNER"
+    await ask(channel, orgs.DeleteMemberRequest(org_id=ORG, user_id=ANN))
+    assert await standing(channel) == ""
+
+
+async def test_an_organisations_life(channel: LocalChannel, house: Any) -> None:
+    made = (await ask(channel, orgs.CreateOrganizationRequest(name="Acme"))).organization
+    assert (made.name, made.role, made.created_at) == ("Acme", "OWNER", timestamp(house.clock.now))
+    org = made.org_id
+    for user in (ANN, BOB):
+        await ask(channel, orgs.PutMemberRequest(org_id=org, user_id=user))
+    await ask(channel, orgs.SetMemberRoleRequest(org_id=org, user_id=BOB, role="billing"))
+    members = (await ask(channel, orgs.ListMembersRequest(org_id=org))).members
+    assert [(one.user_id, one.role, one.HasField("username")) for one in members] == [
+        (ANN, "OWNER", False),
+        (BOB, "BILLING", False),
+    ]
+    renamed = await ask(channel, orgs.RenameOrganizationRequest(org_id=org, name="Emca"))
+    assert renamed.organization.name == "Emca"
+    found = await ask(channel, orgs.GetOrganizationRequest(org_id=org.upper()))
+    assert found.organization == renamed.organization
+    await ask(channel, orgs.TransferOwnershipRequest(org_id=org, user_id=BOB))
+    await ask(channel, orgs.LeaveOrganizationRequest(org_id=org, user_id=ANN))
+    assert await standing(channel, org, ANN) == ""
+    (own,) = (await ask(channel, orgs.ListOrganizationsRequest(user_id=BOB))).organizations
+    assert (own.org_id, own.name, own.role) == (org, "Emca", "OWNER")
+    with pytest.raises(AppError) as caught:
+        await ask(channel, orgs.LeaveOrganizationRequest(org_id=org, user_id=BOB))
+    assert caught.value.outcome.http_status == 409
+
+
+async def test_an_invitations_life(channel: LocalChannel, house: Any) -> None:
+    bob = await house.user("bob")
+    await ask(channel, orgs.PutMemberRequest(org_id=ORG, user_id=ANN))
+    asked = invitations.CreateInvitationRequest(org_id=ORG, email=bob.email, role="Member")
+    made = (await ask(channel, asked)).invitation
+    assert made.token.startswith("leaky_invite_")
+    assert made.expires_at == timestamp(house.clock.now + 7 * 86_400_000_000)
+    (listed,) = (await ask(channel, invitations.ListInvitationsRequest(org_id=ORG))).invitations
+    assert (listed.id, listed.email, listed.role) == (made.id, bob.email, "MEMBER")
+    assert not listed.HasField("invited_by")
+    for _ in range(2):
+        accepted = await ask(channel, invitations.AcceptInvitationRequest(token=made.token))
+        assert (accepted.org_id, accepted.user_id, accepted.role) == (ORG, bob.id, "MEMBER")
+    assert await standing(channel, user_id=bob.id) == "MEMBER"
+    again = invitations.DeleteInvitationRequest(org_id=ORG, invitation_id=made.id)
+    with pytest.raises(AppError) as caught:
+        await ask(channel, again)
+    assert caught.value.outcome.http_status == 404
 
 
 async def test_the_key_set_is_json(channel: LocalChannel, house: Any) -> None:
@@ -169,7 +260,7 @@ async def test_revocations_are_told_as_they_happen(channel: LocalChannel, house:
     assert len(house.revocations._watchers) == 2
     key = (await ask(channel, CreateApiKeyRequest(user_id=ANN, name="ci"))).api_key
     await ask(channel, DeleteApiKeyRequest(user_id=ANN, api_key_id=key.id))
-    await ask(channel, PutMemberRequest(org_id=ORG, user_id=ANN))
+    await ask(channel, orgs.PutMemberRequest(org_id=ORG, user_id=ANN))
     await house.revocations.poll()
     told = [await anext(stream) for _ in range(2)]
     assert [(said.kind, said.subject) for said in told] == [
@@ -218,9 +309,19 @@ async def test_who_hangs_up_is_watched_for_no_longer(channel: LocalChannel, hous
         ),
         (ListApiKeysRequest(), "user_id"),
         (DeleteApiKeyRequest(user_id=ANN, api_key_id="7"), "api_key_id"),
-        (PutMemberRequest(org_id="acme", user_id=ANN), "org_id"),
-        (DeleteMemberRequest(org_id=ORG, user_id="ann"), "user_id"),
-        (GetMembershipRequest(org_id=ORG), "user_id"),
+        (orgs.PutMemberRequest(org_id="acme", user_id=ANN), "org_id"),
+        (orgs.DeleteMemberRequest(org_id=ORG, user_id="ann"), "user_id"),
+        (orgs.GetMembershipRequest(org_id=ORG), "user_id"),
+        (orgs.CreateOrganizationRequest(name=" "), "name"),
+        (orgs.CreateOrganizationRequest(name="x" * 101), "name"),
+        (orgs.RenameOrganizationRequest(org_id=ORG, name="a\nb"), "name"),
+        (orgs.SetMemberRoleRequest(org_id=ORG, user_id=ANN, role="BOSS"), "role"),
+        (orgs.LeaveOrganizationRequest(org_id=ORG), "user_id"),
+        (invitations.CreateInvitationRequest(org_id=ORG, email="a", role="OWNER"), "email"),
+        (invitations.CreateInvitationRequest(org_id=ORG, email="a@b", role=""), "role"),
+        (invitations.CreateInvitationRequest(org_id=ORG, email="a@b", role="ADMIN"), "role"),
+        (invitations.DeleteInvitationRequest(org_id=ORG, invitation_id="1"), "invitation_id"),
+        (invitations.AcceptInvitationRequest(token="x" * 129), "token"),
         (credentials.GetUserRolesRequest(user_id="\0"), "user_id"),
         (credentials.ExchangeApiKeyRequest(api_key="x" * 513), "api_key"),
     ],

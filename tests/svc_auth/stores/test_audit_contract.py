@@ -12,7 +12,18 @@ from svc_auth.domain.revocation import Revocation, of_key, of_token
 from svc_auth.domain.user import User
 from svc_auth.ports import Change
 from svc_auth.stores.stores import AuthStores
-from tests.svc_auth.records import ALICE, BOB, HASH, KEY, ORG, OTHER_ORG, RECORD, USER
+from tests.svc_auth.records import (
+    ALICE,
+    BOB,
+    HASH,
+    KEY,
+    ORG,
+    OTHER_ORG,
+    RECORD,
+    USER,
+    add_key,
+    find_key,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -37,10 +48,10 @@ async def test_what_changes_nothing_leaves_no_line(store: AuthStores) -> None:
     await store.users.add_user(USER, HASH, RECORD)
     await store.users.add_user(USER, HASH, RECORD)
     await store.keys.revoke_key(ALICE, "no such key", at=1, record=RECORD)
-    await store.organizations.put_member(ORG, ALICE, at=1, record=RECORD)
-    await store.organizations.put_member(ORG, ALICE, at=1, record=RECORD)
-    await store.organizations.remove_member(ORG, BOB, record=RECORD)
-    await store.organizations.remove_member(OTHER_ORG, BOB, record=RECORD)
+    await store.memberships.put_member(ORG, ALICE, at=1, most=9, record=RECORD)
+    await store.memberships.put_member(ORG, ALICE, at=1, most=9, record=RECORD)
+    await store.memberships.remove_member(ORG, BOB, emptying=True, record=RECORD)
+    await store.memberships.remove_member(OTHER_ORG, BOB, emptying=True, record=RECORD)
     await store.users.enable_user(ALICE, record=RECORD)
     await store.users.disable_user(BOB, at=1, record=RECORD)
     await store.users.grant_role(ALICE, "USER", record=RECORD)
@@ -81,13 +92,13 @@ async def test_the_longest_that_a_caller_may_say_is_written_down(store: AuthStor
 
 async def test_a_user_is_disabled_and_enabled_once(store: AuthStores) -> None:
     await store.users.add_user(USER, HASH, RECORD)
-    await store.keys.add_key(KEY, "h1", RECORD)
+    await add_key(store, KEY, "h1")
     answers = [await store.users.disable_user(ALICE, at=at, record=RECORD) for at in (8, 9)]
     assert answers == [Change.DONE, Change.UNCHANGED]
     found = await store.users.find_user(ALICE)
     assert found is not None
     assert (found.disabled, found.disabled_at) == (True, 8)
-    holder = await store.keys.find_key("h1")
+    holder = await find_key(store, "h1")
     assert holder is not None
     assert holder.disabled
     answers = [await store.users.enable_user(ALICE, record=RECORD) for _ in range(2)]

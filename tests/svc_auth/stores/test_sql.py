@@ -23,7 +23,7 @@ from svc_auth.ports import Taken
 from svc_auth.stores import STORES, sql, sql_users
 from svc_auth.stores.stores import AuthStores
 from svc_auth.stores.tables import API_KEYS, AUDIT_LOG, METADATA
-from tests.svc_auth.records import RECORD
+from tests.svc_auth.records import RECORD, add_key
 
 pytestmark = pytest.mark.anyio
 USER = User(id="a", username="alice", email="a@b", roles=("USER",), created_at=1)
@@ -79,7 +79,7 @@ async def test_a_revoked_key_stays_as_a_row(tmp_path: Path) -> None:
     key = ApiKey(id="k", user_id="a", name="ci", prefix="p", created_at=1)
     url = f"sqlite:///{tmp_path}/auth.db"
     async with sql.open_stores(url) as store, open_sqlite(url) as database:
-        await store.keys.add_key(key, "hash", RECORD)
+        await add_key(store, key, "hash")
         await store.keys.revoke_key("a", "k", at=42, record=RECORD)
         async with database.read() as connection:
             rows = (await connection.execute(select(API_KEYS.c.id, API_KEYS.c.revoked_at))).all()

@@ -17,7 +17,7 @@ INVALID = ("INVALID_API_KEY", "")
 async def test_a_key_names_its_user_and_is_listed_without_its_text(house: Any) -> None:
     alice = await house.alice()
     key, text = await house.create(house.caller, user_id=alice.id, name="ci", expires_at=None)
-    assert re.fullmatch(rf"leaky_{alice.id}_[A-Za-z0-9_-]{{43}}", text)
+    assert re.fullmatch(rf"leaky_{alice.id}_[A-Za-z0-9_-]{{43}}[A-Za-z0-9]{{6}}", text)
     assert key.prefix == text[: len(f"leaky_{alice.id}_") + 4]
     assert await house.keys(user_id=alice.id) == [key]
     assert text not in repr(key)
@@ -125,7 +125,7 @@ async def test_a_key_is_exchanged_for_a_token_of_the_mesh(house: Any) -> None:
         "sub": alice.id,
         "username": "alice",
         "roles": ["USER"],
-        "scope": "tokens.read tokens.write",
+        "scope": "account.read analytics.read tokens.read tokens.write *",
         "key_id": key.id,
         "iat": house.clock.now / SECOND,
         "exp": now + 120,

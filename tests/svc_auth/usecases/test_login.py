@@ -13,12 +13,12 @@ class Watched:
     real: Any
     asked: list[str | None] = field(default_factory=list)
 
-    async def hash(self, password: str) -> str:
-        return str(await self.real.hash(password))
+    async def hash(self, password: str, *, asker: str) -> str:
+        return str(await self.real.hash(password, asker=asker))
 
-    async def verify(self, password_hash: str | None, password: str) -> bool:
+    async def verify(self, password_hash: str | None, password: str, *, asker: str) -> bool:
         self.asked.append(password_hash)
-        return bool(await self.real.verify(password_hash, password))
+        return bool(await self.real.verify(password_hash, password, asker=asker))
 
 
 async def test_the_right_password_opens_a_session(house: Any) -> None:
@@ -39,7 +39,7 @@ async def test_a_wrong_password_and_an_unknown_user_are_told_apart_by_nobody(
 
 async def test_an_unknown_user_costs_a_verification_too(house: Any, refusal: Any) -> None:
     watched = Watched(house.passwords)
-    login = replace(house.login, passwords=watched)
+    login = replace(house.login, password=replace(house.password, passwords=watched))
     await refusal(login(house.caller, username="nobody", password="correct horse"))
     assert watched.asked == [None]
 

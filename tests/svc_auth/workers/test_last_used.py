@@ -10,7 +10,7 @@ from svc_auth.domain.api_key import ApiKey
 from svc_auth.ports import ApiKeys
 from svc_auth.stores.stores import AuthStores
 from svc_auth.workers.last_used import LastUsed
-from tests.svc_auth.records import RECORD
+from tests.svc_auth.records import add_key
 
 pytestmark = pytest.mark.anyio
 MINUTE = 60_000_000
@@ -36,9 +36,7 @@ class Flaky:
 
 @pytest.fixture
 async def keys(store: AuthStores) -> Flaky:
-    await store.keys.add_key(
-        ApiKey(id="k", user_id="u", name="ci", prefix="p", created_at=1), "hash", RECORD
-    )
+    await add_key(store, ApiKey(id="k", user_id="u", name="ci", prefix="p", created_at=1), "hash")
     return Flaky(store.keys)
 
 

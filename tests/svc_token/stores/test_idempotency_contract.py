@@ -162,9 +162,32 @@ async def test_a_refusal_of_one_leaves_the_others_of_its_batch(stores: TokenStor
 async def test_a_key_that_is_let_go_is_anybody_s(stores: TokenStores) -> None:
     mine = await claim(stores, "a")
     assert await stores.keys.drop(mine)
-    assert not await stores.keys.drop(mine)
     again = await claim(stores, "b", of=SELL)
     assert (again.mine, again.id) == (True, "b")
+
+
+async def test_who_does_not_know_whether_a_key_is_let_go_asks_again(stores: TokenStores) -> None:
+    mine = await claim(stores, "a")
+    assert await stores.keys.drop(mine)
+    assert await stores.keys.drop(mine)
+    other = await claim(stores, "b", of=SELL)
+    # The key is another's, what was claimed is nobody's.
+    assert await stores.keys.drop(mine)
+    again = await claim(stores, "c", of=SELL)
+    assert (again.mine, again.id) == (False, other.id)
+
+
+async def test_the_same_drop_twice_at_once_is_one(stores: TokenStores) -> None:
+    mine = await claim(stores, "a")
+    assert await asyncio.gather(*(stores.keys.drop(mine) for _ in range(5))) == [True] * 5
+
+
+async def test_when_who_took_over_has_dropped_it_nobody_has_it(stores: TokenStores) -> None:
+    first = await claim(stores, "a")
+    second = await claim(stores, "b", now=200)
+    assert not await stores.keys.drop(first)
+    assert await stores.keys.drop(second)
+    assert await stores.keys.drop(first)
 
 
 async def test_what_another_has_taken_over_or_answered_is_not_let_go(stores: TokenStores) -> None:

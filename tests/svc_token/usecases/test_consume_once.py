@@ -6,11 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from leaky.common.v1.reason_pb2 import REASON_PROVIDER_CALL_FAILED
+from leaky.common.v1.reason_pb2 import REASON_PROVIDER_CALL_FAILED, REASON_UNAVAILABLE
 from mesh.errors import AppError
+from svc_token.domain.idempotency import Claim
 from svc_token.domain.spend import Spend
 from svc_token.domain.spent import Spent
+from svc_token.ports import IdempotencyKeys
 from svc_token.usecases.consume import Consume
 from svc_token.usecases.expire_orphans import ExpireOrphans
 from svc_token.usecases.once import Once
@@ -143,6 +146,35 @@ async def test_a_provider_that_failed_frees_the_key_and_the_tokens(house: House)
     await charged_once(house)
 
 
+@dataclass
+class Keys:
+    """The real keys, of which some drops are done and not answered."""
+
+    inner: IdempotencyKeys
+    unanswered: int
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    async def drop(self, claim: Claim) -> bool:
+        done = await self.inner.drop(claim)
+        if self.unanswered:
+            self.unanswered -= 1
+            raise AppError(REASON_UNAVAILABLE, "the database is away")
+        return done
+
+
+async def test_a_lost_answer_to_the_key_s_end_leaves_no_hold_behind(house: House) -> None:
+    provider = Script([Step(fails=True)])
+    provider.steps[0].gate.set()
+    once = house.process()
+    consume = process(house, provider, once=replace(once, keys=Keys(once.keys, unanswered=2)))
+    assert await reason(ask(consume)) == "PROVIDER_CALL_FAILED"
+    assert (await house.left(), await house.used(), await house.held()) == (100_000, 0, 0)
+    assert (await ask(consume)).answer == b'{"answer": 2}\n'
+    await charged_once(house)
+
+
 @pytest.mark.parametrize(
     ("settings", "refusal"),
     [
@@ -258,6 +290,26 @@ async def test_a_charge_that_comes_after_the_call_is_the_key_s_answer(house: Hou
     again = await ask(consume)
     assert (again.answer, provider.asked) == (b'{"answer": 1}\n', 1)
     await charged_once(house)
+
+
+async def test_a_charge_that_comes_after_another_has_let_go_of_the_key_is_none_and_no_error(
+    house: House,
+) -> None:
+    provider = Script([Step(), Step(fails=True)])
+    for step in provider.steps:
+        step.gate.set()
+    house.ledger.cut = {"Settle": 1_000_000}
+    with capture_logs() as logs:
+        assert await reason(in_time(0, lambda: ask(process(house, provider)))) == "UNAVAILABLE"
+        house.clock.now += house.limits.claim_us
+        assert await reason(ask(process(house, provider))) == "PROVIDER_CALL_FAILED"
+        house.ledger.cut = {}
+        async with house.finisher.closing():
+            pass
+    # Who had the key last was told that nothing is charged.
+    assert (await house.left(), await house.held(), await house.told()) == (100_000, 0, [])
+    assert logs[-1]["event"] == "a hold was ended otherwise meanwhile"
+    assert {log["log_level"] for log in logs} == {"warning"}
 
 
 async def test_an_unenforced_use_is_told_once(house: House) -> None:

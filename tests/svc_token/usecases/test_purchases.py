@@ -281,7 +281,9 @@ class Members:
 
     members: set[tuple[str, str]] = field(default_factory=set)
 
-    async def may_see(self, principal: Principal, *, user_id: str, org_id: str | None) -> bool:
+    async def may_see(
+        self, principal: Principal, *, user_id: str, org_id: str | None, **_: object
+    ) -> bool:
         mine = principal.user_id == user_id or principal.admin
         return mine or (org_id or "", principal.user_id) in self.members
 

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from leaky.edge.v1 import options_pb2 as leaky_dot_edge_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bleaky/auth/v1/api_key.proto\x12\rleaky.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bleaky/edge/v1/options.proto\"\xd5\x01\n\x06\x41piKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06prefix\x18\x07 \x01(\t\"\xc8\x01\n\tNewApiKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x07raw_key\x18\x06 \x01(\tB\x06\xb2\xd4\x18\x02X\x01\x12\x17\n\x07\x61pi_key\x18\x07 \x01(\tB\x06\xb2\xd4\x18\x02X\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bleaky/auth/v1/api_key.proto\x12\rleaky.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bleaky/edge/v1/options.proto\"\xf8\x01\n\x06\x41piKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06prefix\x18\x07 \x01(\t\x12\x0e\n\x06scopes\x18\x08 \x03(\t\x12\x11\n\tproviders\x18\t \x03(\t\"\xeb\x01\n\tNewApiKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x07raw_key\x18\x06 \x01(\tB\x06\xb2\xd4\x18\x02X\x01\x12\x17\n\x07\x61pi_key\x18\x07 \x01(\tB\x06\xb2\xd4\x18\x02X\x01\x12\x0e\n\x06scopes\x18\x08 \x03(\t\x12\x11\n\tproviders\x18\t \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,7 +38,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NEWAPIKEY'].fields_by_name['api_key']._loaded_options = None
   _globals['_NEWAPIKEY'].fields_by_name['api_key']._serialized_options = b'\262\324\030\002X\001'
   _globals['_APIKEY']._serialized_start=109
-  _globals['_APIKEY']._serialized_end=322
-  _globals['_NEWAPIKEY']._serialized_start=325
-  _globals['_NEWAPIKEY']._serialized_end=525
+  _globals['_APIKEY']._serialized_end=357
+  _globals['_NEWAPIKEY']._serialized_start=360
+  _globals['_NEWAPIKEY']._serialized_end=595
 # @@protoc_insertion_point(module_scope)

@@ -28,7 +28,7 @@ from leaky.auth.v1 import api_key_pb2 as leaky_dot_auth_dot_v1_dot_api__key__pb2
 from leaky.edge.v1 import options_pb2 as leaky_dot_edge_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#leaky/auth/v1/api_key_service.proto\x12\rleaky.auth.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bleaky/auth/v1/api_key.proto\x1a\x1bleaky/edge/v1/options.proto\"x\n\x13\x43reateApiKeyRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30\x64\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"A\n\x14\x43reateApiKeyResponse\x12)\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.leaky.auth.v1.NewApiKey\"/\n\x12ListApiKeysRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\">\n\x13ListApiKeysResponse\x12\'\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\x15.leaky.auth.v1.ApiKey\"N\n\x13\x44\x65leteApiKeyRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1c\n\napi_key_id\x18\x02 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\"\x16\n\x14\x44\x65leteApiKeyResponse\"0\n\x15ValidateApiKeyRequest\x12\x17\n\x07\x61pi_key\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02X\x01\"v\n\x16ValidateApiKeyResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05roles\x18\x04 \x03(\t2\xea\x04\n\rApiKeyService\x12\x94\x01\n\x0c\x43reateApiKey\x12\".leaky.auth.v1.CreateApiKeyRequest\x1a#.leaky.auth.v1.CreateApiKeyResponse\";\xaa\xd4\x18\x0e\x08\x02\"\x07user_id0\xc9\x01\x82\xd3\xe4\x93\x02#\"\x15/api/v1/auth/api-keys:\x01*b\x07\x61pi_key\x12\x8f\x01\n\x0bListApiKeys\x12!.leaky.auth.v1.ListApiKeysRequest\x1a\".leaky.auth.v1.ListApiKeysResponse\"9\x90\x02\x01\xaa\xd4\x18\x0b\x08\x02\"\x07user_id\x82\xd3\xe4\x93\x02!\x12\x15/api/v1/auth/api-keysb\x08\x61pi_keys\x12\x88\x01\n\x0c\x44\x65leteApiKey\x12\".leaky.auth.v1.DeleteApiKeyRequest\x1a#.leaky.auth.v1.DeleteApiKeyResponse\"/\xaa\xd4\x18\x0e\x08\x02\"\x07user_id0\xcc\x01\x82\xd3\xe4\x93\x02\x17*\x15/api/v1/auth/api-keys\x12\xa4\x01\n\x0eValidateApiKey\x12$.leaky.auth.v1.ValidateApiKeyRequest\x1a%.leaky.auth.v1.ValidateApiKeyResponse\"E\x90\x02\x01\xaa\xd4\x18\x18\x08\x01:\x14\n\tX-Api-Key\x12\x07\x61pi_key\x82\xd3\xe4\x93\x02 \x12\x1e/api/v1/auth/api-keys/validateb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#leaky/auth/v1/api_key_service.proto\x12\rleaky.auth.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bleaky/auth/v1/api_key.proto\x1a\x1bleaky/edge/v1/options.proto\"\xe4\x01\n\x13\x43reateApiKeyRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30\x64\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12M\n\x06scopes\x18\x04 \x03(\tB=\xb2\xd4\x18\x39:\x0c\x61\x63\x63ount.read:\x0e\x61nalytics.read:\x0btokens.read:\x0ctokens.write\x12\x1b\n\tproviders\x18\x05 \x03(\tB\x08\xb2\xd4\x18\x04(\x01\x30@\"A\n\x14\x43reateApiKeyResponse\x12)\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.leaky.auth.v1.NewApiKey\"/\n\x12ListApiKeysRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\">\n\x13ListApiKeysResponse\x12\'\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\x15.leaky.auth.v1.ApiKey\"N\n\x13\x44\x65leteApiKeyRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1c\n\napi_key_id\x18\x02 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\"\x16\n\x14\x44\x65leteApiKeyResponse\"N\n\x13RotateApiKeyRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1c\n\napi_key_id\x18\x02 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\"A\n\x14RotateApiKeyResponse\x12)\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.leaky.auth.v1.NewApiKey\"0\n\x15ValidateApiKeyRequest\x12\x17\n\x07\x61pi_key\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02X\x01\"v\n\x16ValidateApiKeyResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05roles\x18\x04 \x03(\t2\xa3\x06\n\rApiKeyService\x12\x94\x01\n\x0c\x43reateApiKey\x12\".leaky.auth.v1.CreateApiKeyRequest\x1a#.leaky.auth.v1.CreateApiKeyResponse\";\xaa\xd4\x18\x0e\x08\x02\"\x07user_id0\xc9\x01\x82\xd3\xe4\x93\x02#\"\x15/api/v1/auth/api-keys:\x01*b\x07\x61pi_key\x12\x9d\x01\n\x0bListApiKeys\x12!.leaky.auth.v1.ListApiKeysRequest\x1a\".leaky.auth.v1.ListApiKeysResponse\"G\x90\x02\x01\xaa\xd4\x18\x19\x08\x02\"\x07user_idZ\x0c\x61\x63\x63ount.read\x82\xd3\xe4\x93\x02!\x12\x15/api/v1/auth/api-keysb\x08\x61pi_keys\x12\x88\x01\n\x0c\x44\x65leteApiKey\x12\".leaky.auth.v1.DeleteApiKeyRequest\x1a#.leaky.auth.v1.DeleteApiKeyResponse\"/\xaa\xd4\x18\x0e\x08\x02\"\x07user_id0\xcc\x01\x82\xd3\xe4\x93\x02\x17*\x15/api/v1/auth/api-keys\x12\xa8\x01\n\x0cRotateApiKey\x12\".leaky.auth.v1.RotateApiKeyRequest\x1a#.leaky.auth.v1.RotateApiKeyResponse\"O\xaa\xd4\x18\x0e\x08\x02\"\x07user_id0\xc9\x01\x82\xd3\xe4\x93\x02\x37\")/api/v1/auth/api-keys/{api_key_id}/rotate:\x01*b\x07\x61pi_key\x12\xa4\x01\n\x0eValidateApiKey\x12$.leaky.auth.v1.ValidateApiKeyRequest\x1a%.leaky.auth.v1.ValidateApiKeyResponse\"E\x90\x02\x01\xaa\xd4\x18\x18\x08\x01:\x14\n\tX-Api-Key\x12\x07\x61pi_key\x82\xd3\xe4\x93\x02 \x12\x1e/api/v1/auth/api-keys/validateb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,38 +39,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEAPIKEYREQUEST'].fields_by_name['user_id']._serialized_options = b'\262\324\030\004\010\001\020\001'
   _globals['_CREATEAPIKEYREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_CREATEAPIKEYREQUEST'].fields_by_name['name']._serialized_options = b'\262\324\030\004\010\0010d'
+  _globals['_CREATEAPIKEYREQUEST'].fields_by_name['scopes']._loaded_options = None
+  _globals['_CREATEAPIKEYREQUEST'].fields_by_name['scopes']._serialized_options = b'\262\324\0309:\014account.read:\016analytics.read:\013tokens.read:\014tokens.write'
+  _globals['_CREATEAPIKEYREQUEST'].fields_by_name['providers']._loaded_options = None
+  _globals['_CREATEAPIKEYREQUEST'].fields_by_name['providers']._serialized_options = b'\262\324\030\004(\0010@'
   _globals['_LISTAPIKEYSREQUEST'].fields_by_name['user_id']._loaded_options = None
   _globals['_LISTAPIKEYSREQUEST'].fields_by_name['user_id']._serialized_options = b'\262\324\030\004\010\001\020\001'
   _globals['_DELETEAPIKEYREQUEST'].fields_by_name['user_id']._loaded_options = None
   _globals['_DELETEAPIKEYREQUEST'].fields_by_name['user_id']._serialized_options = b'\262\324\030\004\010\001\020\001'
   _globals['_DELETEAPIKEYREQUEST'].fields_by_name['api_key_id']._loaded_options = None
   _globals['_DELETEAPIKEYREQUEST'].fields_by_name['api_key_id']._serialized_options = b'\262\324\030\004\010\001\020\001'
+  _globals['_ROTATEAPIKEYREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_ROTATEAPIKEYREQUEST'].fields_by_name['user_id']._serialized_options = b'\262\324\030\004\010\001\020\001'
+  _globals['_ROTATEAPIKEYREQUEST'].fields_by_name['api_key_id']._loaded_options = None
+  _globals['_ROTATEAPIKEYREQUEST'].fields_by_name['api_key_id']._serialized_options = b'\262\324\030\004\010\001\020\001'
   _globals['_VALIDATEAPIKEYREQUEST'].fields_by_name['api_key']._loaded_options = None
   _globals['_VALIDATEAPIKEYREQUEST'].fields_by_name['api_key']._serialized_options = b'\262\324\030\002X\001'
   _globals['_APIKEYSERVICE'].methods_by_name['CreateApiKey']._loaded_options = None
   _globals['_APIKEYSERVICE'].methods_by_name['CreateApiKey']._serialized_options = b'\252\324\030\016\010\002\"\007user_id0\311\001\202\323\344\223\002#\"\025/api/v1/auth/api-keys:\001*b\007api_key'
   _globals['_APIKEYSERVICE'].methods_by_name['ListApiKeys']._loaded_options = None
-  _globals['_APIKEYSERVICE'].methods_by_name['ListApiKeys']._serialized_options = b'\220\002\001\252\324\030\013\010\002\"\007user_id\202\323\344\223\002!\022\025/api/v1/auth/api-keysb\010api_keys'
+  _globals['_APIKEYSERVICE'].methods_by_name['ListApiKeys']._serialized_options = b'\220\002\001\252\324\030\031\010\002\"\007user_idZ\014account.read\202\323\344\223\002!\022\025/api/v1/auth/api-keysb\010api_keys'
   _globals['_APIKEYSERVICE'].methods_by_name['DeleteApiKey']._loaded_options = None
   _globals['_APIKEYSERVICE'].methods_by_name['DeleteApiKey']._serialized_options = b'\252\324\030\016\010\002\"\007user_id0\314\001\202\323\344\223\002\027*\025/api/v1/auth/api-keys'
+  _globals['_APIKEYSERVICE'].methods_by_name['RotateApiKey']._loaded_options = None
+  _globals['_APIKEYSERVICE'].methods_by_name['RotateApiKey']._serialized_options = b'\252\324\030\016\010\002\"\007user_id0\311\001\202\323\344\223\0027\")/api/v1/auth/api-keys/{api_key_id}/rotate:\001*b\007api_key'
   _globals['_APIKEYSERVICE'].methods_by_name['ValidateApiKey']._loaded_options = None
   _globals['_APIKEYSERVICE'].methods_by_name['ValidateApiKey']._serialized_options = b'\220\002\001\252\324\030\030\010\001:\024\n\tX-Api-Key\022\007api_key\202\323\344\223\002 \022\036/api/v1/auth/api-keys/validate'
-  _globals['_CREATEAPIKEYREQUEST']._serialized_start=175
-  _globals['_CREATEAPIKEYREQUEST']._serialized_end=295
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=297
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=362
-  _globals['_LISTAPIKEYSREQUEST']._serialized_start=364
-  _globals['_LISTAPIKEYSREQUEST']._serialized_end=411
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=413
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=475
-  _globals['_DELETEAPIKEYREQUEST']._serialized_start=477
-  _globals['_DELETEAPIKEYREQUEST']._serialized_end=555
-  _globals['_DELETEAPIKEYRESPONSE']._serialized_start=557
-  _globals['_DELETEAPIKEYRESPONSE']._serialized_end=579
-  _globals['_VALIDATEAPIKEYREQUEST']._serialized_start=581
-  _globals['_VALIDATEAPIKEYREQUEST']._serialized_end=629
-  _globals['_VALIDATEAPIKEYRESPONSE']._serialized_start=631
-  _globals['_VALIDATEAPIKEYRESPONSE']._serialized_end=749
-  _globals['_APIKEYSERVICE']._serialized_start=752
-  _globals['_APIKEYSERVICE']._serialized_end=1370
+  _globals['_CREATEAPIKEYREQUEST']._serialized_start=176
+  _globals['_CREATEAPIKEYREQUEST']._serialized_end=404
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=406
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=471
+  _globals['_LISTAPIKEYSREQUEST']._serialized_start=473
+  _globals['_LISTAPIKEYSREQUEST']._serialized_end=520
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=522
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=584
+  _globals['_DELETEAPIKEYREQUEST']._serialized_start=586
+  _globals['_DELETEAPIKEYREQUEST']._serialized_end=664
+  _globals['_DELETEAPIKEYRESPONSE']._serialized_start=666
+  _globals['_DELETEAPIKEYRESPONSE']._serialized_end=688
+  _globals['_ROTATEAPIKEYREQUEST']._serialized_start=690
+  _globals['_ROTATEAPIKEYREQUEST']._serialized_end=768
+  _globals['_ROTATEAPIKEYRESPONSE']._serialized_start=770
+  _globals['_ROTATEAPIKEYRESPONSE']._serialized_end=835
+  _globals['_VALIDATEAPIKEYREQUEST']._serialized_start=837
+  _globals['_VALIDATEAPIKEYREQUEST']._serialized_end=885
+  _globals['_VALIDATEAPIKEYRESPONSE']._serialized_start=887
+  _globals['_VALIDATEAPIKEYRESPONSE']._serialized_end=1005
+  _globals['_APIKEYSERVICE']._serialized_start=1008
+  _globals['_APIKEYSERVICE']._serialized_end=1811
 # @@protoc_insertion_point(module_scope)

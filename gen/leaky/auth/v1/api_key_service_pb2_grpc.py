@@ -50,6 +50,11 @@ class ApiKeyServiceStub:
                 request_serializer=leaky_dot_auth_dot_v1_dot_api__key__service__pb2.DeleteApiKeyRequest.SerializeToString,
                 response_deserializer=leaky_dot_auth_dot_v1_dot_api__key__service__pb2.DeleteApiKeyResponse.FromString,
                 _registered_method=True)
+        self.RotateApiKey = channel.unary_unary(
+                '/leaky.auth.v1.ApiKeyService/RotateApiKey',
+                request_serializer=leaky_dot_auth_dot_v1_dot_api__key__service__pb2.RotateApiKeyRequest.SerializeToString,
+                response_deserializer=leaky_dot_auth_dot_v1_dot_api__key__service__pb2.RotateApiKeyResponse.FromString,
+                _registered_method=True)
         self.ValidateApiKey = channel.unary_unary(
                 '/leaky.auth.v1.ApiKeyService/ValidateApiKey',
                 request_serializer=leaky_dot_auth_dot_v1_dot_api__key__service__pb2.ValidateApiKeyRequest.SerializeToString,
@@ -82,6 +87,14 @@ class ApiKeyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RotateApiKey(self, request, context):
+        """Makes a key like this one; the old one is good for auth.api-key.rotation-grace
+        more, so that whoever holds it can change over without a failed call.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ValidateApiKey(self, request, context):
         """Says whose key it is, or that it is none.
         """
@@ -106,6 +119,11 @@ def add_ApiKeyServiceServicer_to_server(servicer, server):
                     servicer.DeleteApiKey,
                     request_deserializer=leaky_dot_auth_dot_v1_dot_api__key__service__pb2.DeleteApiKeyRequest.FromString,
                     response_serializer=leaky_dot_auth_dot_v1_dot_api__key__service__pb2.DeleteApiKeyResponse.SerializeToString,
+            ),
+            'RotateApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateApiKey,
+                    request_deserializer=leaky_dot_auth_dot_v1_dot_api__key__service__pb2.RotateApiKeyRequest.FromString,
+                    response_serializer=leaky_dot_auth_dot_v1_dot_api__key__service__pb2.RotateApiKeyResponse.SerializeToString,
             ),
             'ValidateApiKey': grpc.unary_unary_rpc_method_handler(
                     servicer.ValidateApiKey,
@@ -195,6 +213,33 @@ class ApiKeyService:
             '/leaky.auth.v1.ApiKeyService/DeleteApiKey',
             leaky_dot_auth_dot_v1_dot_api__key__service__pb2.DeleteApiKeyRequest.SerializeToString,
             leaky_dot_auth_dot_v1_dot_api__key__service__pb2.DeleteApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leaky.auth.v1.ApiKeyService/RotateApiKey',
+            leaky_dot_auth_dot_v1_dot_api__key__service__pb2.RotateApiKeyRequest.SerializeToString,
+            leaky_dot_auth_dot_v1_dot_api__key__service__pb2.RotateApiKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

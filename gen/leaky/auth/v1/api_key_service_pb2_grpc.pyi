@@ -22,6 +22,10 @@ class ApiKeyServiceStub:
     """A user's keys that are not revoked, oldest first."""
     DeleteApiKey: _aio.UnaryUnaryMultiCallable[_api_key_service_pb2.DeleteApiKeyRequest, _api_key_service_pb2.DeleteApiKeyResponse]
     """Revokes a key; every cache drops it at once."""
+    RotateApiKey: _aio.UnaryUnaryMultiCallable[_api_key_service_pb2.RotateApiKeyRequest, _api_key_service_pb2.RotateApiKeyResponse]
+    """Makes a key like this one; the old one is good for auth.api-key.rotation-grace
+    more, so that whoever holds it can change over without a failed call.
+    """
     ValidateApiKey: _aio.UnaryUnaryMultiCallable[_api_key_service_pb2.ValidateApiKeyRequest, _api_key_service_pb2.ValidateApiKeyResponse]
     """Says whose key it is, or that it is none."""
 
@@ -51,6 +55,16 @@ class ApiKeyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_api_key_service_pb2.DeleteApiKeyRequest, _abc.Awaitable[_api_key_service_pb2.DeleteApiKeyResponse]],
     ) -> _abc.Awaitable[_api_key_service_pb2.DeleteApiKeyResponse]:
         """Revokes a key; every cache drops it at once."""
+
+    @_abc_1.abstractmethod
+    def RotateApiKey(
+        self,
+        request: _api_key_service_pb2.RotateApiKeyRequest,
+        context: _aio.ServicerContext[_api_key_service_pb2.RotateApiKeyRequest, _abc.Awaitable[_api_key_service_pb2.RotateApiKeyResponse]],
+    ) -> _abc.Awaitable[_api_key_service_pb2.RotateApiKeyResponse]:
+        """Makes a key like this one; the old one is good for auth.api-key.rotation-grace
+        more, so that whoever holds it can change over without a failed call.
+        """
 
     @_abc_1.abstractmethod
     def ValidateApiKey(

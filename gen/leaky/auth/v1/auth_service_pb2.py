@@ -28,7 +28,7 @@ from leaky.common.v1 import health_pb2 as leaky_dot_common_dot_v1_dot_health__pb
 from leaky.edge.v1 import options_pb2 as leaky_dot_edge_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n leaky/auth/v1/auth_service.proto\x12\rleaky.auth.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cleaky/common/v1/health.proto\x1a\x1bleaky/edge/v1/options.proto\"j\n\x0fRegisterRequest\x12\x1c\n\x08username\x18\x01 \x01(\tB\n\xb2\xd4\x18\x06\x08\x01(\x03\x30@\x12\x1a\n\x05\x65mail\x18\x02 \x01(\tB\x0b\xb2\xd4\x18\x07\x08\x01\x10\x02\x30\xfe\x01\x12\x1d\n\x08password\x18\x03 \x01(\tB\x0b\xb2\xd4\x18\x07\x08\x01\x30\x80\x02X\x01\"\x9a\x01\n\x10RegisterResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08username\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x15\n\x05token\x18\x04 \x01(\tB\x06\xb2\xd4\x18\x02X\x01\x12\r\n\x05roles\x18\x05 \x03(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x0cLoginRequest\x12\x1a\n\x08username\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\x12\x1d\n\x08password\x18\x02 \x01(\tB\x0b\xb2\xd4\x18\x07\x08\x01\x30\x80\x02X\x01\"\x88\x01\n\rLoginResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08username\x18\x02 \x01(\t\x12\x15\n\x05token\x18\x03 \x01(\tB\x06\xb2\xd4\x18\x02X\x01\x12\r\n\x05roles\x18\x04 \x03(\t\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x12\n\x10GetHealthRequest\"C\n\x11GetHealthResponse\x12.\n\x06health\x18\x01 \x01(\x0b\x32\x1e.leaky.common.v1.ServiceHealth2\xec\x02\n\x0b\x41uthService\x12v\n\x08Register\x12\x1e.leaky.auth.v1.RegisterRequest\x1a\x1f.leaky.auth.v1.RegisterResponse\")\xaa\xd4\x18\x05\x08\x01\x30\xc9\x01\x82\xd3\xe4\x93\x02\x1a\"\x15/api/v1/auth/register:\x01*\x12g\n\x05Login\x12\x1b.leaky.auth.v1.LoginRequest\x1a\x1c.leaky.auth.v1.LoginResponse\"#\xaa\xd4\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x17\"\x12/api/v1/auth/login:\x01*\x12|\n\tGetHealth\x12\x1f.leaky.auth.v1.GetHealthRequest\x1a .leaky.auth.v1.GetHealthResponse\",\x90\x02\x01\xaa\xd4\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x1d\x12\x13/api/v1/auth/healthb\x06healthb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n leaky/auth/v1/auth_service.proto\x12\rleaky.auth.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cleaky/common/v1/health.proto\x1a\x1bleaky/edge/v1/options.proto\"j\n\x0fRegisterRequest\x12\x1c\n\x08username\x18\x01 \x01(\tB\n\xb2\xd4\x18\x06\x08\x01(\x03\x30@\x12\x1a\n\x05\x65mail\x18\x02 \x01(\tB\x0b\xb2\xd4\x18\x07\x08\x01\x10\x02\x30\xfe\x01\x12\x1d\n\x08password\x18\x03 \x01(\tB\x0b\xb2\xd4\x18\x07\x08\x01\x30\x80\x02X\x01\"\x9a\x01\n\x10RegisterResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08username\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x15\n\x05token\x18\x04 \x01(\tB\x06\xb2\xd4\x18\x02X\x01\x12\r\n\x05roles\x18\x05 \x03(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x0cLoginRequest\x12\x1a\n\x08username\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\x12\x1d\n\x08password\x18\x02 \x01(\tB\x0b\xb2\xd4\x18\x07\x08\x01\x30\x80\x02X\x01\"\x88\x01\n\rLoginResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08username\x18\x02 \x01(\t\x12\x15\n\x05token\x18\x03 \x01(\tB\x06\xb2\xd4\x18\x02X\x01\x12\r\n\x05roles\x18\x04 \x03(\t\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"a\n\x15\x43hangePasswordRequest\x12%\n\x10\x63urrent_password\x18\x01 \x01(\tB\x0b\xb2\xd4\x18\x07\x08\x01\x30\x80\x02X\x01\x12!\n\x0cnew_password\x18\x02 \x01(\tB\x0b\xb2\xd4\x18\x07\x08\x01\x30\x80\x02X\x01\"_\n\x16\x43hangePasswordResponse\x12\x15\n\x05token\x18\x01 \x01(\tB\x06\xb2\xd4\x18\x02X\x01\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x0f\n\rLogoutRequest\"\x10\n\x0eLogoutResponse\"\x12\n\x10GetHealthRequest\"C\n\x11GetHealthResponse\x12.\n\x06health\x18\x01 \x01(\x0b\x32\x1e.leaky.common.v1.ServiceHealth2\xe4\x04\n\x0b\x41uthService\x12v\n\x08Register\x12\x1e.leaky.auth.v1.RegisterRequest\x1a\x1f.leaky.auth.v1.RegisterResponse\")\xaa\xd4\x18\x05\x08\x01\x30\xc9\x01\x82\xd3\xe4\x93\x02\x1a\"\x15/api/v1/auth/register:\x01*\x12g\n\x05Login\x12\x1b.leaky.auth.v1.LoginRequest\x1a\x1c.leaky.auth.v1.LoginResponse\"#\xaa\xd4\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x17\"\x12/api/v1/auth/login:\x01*\x12\x85\x01\n\x0e\x43hangePassword\x12$.leaky.auth.v1.ChangePasswordRequest\x1a%.leaky.auth.v1.ChangePasswordResponse\"&\xaa\xd4\x18\x02\x08\x02\x82\xd3\xe4\x93\x02\x1a\"\x15/api/v1/auth/password:\x01*\x12n\n\x06Logout\x12\x1c.leaky.auth.v1.LogoutRequest\x1a\x1d.leaky.auth.v1.LogoutResponse\"\'\x90\x02\x02\xaa\xd4\x18\x05\x08\x02\x30\xcc\x01\x82\xd3\xe4\x93\x02\x15\"\x13/api/v1/auth/logout\x12|\n\tGetHealth\x12\x1f.leaky.auth.v1.GetHealthRequest\x1a .leaky.auth.v1.GetHealthResponse\",\x90\x02\x01\xaa\xd4\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x1d\x12\x13/api/v1/auth/healthb\x06healthb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,10 +49,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOGINREQUEST'].fields_by_name['password']._serialized_options = b'\262\324\030\007\010\0010\200\002X\001'
   _globals['_LOGINRESPONSE'].fields_by_name['token']._loaded_options = None
   _globals['_LOGINRESPONSE'].fields_by_name['token']._serialized_options = b'\262\324\030\002X\001'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['current_password']._loaded_options = None
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['current_password']._serialized_options = b'\262\324\030\007\010\0010\200\002X\001'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._loaded_options = None
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._serialized_options = b'\262\324\030\007\010\0010\200\002X\001'
+  _globals['_CHANGEPASSWORDRESPONSE'].fields_by_name['token']._loaded_options = None
+  _globals['_CHANGEPASSWORDRESPONSE'].fields_by_name['token']._serialized_options = b'\262\324\030\002X\001'
   _globals['_AUTHSERVICE'].methods_by_name['Register']._loaded_options = None
   _globals['_AUTHSERVICE'].methods_by_name['Register']._serialized_options = b'\252\324\030\005\010\0010\311\001\202\323\344\223\002\032\"\025/api/v1/auth/register:\001*'
   _globals['_AUTHSERVICE'].methods_by_name['Login']._loaded_options = None
   _globals['_AUTHSERVICE'].methods_by_name['Login']._serialized_options = b'\252\324\030\002\010\001\202\323\344\223\002\027\"\022/api/v1/auth/login:\001*'
+  _globals['_AUTHSERVICE'].methods_by_name['ChangePassword']._loaded_options = None
+  _globals['_AUTHSERVICE'].methods_by_name['ChangePassword']._serialized_options = b'\252\324\030\002\010\002\202\323\344\223\002\032\"\025/api/v1/auth/password:\001*'
+  _globals['_AUTHSERVICE'].methods_by_name['Logout']._loaded_options = None
+  _globals['_AUTHSERVICE'].methods_by_name['Logout']._serialized_options = b'\220\002\002\252\324\030\005\010\0020\314\001\202\323\344\223\002\025\"\023/api/v1/auth/logout'
   _globals['_AUTHSERVICE'].methods_by_name['GetHealth']._loaded_options = None
   _globals['_AUTHSERVICE'].methods_by_name['GetHealth']._serialized_options = b'\220\002\001\252\324\030\002\010\001\202\323\344\223\002\035\022\023/api/v1/auth/healthb\006health'
   _globals['_REGISTERREQUEST']._serialized_start=173
@@ -63,10 +73,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOGINREQUEST']._serialized_end=511
   _globals['_LOGINRESPONSE']._serialized_start=514
   _globals['_LOGINRESPONSE']._serialized_end=650
-  _globals['_GETHEALTHREQUEST']._serialized_start=652
-  _globals['_GETHEALTHREQUEST']._serialized_end=670
-  _globals['_GETHEALTHRESPONSE']._serialized_start=672
-  _globals['_GETHEALTHRESPONSE']._serialized_end=739
-  _globals['_AUTHSERVICE']._serialized_start=742
-  _globals['_AUTHSERVICE']._serialized_end=1106
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=652
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=749
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_start=751
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_end=846
+  _globals['_LOGOUTREQUEST']._serialized_start=848
+  _globals['_LOGOUTREQUEST']._serialized_end=863
+  _globals['_LOGOUTRESPONSE']._serialized_start=865
+  _globals['_LOGOUTRESPONSE']._serialized_end=881
+  _globals['_GETHEALTHREQUEST']._serialized_start=883
+  _globals['_GETHEALTHREQUEST']._serialized_end=901
+  _globals['_GETHEALTHRESPONSE']._serialized_start=903
+  _globals['_GETHEALTHRESPONSE']._serialized_end=970
+  _globals['_AUTHSERVICE']._serialized_start=973
+  _globals['_AUTHSERVICE']._serialized_end=1585
 # @@protoc_insertion_point(module_scope)

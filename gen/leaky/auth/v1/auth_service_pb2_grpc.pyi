@@ -20,6 +20,12 @@ class AuthServiceStub:
     """Makes a user with the role USER and signs it in."""
     Login: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.LoginRequest, _auth_service_pb2.LoginResponse]
     """Exchanges a password for a token."""
+    ChangePassword: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.ChangePasswordRequest, _auth_service_pb2.ChangePasswordResponse]
+    """Gives the calling user another password; ends all its sessions and begins
+    a new one. API keys go on.
+    """
+    Logout: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.LogoutRequest, _auth_service_pb2.LogoutResponse]
+    """Ends the calling session: its token is refused everywhere from now on."""
     GetHealth: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.GetHealthRequest, _auth_service_pb2.GetHealthResponse]
     """Says that the service answers."""
 
@@ -41,6 +47,24 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_auth_service_pb2.LoginRequest, _abc.Awaitable[_auth_service_pb2.LoginResponse]],
     ) -> _abc.Awaitable[_auth_service_pb2.LoginResponse]:
         """Exchanges a password for a token."""
+
+    @_abc_1.abstractmethod
+    def ChangePassword(
+        self,
+        request: _auth_service_pb2.ChangePasswordRequest,
+        context: _aio.ServicerContext[_auth_service_pb2.ChangePasswordRequest, _abc.Awaitable[_auth_service_pb2.ChangePasswordResponse]],
+    ) -> _abc.Awaitable[_auth_service_pb2.ChangePasswordResponse]:
+        """Gives the calling user another password; ends all its sessions and begins
+        a new one. API keys go on.
+        """
+
+    @_abc_1.abstractmethod
+    def Logout(
+        self,
+        request: _auth_service_pb2.LogoutRequest,
+        context: _aio.ServicerContext[_auth_service_pb2.LogoutRequest, _abc.Awaitable[_auth_service_pb2.LogoutResponse]],
+    ) -> _abc.Awaitable[_auth_service_pb2.LogoutResponse]:
+        """Ends the calling session: its token is refused everywhere from now on."""
 
     @_abc_1.abstractmethod
     def GetHealth(

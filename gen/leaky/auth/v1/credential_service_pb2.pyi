@@ -40,6 +40,14 @@ class _RevocationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Revoca
     """The tokens that were issued to a user before `at`, by the user's id, other
     than those made from its API keys.
     """
+    REVOCATION_KIND_CLIENT: _RevocationKind.ValueType  # 6
+    """The access tokens that were issued to an OAuth2 client before `at`, by the
+    client's id.
+    """
+    REVOCATION_KIND_GRANT: _RevocationKind.ValueType  # 7
+    """The access tokens that came of what a user had allowed an OAuth2 client,
+    by that grant's id.
+    """
 
 class RevocationKind(_RevocationKind, metaclass=_RevocationKindEnumTypeWrapper):
     """What kind of thing is to be dropped."""
@@ -57,6 +65,14 @@ REVOCATION_KIND_TOKEN: RevocationKind.ValueType  # 4
 REVOCATION_KIND_SESSIONS: RevocationKind.ValueType  # 5
 """The tokens that were issued to a user before `at`, by the user's id, other
 than those made from its API keys.
+"""
+REVOCATION_KIND_CLIENT: RevocationKind.ValueType  # 6
+"""The access tokens that were issued to an OAuth2 client before `at`, by the
+client's id.
+"""
+REVOCATION_KIND_GRANT: RevocationKind.ValueType  # 7
+"""The access tokens that came of what a user had allowed an OAuth2 client,
+by that grant's id.
 """
 Global___RevocationKind: _TypeAlias = RevocationKind  # noqa: Y015
 

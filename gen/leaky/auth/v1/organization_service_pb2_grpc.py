@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class OrganizationServiceStub:
-    """Who belongs to which organisation.
+    """Organisations, and who belongs to which as what.
     """
 
     def __init__(self, channel):
@@ -35,15 +35,55 @@ class OrganizationServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.CreateOrganization = channel.unary_unary(
+                '/leaky.auth.v1.OrganizationService/CreateOrganization',
+                request_serializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.CreateOrganizationRequest.SerializeToString,
+                response_deserializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.CreateOrganizationResponse.FromString,
+                _registered_method=True)
+        self.ListOrganizations = channel.unary_unary(
+                '/leaky.auth.v1.OrganizationService/ListOrganizations',
+                request_serializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.ListOrganizationsRequest.SerializeToString,
+                response_deserializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.ListOrganizationsResponse.FromString,
+                _registered_method=True)
+        self.GetOrganization = channel.unary_unary(
+                '/leaky.auth.v1.OrganizationService/GetOrganization',
+                request_serializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.GetOrganizationRequest.SerializeToString,
+                response_deserializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.GetOrganizationResponse.FromString,
+                _registered_method=True)
+        self.RenameOrganization = channel.unary_unary(
+                '/leaky.auth.v1.OrganizationService/RenameOrganization',
+                request_serializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.RenameOrganizationRequest.SerializeToString,
+                response_deserializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.RenameOrganizationResponse.FromString,
+                _registered_method=True)
+        self.ListMembers = channel.unary_unary(
+                '/leaky.auth.v1.OrganizationService/ListMembers',
+                request_serializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.ListMembersRequest.SerializeToString,
+                response_deserializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.ListMembersResponse.FromString,
+                _registered_method=True)
         self.PutMember = channel.unary_unary(
                 '/leaky.auth.v1.OrganizationService/PutMember',
                 request_serializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.PutMemberRequest.SerializeToString,
                 response_deserializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.PutMemberResponse.FromString,
                 _registered_method=True)
+        self.SetMemberRole = channel.unary_unary(
+                '/leaky.auth.v1.OrganizationService/SetMemberRole',
+                request_serializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.SetMemberRoleRequest.SerializeToString,
+                response_deserializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.SetMemberRoleResponse.FromString,
+                _registered_method=True)
         self.DeleteMember = channel.unary_unary(
                 '/leaky.auth.v1.OrganizationService/DeleteMember',
                 request_serializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.DeleteMemberRequest.SerializeToString,
                 response_deserializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.DeleteMemberResponse.FromString,
+                _registered_method=True)
+        self.LeaveOrganization = channel.unary_unary(
+                '/leaky.auth.v1.OrganizationService/LeaveOrganization',
+                request_serializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.LeaveOrganizationRequest.SerializeToString,
+                response_deserializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.LeaveOrganizationResponse.FromString,
+                _registered_method=True)
+        self.TransferOwnership = channel.unary_unary(
+                '/leaky.auth.v1.OrganizationService/TransferOwnership',
+                request_serializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.TransferOwnershipRequest.SerializeToString,
+                response_deserializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.TransferOwnershipResponse.FromString,
                 _registered_method=True)
         self.GetMembership = channel.unary_unary(
                 '/leaky.auth.v1.OrganizationService/GetMembership',
@@ -53,8 +93,44 @@ class OrganizationServiceStub:
 
 
 class OrganizationServiceServicer:
-    """Who belongs to which organisation.
+    """Organisations, and who belongs to which as what.
     """
+
+    def CreateOrganization(self, request, context):
+        """Begins an organisation, which the caller owns. Without a credential, which
+        `local` allows, it has nobody yet, and its first member will own it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOrganizations(self, request, context):
+        """The organisations that a user belongs to, oldest membership first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOrganization(self, request, context):
+        """One organisation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenameOrganization(self, request, context):
+        """Gives an organisation another name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMembers(self, request, context):
+        """Everybody who belongs to an organisation, oldest membership first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def PutMember(self, request, context):
         """Makes a user a member; an ADMIN's first call for an unknown organisation
@@ -64,8 +140,33 @@ class OrganizationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetMemberRole(self, request, context):
+        """Makes a member an owner, a plain member or one for billing. The last owner
+        stays one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteMember(self, request, context):
-        """Ends a membership.
+        """Ends a membership. The last owner goes only when an ADMIN ends it and
+        nobody is left behind.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LeaveOrganization(self, request, context):
+        """Ends one's own membership. The last owner stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TransferOwnership(self, request, context):
+        """Hands ownership on to a member, in one step: the caller becomes a plain
+        member. A caller that is no owner, which an ADMIN may be, takes it from all
+        who have it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -81,15 +182,55 @@ class OrganizationServiceServicer:
 
 def add_OrganizationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'CreateOrganization': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateOrganization,
+                    request_deserializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.CreateOrganizationRequest.FromString,
+                    response_serializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.CreateOrganizationResponse.SerializeToString,
+            ),
+            'ListOrganizations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOrganizations,
+                    request_deserializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.ListOrganizationsRequest.FromString,
+                    response_serializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.ListOrganizationsResponse.SerializeToString,
+            ),
+            'GetOrganization': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOrganization,
+                    request_deserializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.GetOrganizationRequest.FromString,
+                    response_serializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.GetOrganizationResponse.SerializeToString,
+            ),
+            'RenameOrganization': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenameOrganization,
+                    request_deserializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.RenameOrganizationRequest.FromString,
+                    response_serializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.RenameOrganizationResponse.SerializeToString,
+            ),
+            'ListMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMembers,
+                    request_deserializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.ListMembersRequest.FromString,
+                    response_serializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.ListMembersResponse.SerializeToString,
+            ),
             'PutMember': grpc.unary_unary_rpc_method_handler(
                     servicer.PutMember,
                     request_deserializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.PutMemberRequest.FromString,
                     response_serializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.PutMemberResponse.SerializeToString,
             ),
+            'SetMemberRole': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetMemberRole,
+                    request_deserializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.SetMemberRoleRequest.FromString,
+                    response_serializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.SetMemberRoleResponse.SerializeToString,
+            ),
             'DeleteMember': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteMember,
                     request_deserializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.DeleteMemberRequest.FromString,
                     response_serializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.DeleteMemberResponse.SerializeToString,
+            ),
+            'LeaveOrganization': grpc.unary_unary_rpc_method_handler(
+                    servicer.LeaveOrganization,
+                    request_deserializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.LeaveOrganizationRequest.FromString,
+                    response_serializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.LeaveOrganizationResponse.SerializeToString,
+            ),
+            'TransferOwnership': grpc.unary_unary_rpc_method_handler(
+                    servicer.TransferOwnership,
+                    request_deserializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.TransferOwnershipRequest.FromString,
+                    response_serializer=leaky_dot_auth_dot_v1_dot_organization__service__pb2.TransferOwnershipResponse.SerializeToString,
             ),
             'GetMembership': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMembership,
@@ -105,8 +246,143 @@ def add_OrganizationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OrganizationService:
-    """Who belongs to which organisation.
+    """Organisations, and who belongs to which as what.
     """
+
+    @staticmethod
+    def CreateOrganization(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leaky.auth.v1.OrganizationService/CreateOrganization',
+            leaky_dot_auth_dot_v1_dot_organization__service__pb2.CreateOrganizationRequest.SerializeToString,
+            leaky_dot_auth_dot_v1_dot_organization__service__pb2.CreateOrganizationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOrganizations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leaky.auth.v1.OrganizationService/ListOrganizations',
+            leaky_dot_auth_dot_v1_dot_organization__service__pb2.ListOrganizationsRequest.SerializeToString,
+            leaky_dot_auth_dot_v1_dot_organization__service__pb2.ListOrganizationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOrganization(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leaky.auth.v1.OrganizationService/GetOrganization',
+            leaky_dot_auth_dot_v1_dot_organization__service__pb2.GetOrganizationRequest.SerializeToString,
+            leaky_dot_auth_dot_v1_dot_organization__service__pb2.GetOrganizationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenameOrganization(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leaky.auth.v1.OrganizationService/RenameOrganization',
+            leaky_dot_auth_dot_v1_dot_organization__service__pb2.RenameOrganizationRequest.SerializeToString,
+            leaky_dot_auth_dot_v1_dot_organization__service__pb2.RenameOrganizationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leaky.auth.v1.OrganizationService/ListMembers',
+            leaky_dot_auth_dot_v1_dot_organization__service__pb2.ListMembersRequest.SerializeToString,
+            leaky_dot_auth_dot_v1_dot_organization__service__pb2.ListMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def PutMember(request,
@@ -136,6 +412,33 @@ class OrganizationService:
             _registered_method=True)
 
     @staticmethod
+    def SetMemberRole(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leaky.auth.v1.OrganizationService/SetMemberRole',
+            leaky_dot_auth_dot_v1_dot_organization__service__pb2.SetMemberRoleRequest.SerializeToString,
+            leaky_dot_auth_dot_v1_dot_organization__service__pb2.SetMemberRoleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def DeleteMember(request,
             target,
             options=(),
@@ -152,6 +455,60 @@ class OrganizationService:
             '/leaky.auth.v1.OrganizationService/DeleteMember',
             leaky_dot_auth_dot_v1_dot_organization__service__pb2.DeleteMemberRequest.SerializeToString,
             leaky_dot_auth_dot_v1_dot_organization__service__pb2.DeleteMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LeaveOrganization(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leaky.auth.v1.OrganizationService/LeaveOrganization',
+            leaky_dot_auth_dot_v1_dot_organization__service__pb2.LeaveOrganizationRequest.SerializeToString,
+            leaky_dot_auth_dot_v1_dot_organization__service__pb2.LeaveOrganizationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TransferOwnership(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leaky.auth.v1.OrganizationService/TransferOwnership',
+            leaky_dot_auth_dot_v1_dot_organization__service__pb2.TransferOwnershipRequest.SerializeToString,
+            leaky_dot_auth_dot_v1_dot_organization__service__pb2.TransferOwnershipResponse.FromString,
             options,
             channel_credentials,
             insecure,

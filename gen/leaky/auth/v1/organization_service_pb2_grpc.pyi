@@ -13,20 +13,87 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OrganizationServiceStub:
-    """Who belongs to which organisation."""
+    """Organisations, and who belongs to which as what."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    CreateOrganization: _aio.UnaryUnaryMultiCallable[_organization_service_pb2.CreateOrganizationRequest, _organization_service_pb2.CreateOrganizationResponse]
+    """Begins an organisation, which the caller owns. Without a credential, which
+    `local` allows, it has nobody yet, and its first member will own it.
+    """
+    ListOrganizations: _aio.UnaryUnaryMultiCallable[_organization_service_pb2.ListOrganizationsRequest, _organization_service_pb2.ListOrganizationsResponse]
+    """The organisations that a user belongs to, oldest membership first."""
+    GetOrganization: _aio.UnaryUnaryMultiCallable[_organization_service_pb2.GetOrganizationRequest, _organization_service_pb2.GetOrganizationResponse]
+    """One organisation."""
+    RenameOrganization: _aio.UnaryUnaryMultiCallable[_organization_service_pb2.RenameOrganizationRequest, _organization_service_pb2.RenameOrganizationResponse]
+    """Gives an organisation another name."""
+    ListMembers: _aio.UnaryUnaryMultiCallable[_organization_service_pb2.ListMembersRequest, _organization_service_pb2.ListMembersResponse]
+    """Everybody who belongs to an organisation, oldest membership first."""
     PutMember: _aio.UnaryUnaryMultiCallable[_organization_service_pb2.PutMemberRequest, _organization_service_pb2.PutMemberResponse]
     """Makes a user a member; an ADMIN's first call for an unknown organisation
     begins it. Repeating it changes nothing.
     """
+    SetMemberRole: _aio.UnaryUnaryMultiCallable[_organization_service_pb2.SetMemberRoleRequest, _organization_service_pb2.SetMemberRoleResponse]
+    """Makes a member an owner, a plain member or one for billing. The last owner
+    stays one.
+    """
     DeleteMember: _aio.UnaryUnaryMultiCallable[_organization_service_pb2.DeleteMemberRequest, _organization_service_pb2.DeleteMemberResponse]
-    """Ends a membership."""
+    """Ends a membership. The last owner goes only when an ADMIN ends it and
+    nobody is left behind.
+    """
+    LeaveOrganization: _aio.UnaryUnaryMultiCallable[_organization_service_pb2.LeaveOrganizationRequest, _organization_service_pb2.LeaveOrganizationResponse]
+    """Ends one's own membership. The last owner stays."""
+    TransferOwnership: _aio.UnaryUnaryMultiCallable[_organization_service_pb2.TransferOwnershipRequest, _organization_service_pb2.TransferOwnershipResponse]
+    """Hands ownership on to a member, in one step: the caller becomes a plain
+    member. A caller that is no owner, which an ADMIN may be, takes it from all
+    who have it.
+    """
     GetMembership: _aio.UnaryUnaryMultiCallable[_organization_service_pb2.GetMembershipRequest, _organization_service_pb2.GetMembershipResponse]
     """Whether a user belongs to an organisation, and as what."""
 
 class OrganizationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Who belongs to which organisation."""
+    """Organisations, and who belongs to which as what."""
+
+    @_abc_1.abstractmethod
+    def CreateOrganization(
+        self,
+        request: _organization_service_pb2.CreateOrganizationRequest,
+        context: _aio.ServicerContext[_organization_service_pb2.CreateOrganizationRequest, _abc.Awaitable[_organization_service_pb2.CreateOrganizationResponse]],
+    ) -> _abc.Awaitable[_organization_service_pb2.CreateOrganizationResponse]:
+        """Begins an organisation, which the caller owns. Without a credential, which
+        `local` allows, it has nobody yet, and its first member will own it.
+        """
+
+    @_abc_1.abstractmethod
+    def ListOrganizations(
+        self,
+        request: _organization_service_pb2.ListOrganizationsRequest,
+        context: _aio.ServicerContext[_organization_service_pb2.ListOrganizationsRequest, _abc.Awaitable[_organization_service_pb2.ListOrganizationsResponse]],
+    ) -> _abc.Awaitable[_organization_service_pb2.ListOrganizationsResponse]:
+        """The organisations that a user belongs to, oldest membership first."""
+
+    @_abc_1.abstractmethod
+    def GetOrganization(
+        self,
+        request: _organization_service_pb2.GetOrganizationRequest,
+        context: _aio.ServicerContext[_organization_service_pb2.GetOrganizationRequest, _abc.Awaitable[_organization_service_pb2.GetOrganizationResponse]],
+    ) -> _abc.Awaitable[_organization_service_pb2.GetOrganizationResponse]:
+        """One organisation."""
+
+    @_abc_1.abstractmethod
+    def RenameOrganization(
+        self,
+        request: _organization_service_pb2.RenameOrganizationRequest,
+        context: _aio.ServicerContext[_organization_service_pb2.RenameOrganizationRequest, _abc.Awaitable[_organization_service_pb2.RenameOrganizationResponse]],
+    ) -> _abc.Awaitable[_organization_service_pb2.RenameOrganizationResponse]:
+        """Gives an organisation another name."""
+
+    @_abc_1.abstractmethod
+    def ListMembers(
+        self,
+        request: _organization_service_pb2.ListMembersRequest,
+        context: _aio.ServicerContext[_organization_service_pb2.ListMembersRequest, _abc.Awaitable[_organization_service_pb2.ListMembersResponse]],
+    ) -> _abc.Awaitable[_organization_service_pb2.ListMembersResponse]:
+        """Everybody who belongs to an organisation, oldest membership first."""
 
     @_abc_1.abstractmethod
     def PutMember(
@@ -39,12 +106,43 @@ class OrganizationServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def SetMemberRole(
+        self,
+        request: _organization_service_pb2.SetMemberRoleRequest,
+        context: _aio.ServicerContext[_organization_service_pb2.SetMemberRoleRequest, _abc.Awaitable[_organization_service_pb2.SetMemberRoleResponse]],
+    ) -> _abc.Awaitable[_organization_service_pb2.SetMemberRoleResponse]:
+        """Makes a member an owner, a plain member or one for billing. The last owner
+        stays one.
+        """
+
+    @_abc_1.abstractmethod
     def DeleteMember(
         self,
         request: _organization_service_pb2.DeleteMemberRequest,
         context: _aio.ServicerContext[_organization_service_pb2.DeleteMemberRequest, _abc.Awaitable[_organization_service_pb2.DeleteMemberResponse]],
     ) -> _abc.Awaitable[_organization_service_pb2.DeleteMemberResponse]:
-        """Ends a membership."""
+        """Ends a membership. The last owner goes only when an ADMIN ends it and
+        nobody is left behind.
+        """
+
+    @_abc_1.abstractmethod
+    def LeaveOrganization(
+        self,
+        request: _organization_service_pb2.LeaveOrganizationRequest,
+        context: _aio.ServicerContext[_organization_service_pb2.LeaveOrganizationRequest, _abc.Awaitable[_organization_service_pb2.LeaveOrganizationResponse]],
+    ) -> _abc.Awaitable[_organization_service_pb2.LeaveOrganizationResponse]:
+        """Ends one's own membership. The last owner stays."""
+
+    @_abc_1.abstractmethod
+    def TransferOwnership(
+        self,
+        request: _organization_service_pb2.TransferOwnershipRequest,
+        context: _aio.ServicerContext[_organization_service_pb2.TransferOwnershipRequest, _abc.Awaitable[_organization_service_pb2.TransferOwnershipResponse]],
+    ) -> _abc.Awaitable[_organization_service_pb2.TransferOwnershipResponse]:
+        """Hands ownership on to a member, in one step: the caller becomes a plain
+        member. A caller that is no owner, which an ADMIN may be, takes it from all
+        who have it.
+        """
 
     @_abc_1.abstractmethod
     def GetMembership(

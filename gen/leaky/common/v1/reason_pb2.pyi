@@ -58,6 +58,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The edge's request window is used up."""
     REASON_UNIMPLEMENTED: _Reason.ValueType  # 17
     """The method is not served here."""
+    REASON_SCOPE_INSUFFICIENT: _Reason.ValueType  # 18
+    """The credential is limited, and not to this: it lacks the scope or the
+    provider (RFC 6750's insufficient_scope).
+    """
     REASON_USERNAME_TAKEN: _Reason.ValueType  # 20
     """Another user has this name."""
     REASON_EMAIL_TAKEN: _Reason.ValueType  # 21
@@ -78,6 +82,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """No such member of the organisation."""
     REASON_USER_DISABLED: _Reason.ValueType  # 29
     """The user is disabled."""
+    REASON_LOGIN_THROTTLED: _Reason.ValueType  # 30
+    """Too many logins have failed for this account from this address, or from
+    this address at all; the password was not looked at.
+    """
+    REASON_API_KEY_LIMIT: _Reason.ValueType  # 31
+    """The user has as many API keys as it may."""
     REASON_QUOTA_NOT_FOUND: _Reason.ValueType  # 40
     """No pool for this owner and provider yet."""
     REASON_QUOTA_EXISTS: _Reason.ValueType  # 41
@@ -116,6 +126,28 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The payment was declined."""
     REASON_PAYMENT_CONFLICT: _Reason.ValueType  # 62
     """The payment is in a state that does not allow this."""
+    REASON_MEMBER_EXISTS: _Reason.ValueType  # 70
+    """The user, or the holder of the address, is a member already."""
+    REASON_MEMBER_LIMIT: _Reason.ValueType  # 71
+    """The organisation has as many members as it may have."""
+    REASON_LAST_OWNER: _Reason.ValueType  # 72
+    """The organisation would be left without an owner."""
+    REASON_ORG_LIMIT: _Reason.ValueType  # 73
+    """The user owns as many organisations as it may begin."""
+    REASON_INVITATION_NOT_FOUND: _Reason.ValueType  # 74
+    """No such invitation, or one that was withdrawn."""
+    REASON_INVITATION_EXPIRED: _Reason.ValueType  # 75
+    """The invitation was not accepted in time."""
+    REASON_INVITATION_USED: _Reason.ValueType  # 76
+    """The invitation was accepted, and what it gave has ended since."""
+    REASON_INVITATION_FOR_ANOTHER: _Reason.ValueType  # 77
+    """The invitation is for another address than the caller's."""
+    REASON_INVITATION_LIMIT: _Reason.ValueType  # 78
+    """The organisation has as many open invitations as it may have."""
+    REASON_OAUTH_CLIENT_NOT_FOUND: _Reason.ValueType  # 90
+    """No such OAuth2 client."""
+    REASON_OAUTH_CLIENT_EXISTS: _Reason.ValueType  # 91
+    """An OAuth2 client with this id exists."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Every reason that an error of ours carries, in ErrorInfo.reason and in the
@@ -158,6 +190,10 @@ REASON_RATE_LIMIT_EXCEEDED: Reason.ValueType  # 16
 """The edge's request window is used up."""
 REASON_UNIMPLEMENTED: Reason.ValueType  # 17
 """The method is not served here."""
+REASON_SCOPE_INSUFFICIENT: Reason.ValueType  # 18
+"""The credential is limited, and not to this: it lacks the scope or the
+provider (RFC 6750's insufficient_scope).
+"""
 REASON_USERNAME_TAKEN: Reason.ValueType  # 20
 """Another user has this name."""
 REASON_EMAIL_TAKEN: Reason.ValueType  # 21
@@ -178,6 +214,12 @@ REASON_MEMBER_NOT_FOUND: Reason.ValueType  # 28
 """No such member of the organisation."""
 REASON_USER_DISABLED: Reason.ValueType  # 29
 """The user is disabled."""
+REASON_LOGIN_THROTTLED: Reason.ValueType  # 30
+"""Too many logins have failed for this account from this address, or from
+this address at all; the password was not looked at.
+"""
+REASON_API_KEY_LIMIT: Reason.ValueType  # 31
+"""The user has as many API keys as it may."""
 REASON_QUOTA_NOT_FOUND: Reason.ValueType  # 40
 """No pool for this owner and provider yet."""
 REASON_QUOTA_EXISTS: Reason.ValueType  # 41
@@ -216,4 +258,26 @@ REASON_PAYMENT_DECLINED: Reason.ValueType  # 61
 """The payment was declined."""
 REASON_PAYMENT_CONFLICT: Reason.ValueType  # 62
 """The payment is in a state that does not allow this."""
+REASON_MEMBER_EXISTS: Reason.ValueType  # 70
+"""The user, or the holder of the address, is a member already."""
+REASON_MEMBER_LIMIT: Reason.ValueType  # 71
+"""The organisation has as many members as it may have."""
+REASON_LAST_OWNER: Reason.ValueType  # 72
+"""The organisation would be left without an owner."""
+REASON_ORG_LIMIT: Reason.ValueType  # 73
+"""The user owns as many organisations as it may begin."""
+REASON_INVITATION_NOT_FOUND: Reason.ValueType  # 74
+"""No such invitation, or one that was withdrawn."""
+REASON_INVITATION_EXPIRED: Reason.ValueType  # 75
+"""The invitation was not accepted in time."""
+REASON_INVITATION_USED: Reason.ValueType  # 76
+"""The invitation was accepted, and what it gave has ended since."""
+REASON_INVITATION_FOR_ANOTHER: Reason.ValueType  # 77
+"""The invitation is for another address than the caller's."""
+REASON_INVITATION_LIMIT: Reason.ValueType  # 78
+"""The organisation has as many open invitations as it may have."""
+REASON_OAUTH_CLIENT_NOT_FOUND: Reason.ValueType  # 90
+"""No such OAuth2 client."""
+REASON_OAUTH_CLIENT_EXISTS: Reason.ValueType  # 91
+"""An OAuth2 client with this id exists."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015

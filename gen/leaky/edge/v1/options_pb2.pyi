@@ -120,7 +120,9 @@ class Rule(_message.Message):
     REQUEST_HEADERS_FIELD_NUMBER: _builtins.int
     RESPONSE_HEADERS_FIELD_NUMBER: _builtins.int
     DEADLINE_FIELD_NUMBER: _builtins.int
-    ORG_OWNER_FIELD_NUMBER: _builtins.int
+    STANDINGS_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
     access: Global___Access.ValueType
     """Required."""
     own: _builtins.str
@@ -134,8 +136,14 @@ class Rule(_message.Message):
     """HTTP status of a success; 0 is 200. A 204 has no body."""
     deadline: Global___Deadline.ValueType
     """The deadline's class."""
-    org_owner: _builtins.bool
-    """With `member`: the caller must own the organisation, not only belong to it."""
+    scope: _builtins.str
+    """What a credential that is limited to scopes must have for the method, such
+    as "tokens.write"; no such credential may call a method that names none.
+    """
+    provider: _builtins.str
+    """Request field naming a provider; a credential that is limited to providers
+    must have it.
+    """
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """With ACCESS_ROLES: any one of these suffices."""
@@ -152,6 +160,12 @@ class Rule(_message.Message):
     def response_headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Header]:
         """Response fields that are also sent as headers."""
 
+    @_builtins.property
+    def standings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """With `member`: what the caller must be there, such as "OWNER"; any one of
+        these suffices, and with none named every member may.
+        """
+
     def __init__(
         self,
         *,
@@ -164,11 +178,13 @@ class Rule(_message.Message):
         request_headers: _abc.Iterable[Global___Header] | None = ...,
         response_headers: _abc.Iterable[Global___Header] | None = ...,
         deadline: Global___Deadline.ValueType = ...,
-        org_owner: _builtins.bool = ...,
+        standings: _abc.Iterable[_builtins.str] | None = ...,
+        scope: _builtins.str = ...,
+        provider: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "callers", b"callers", "deadline", b"deadline", "member", b"member", "org_owner", b"org_owner", "own", b"own", "request_headers", b"request_headers", "response_headers", b"response_headers", "roles", b"roles", "success_status", b"success_status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "callers", b"callers", "deadline", b"deadline", "member", b"member", "own", b"own", "provider", b"provider", "request_headers", b"request_headers", "response_headers", b"response_headers", "roles", b"roles", "scope", b"scope", "standings", b"standings", "success_status", b"success_status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

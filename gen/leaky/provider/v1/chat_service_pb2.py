@@ -26,7 +26,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from leaky.edge.v1 import options_pb2 as leaky_dot_edge_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$leaky/provider/v1/chat_service.proto\x12\x11leaky.provider.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1bleaky/edge/v1/options.proto\"C\n\x0b\x43hatRequest\x12\x1a\n\x08provider\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\x12\x18\n\x04\x62ody\x18\x02 \x01(\x0c\x42\n\xb2\xd4\x18\x06\x08\x01P\x01X\x01\"$\n\x0c\x43hatResponse\x12\x14\n\x04\x62ody\x18\x01 \x01(\x0c\x42\x06\xb2\xd4\x18\x02P\x01\x32\x89\x01\n\x0b\x43hatService\x12z\n\x04\x43hat\x12\x1e.leaky.provider.v1.ChatRequest\x1a\x1f.leaky.provider.v1.ChatResponse\"1\xaa\xd4\x18\x02\x08\x02\x82\xd3\xe4\x93\x02%\"\x17/api/v1/{provider}/chat:\x04\x62odyb\x04\x62odyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$leaky/provider/v1/chat_service.proto\x12\x11leaky.provider.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1bleaky/edge/v1/options.proto\"C\n\x0b\x43hatRequest\x12\x1a\n\x08provider\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\x12\x18\n\x04\x62ody\x18\x02 \x01(\x0c\x42\n\xb2\xd4\x18\x06\x08\x01P\x01X\x01\"$\n\x0c\x43hatResponse\x12\x14\n\x04\x62ody\x18\x01 \x01(\x0c\x42\x06\xb2\xd4\x18\x02P\x01\x32\xa2\x01\n\x0b\x43hatService\x12\x92\x01\n\x04\x43hat\x12\x1e.leaky.provider.v1.ChatRequest\x1a\x1f.leaky.provider.v1.ChatResponse\"I\xaa\xd4\x18\x1a\x08\x02Z\x0ctokens.writeb\x08provider\x82\xd3\xe4\x93\x02%\"\x17/api/v1/{provider}/chat:\x04\x62odyb\x04\x62odyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,11 +40,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHATRESPONSE'].fields_by_name['body']._loaded_options = None
   _globals['_CHATRESPONSE'].fields_by_name['body']._serialized_options = b'\262\324\030\002P\001'
   _globals['_CHATSERVICE'].methods_by_name['Chat']._loaded_options = None
-  _globals['_CHATSERVICE'].methods_by_name['Chat']._serialized_options = b'\252\324\030\002\010\002\202\323\344\223\002%\"\027/api/v1/{provider}/chat:\004bodyb\004body'
+  _globals['_CHATSERVICE'].methods_by_name['Chat']._serialized_options = b'\252\324\030\032\010\002Z\014tokens.writeb\010provider\202\323\344\223\002%\"\027/api/v1/{provider}/chat:\004bodyb\004body'
   _globals['_CHATREQUEST']._serialized_start=118
   _globals['_CHATREQUEST']._serialized_end=185
   _globals['_CHATRESPONSE']._serialized_start=187
   _globals['_CHATRESPONSE']._serialized_end=223
   _globals['_CHATSERVICE']._serialized_start=226
-  _globals['_CHATSERVICE']._serialized_end=363
+  _globals['_CHATSERVICE']._serialized_end=388
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,1 @@
+"""How long a reconciliation of a large ledger takes, and its longest statement."""

@@ -1,0 +1,236 @@
+"""Where users say who they are and what they allow (OpenID Connect Core, section 3.1.2)."""
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import AccessDeniedError
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
+from mesh.errors import AppError
+from svc_auth.domain.caller import Caller
+from svc_auth.domain.oauth2.request import AuthorizationRequest, ReplyTo, ResponseMode
+from svc_auth.domain.oauth2.session import LoginSession
+from svc_auth.oauth2.answers import told
+from svc_auth.oauth2.bounded import bounded
+from svc_auth.oauth2.browser import Browser, StaleFormError, Ticket
+from svc_auth.oauth2.callers import caller_of
+from svc_auth.oauth2.pages import page
+from svc_auth.oauth2.parameters import form, query, single
+from svc_auth.usecases.oauth2.authorize import Authorize, CodeGiven, ConsentNeeded, LoginNeeded
+from svc_auth.usecases.oauth2.browser import BrowserLogin, FindSession
+from svc_auth.usecases.oauth2.validate_authorization import (
+    UntrustedRequestError,
+    ValidateAuthorization,
+)
+
+AUTHORIZE = "/oauth2/authorize"
+_STALE = "This page has been open for too long, or your browser refuses cookies."
+_SEE_OTHER = 303
+_BAD_REQUEST, _UNAUTHORIZED = 400, 401
+Page = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """A browser with an authorization request that is in order."""
+
+    request: AuthorizationRequest
+    ticket: Ticket
+    cookie: str
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizeEndpoint:
+    """/oauth2/authorize, and the forms that it may lead to."""
+
+    validate: ValidateAuthorization
+    authorize: Authorize
+    login: BrowserLogin
+    session_of: FindSession
+    browser: Browser
+    issuer: Callable[[], str]
+
+    def router(self) -> APIRouter:
+        """The routes."""
+        router = APIRouter(tags=["oauth2"])
+        routes: tuple[tuple[str, str, Page, str], ...] = (
+            (AUTHORIZE, "GET", self._ask, "Asks a user for an authorization code"),
+            (AUTHORIZE, "POST", self._ask_by_form, "The same, as a form"),
+            ("/oauth2/login", "POST", self._log_in, "What the login page sends"),
+            ("/oauth2/consent", "POST", self._agree, "What the consent page sends"),
+        )
+        for path, method, endpoint, summary in routes:
+            guarded = self._guarded(endpoint)
+            router.add_api_route(path, guarded, methods=[method], summary=summary)
+        return router
+
+    async def _ask(self, request: Request) -> Response:
+        ticket = Ticket(parameters=query(request), asked_at=self.authorize.clock.now_us())
+        cookie = self.browser.cookie_of(request)
+
+        async def asked(visit: Visit) -> Response:
+            return await self._next(visit, await self.session_of(cookie))
+
+        return await self._visit(request, ticket, cookie, asked)
+
+    async def _ask_by_form(self, request: Request) -> Response:
+        # Once more as a GET: a form from another site comes without the cookie.
+        pairs = [(name, one) for name, values in (await form(request)).items() for one in values]
+        return _see_other(f"{self._base}{AUTHORIZE}?{urlencode(pairs)}")
+
+    async def _log_in(self, request: Request) -> Response:
+        given, ticket, cookie = await self._form(request)
+
+        async def posted(visit: Visit) -> Response:
+            if given.get("action") == "cancel":
+                raise AccessDeniedError
+            return await self._enter(visit, given)
+
+        return await self._visit(request, ticket, cookie, posted)
+
+    async def _enter(self, visit: Visit, given: Mapping[str, str]) -> Response:
+        username = given.get("username", "")
+        try:
+            cookie, session = await self.login(
+                visit.caller,
+                username=username,
+                password=given.get("password", ""),
+                old_cookie=visit.cookie,
+            )
+        except AppError as error:
+            if error.reason == REASON_UNAVAILABLE:
+                raise
+            return self._login_page(visit, username=username, error=error)
+        response = await self._next(replace(visit, cookie=cookie), session)
+        self.browser.set_cookie(response, cookie)
+        return response
+
+    async def _agree(self, request: Request) -> Response:
+        given, ticket, cookie = await self._form(request)
+        action = given.get("action")
+
+        async def posted(visit: Visit) -> Response:
+            if action == "switch":
+                return self._login_page(visit)
+            if action != "allow":
+                raise AccessDeniedError
+            return await self._next(visit, await self.session_of(cookie), agreed=True)
+
+        return await self._visit(request, ticket, cookie, posted)
+
+    async def _next(
+        self, visit: Visit, session: LoginSession | None, *, agreed: bool = False
+    ) -> Response:
+        step = await self.authorize(
+            visit.caller, visit.request, session, asked_at=visit.ticket.asked_at, agreed=agreed
+        )
+        match step:
+            case LoginNeeded():
+                return self._login_page(visit, username=visit.request.login_hint)
+            case ConsentNeeded(user=user):
+                return self._form_page("consent", visit, {"user": user})
+            case CodeGiven(code=code):
+                return self._reply(visit.request.reply_to, {"code": code})
+
+    def _login_page(
+        self, visit: Visit, *, username: str = "", error: AppError | None = None
+    ) -> Response:
+        values = {"username": username, "error": _sentence(error) if error else ""}
+        response = self._form_page("login", visit, values)
+        if error is not None:
+            status = error.outcome.http_status
+            # 401 would ask for a scheme of HTTP's own.
+            response.status_code = _BAD_REQUEST if status == _UNAUTHORIZED else status
+            if error.retry_after is not None:
+                response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+        return response
+
+    def _form_page(self, name: str, visit: Visit, values: Mapping[str, Any]) -> Response:
+        cookie = visit.cookie or self.browser.new_cookie()
+        ticket = self.browser.written(visit.ticket)
+        uri = visit.request.reply_to.redirect_uri
+        common: dict[str, Any] = {
+            "base": self._base,
+            "client": visit.request.client,
+            "scopes": visit.request.scopes,
+            "target": urlsplit(uri).netloc or urlsplit(uri).scheme,
+            "ticket": ticket,
+            "csrf_token": self.browser.proof(cookie, ticket),
+        }
+        response = page(name, {**common, **values}, redirect_uri=uri)
+        if not visit.cookie:
+            self.browser.set_cookie(response, cookie)
+        return response
+
+    async def _form(self, request: Request) -> tuple[Mapping[str, str], Ticket, str]:
+        given = single(await form(request))
+        cookie = self.browser.cookie_of(request)
+        proof = given.get("csrf_token", "")
+        return given, self.browser.read(cookie, given.get("ticket", ""), proof), cookie
+
+    async def _visit(
+        self,
+        request: Request,
+        ticket: Ticket,
+        cookie: str,
+        work: Callable[[Visit], Awaitable[Response]],
+    ) -> Response:
+        """Works on the request in the ticket; what it is refused with goes back to the client."""
+        reply_to = await self.validate.reply_to(ticket.parameters)
+        try:
+            asked = self.validate(ticket.parameters, reply_to)
+            caller = caller_of(request)
+            return await work(Visit(request=asked, ticket=ticket, cookie=cookie, caller=caller))
+        except OAuth2Error as error:
+            return self._reply(reply_to, told(error))
+
+    def _reply(self, reply_to: ReplyTo, answer: Mapping[str, str]) -> Response:
+        state = {} if reply_to.state is None else {"state": reply_to.state}
+        # RFC 9207: a client with several servers must know whose answer this is.
+        said = {**answer, **state, "iss": self.issuer()}
+        uri = reply_to.redirect_uri
+        if reply_to.mode is ResponseMode.FORM_POST:
+            return page("form_post", {"action": uri, "answer": said}, redirect_uri=uri)
+        # Its own query stays as it was registered (RFC 6749, section 3.1.2).
+        joint = "&" if urlsplit(uri).query else "" if uri.endswith("?") else "?"
+        return _see_other(f"{uri}{joint}{urlencode(said)}")
+
+    def _guarded(self, endpoint: Page) -> Page:
+        """The endpoint, in time; what has nowhere to go back to becomes a page."""
+        endpoint = bounded(endpoint)
+
+        async def answered(request: Request) -> Response:
+            try:
+                return await endpoint(request)
+            except UntrustedRequestError as error:
+                message = str(error)
+            except StaleFormError:
+                message = _STALE
+            except OAuth2Error as error:
+                message = f"The request cannot be read: {error.description}."
+            return page("problem", {"message": message}, status=_BAD_REQUEST)
+
+        return answered
+
+    @property
+    def _base(self) -> str:
+        # A proxy may have put us below a path.
+        return urlsplit(self.issuer()).path
+
+
+def _sentence(error: AppError) -> str:
+    text = error.message
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _see_other(uri: str) -> Response:
+    headers = {"Location": uri, "Cache-Control": "no-store"}
+    return Response(status_code=_SEE_OTHER, headers=headers)

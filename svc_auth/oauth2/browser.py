@@ -1,0 +1,85 @@
+"""A browser's cookie, and the proof that a form is one of our pages' own."""
+
+import hmac
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mesh.clock import Clock
+from svc_auth.oauth2.parameters import Repeated
+from svc_auth.ports import Opaque
+
+# How long a page may stand open.
+PATIENCE = 3_600_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """An authorization request on its way through our pages, and when it came, in microseconds."""
+
+    parameters: Repeated
+    asked_at: int
+
+
+class StaleFormError(Exception):
+    """The form was not made for this browser, or too long ago."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Browser:
+    """Cookies and tickets.
+
+    A ticket is no secret. What travels beside it as `csrf_token` is bound to it
+    and to the cookie, so that no other site can have made the form.
+    """
+
+    opaque: Opaque
+    issuer: Callable[[], str]
+    clock: Clock
+
+    def cookie_of(self, request: Request) -> str:
+        """The cookie; empty without one."""
+        return request.cookies.get(self._name, "")
+
+    def new_cookie(self) -> str:
+        """The cookie of a browser that nobody has logged in with."""
+        return self.opaque.new_secret()
+
+    def set_cookie(self, response: Response, cookie: str) -> None:
+        """Gives the browser its cookie, which ends with the browser or the session."""
+        response.set_cookie(
+            self._name, cookie, path="/", secure=self._secure, httponly=True, samesite="lax"
+        )
+
+    def proof(self, cookie: str, ticket: str) -> str:
+        """What a form must bring along."""
+        return self.opaque.hash(f"csrf {cookie} {ticket}")
+
+    def read(self, cookie: str, ticket: str, proof: str) -> Ticket:
+        """The ticket of a form. Raises StaleFormError."""
+        right = hmac.compare_digest(self.proof(cookie, ticket).encode(), proof.encode())
+        if not cookie or not right:
+            raise StaleFormError
+        read = json.loads(urlsafe_b64decode(ticket))
+        if self.clock.now_us() - read["at"] > PATIENCE:
+            raise StaleFormError
+        return Ticket(parameters=read["of"], asked_at=read["at"])
+
+    def written(self, ticket: Ticket) -> str:
+        """The ticket as a form's value."""
+        body: dict[str, Any] = {"of": ticket.parameters, "at": ticket.asked_at}
+        return urlsafe_b64encode(json.dumps(body).encode()).decode()
+
+    @property
+    def _secure(self) -> bool:
+        return self.issuer().startswith("https:")
+
+    @property
+    def _name(self) -> str:
+        # The prefix has browsers refuse a cookie that another host or path has planted.
+        return "__Host-leaky_session" if self._secure else "leaky_session"

@@ -1,0 +1,62 @@
+"""Browsers that log in, and whom they stand for afterwards."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from leaky.common.v1.reason_pb2 import REASON_BAD_CREDENTIALS
+from mesh.clock import Clock
+from mesh.errors import AppError
+from svc_auth.domain.caller import Caller
+from svc_auth.domain.oauth2.session import LoginSession
+from svc_auth.ports import Opaque
+from svc_auth.ports_oauth2 import LoginSessions
+from svc_auth.usecases.login import Login
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowserLogin:
+    """Logs a browser in; its old session, if any, ends with that."""
+
+    login: Login
+    sessions: LoginSessions
+    opaque: Opaque
+    # In microseconds.
+    lifetime: Callable[[], int]
+    clock: Clock
+
+    async def __call__(
+        self, caller: Caller, *, username: str, password: str, old_cookie: str
+    ) -> tuple[str, LoginSession]:
+        """A new cookie and its session; AppError as Login has it.
+
+        The cookie is a new one whatever the browser had, so that nobody can
+        plant one that he knows.
+        """
+        # From before the password was looked at: what ends older logins ends this one.
+        now, cookie = self.clock.now_us(), self.opaque.new_secret()
+        user, _ = await self.login(caller, username=username, password=password)
+        session = LoginSession(
+            id=self.opaque.hash(cookie),
+            user_id=user.id,
+            auth_time=now,
+            expires_at=now + self.lifetime(),
+        )
+        await self.sessions.end_session(self.opaque.hash(old_cookie))
+        if not await self.sessions.add_session(session):
+            # The password that was right is perhaps none any more.
+            raise AppError(
+                REASON_BAD_CREDENTIALS, "the login has been ended meanwhile; log in again"
+            )
+        return cookie, session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindSession:
+    """Whom a cookie stands for."""
+
+    sessions: LoginSessions
+    opaque: Opaque
+
+    async def __call__(self, cookie: str) -> LoginSession | None:
+        """The session, which may have expired; None for a cookie of no login."""
+        return await self.sessions.find_session(self.opaque.hash(cookie)) if cookie else None
