@@ -17,6 +17,7 @@ from mesh.cli.data import environment
 from mesh.cli.refusal import USAGE, RefusedError
 from mesh.cli.screen import print_table
 from mesh.clock import SystemClock
+from mesh.pki.authority import ROOT_LIFE
 from mesh.pki.certificates import moment
 from mesh.pki.issuing import Issuing
 from mesh.pki.leaf_folder import LeafFolder
@@ -154,8 +155,8 @@ def _duration(text: str, option: str) -> dt.timedelta:
         seconds = parse_duration(text)
     except ValueError as error:
         raise RefusedError(f"{option}: {error}", code=USAGE) from error
-    if not isinstance(seconds, float) or seconds < 1:
-        raise RefusedError(f"{option}: at least a second", code=USAGE)
+    if not isinstance(seconds, float) or not 1 <= seconds <= ROOT_LIFE.total_seconds():
+        raise RefusedError(f"{option}: from 1s to {ROOT_LIFE.days}d, not {text}", code=USAGE)
     return dt.timedelta(seconds=seconds)
 
 

@@ -10,7 +10,7 @@ from mesh.identity.principal import NOBODY, Principal
 from mesh.rpc.method import Method
 
 # How a service tells the next one who sent the request that it works on. A client
-# cannot say it: nobody reads it but from a service that has proved itself.
+# cannot say it in `secure`: there it is read from services alone.
 CLIENT_ADDRESS = "x-internal-client-address"
 
 

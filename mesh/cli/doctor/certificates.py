@@ -10,7 +10,7 @@ from mesh.cli.doctor.finding import Finding, fail, ok, warn
 from mesh.clock import SystemClock
 from mesh.identity.profile import Profile
 from mesh.pki.certificates import moment
-from mesh.pki.leaf_folder import LeafFolder
+from mesh.pki.leaf_folder import OWN, LeafFolder
 from mesh.pki.opened import authority_file, folder_of, spiffe_id
 from mesh.pki.spiffe import SpiffeId
 from mesh.pki.survey import Seen, leaf, roots
@@ -62,13 +62,11 @@ def _leaf(who: SpiffeId, folder: LeafFolder, now: dt.datetime) -> Iterator[Findi
         yield warn(subject, what, "Keep leaky up or leaky pki renew --every running.")
     else:
         yield ok(subject, f"{seen.of}, good until {_told(seen)}")
-    for path in folder.path.iterdir():
-        yield from _open(path)
+    yield from _open(folder.path / OWN)
 
 
 def _open(path: Path) -> Iterator[Finding]:
-    closed = not _others(path.parent) or not _others(path)
-    if not closed:
+    if _others(path.parent) and _others(path):
         yield warn(str(path), "can be read by other users", f"Close it: chmod 600 {path}.")
 
 

@@ -155,6 +155,7 @@ def test_a_root_takes_over(pki: Run, tmp_path: Path) -> None:
         ("issue", "Token"),
         ("issue", "token", "--ttl", "soon"),
         ("issue", "token", "--ttl", "0s"),
+        ("issue", "token", "--ttl", "9999999999d"),
         ("renew", "--every", "never"),
         ("renew", "--every", "361m"),
         ("renew", "a b"),
