@@ -104,6 +104,10 @@ class Sagas(Protocol):
         """The saga with a longer lease; None when it has moved, or is somebody else's."""
         ...
 
+    async def give_back(self, holder: str) -> None:
+        """What this one holds is anybody's at once; it can end no step of it any more."""
+        ...
+
     async def survey(self, before_us: int) -> Unfinished:
         """What has not ended; stale is what nobody has moved since `before_us`."""
         ...

@@ -62,6 +62,7 @@ from svc_token.workers.loops import Loop
 from svc_token.workers.outbox_lag import OutboxLag
 from svc_token.workers.outbox_relay import OutboxRelay
 from svc_token.workers.saga_runner import SagaRunner
+from svc_token.workers.saga_worker import SagaWorker
 
 VERSION = version("leaky-tokens")
 RELAY_PAUSE_SECONDS = 0.25
@@ -132,7 +133,7 @@ class _House:
     def parts(self) -> Parts:
         """Servicers over use cases, the loops beside them, and REST over the servicers."""
         runner = self._saga_runner()
-        sagas = Loop(name="saga runner", work=runner, pause=lambda: self._saga_pause(runner))
+        sagas = SagaWorker(runner=runner, pause=lambda: self._saga_pause(runner))
         servicers: tuple[Servicer, ...] = (
             self._quota(),
             self._consume(),
@@ -145,7 +146,7 @@ class _House:
         port = self.context.settings.current.token.http_port
         return Parts(
             servicers=servicers,
-            workers=(sagas.run, self._relay(), *(loop.run for loop in self._loops())),
+            workers=(sagas, self._relay(), *(loop.run for loop in self._loops())),
             http={port: self._http(servicers)},
             ready={"store": self.stores.ping},
         )
@@ -233,7 +234,7 @@ class _House:
             get_provider_quota=GetProviderQuota(limits=self.limits),
         )
 
-    def _purchase(self, sagas: Loop, holder: str) -> PurchaseServicer:
+    def _purchase(self, sagas: SagaWorker, holder: str) -> PurchaseServicer:
         create = CreatePurchase(
             sagas=self.stores.sagas,
             limits=self.limits,

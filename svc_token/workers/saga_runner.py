@@ -62,6 +62,10 @@ class SagaRunner:
             raise _told(hindered)
         return False
 
+    async def give_back(self) -> None:
+        """Leaves what has not ended to the others at once; for when no round is under way."""
+        await self.sagas.give_back(self.holder)
+
     def idle_seconds(self) -> float:
         """After a round: how long until a purchase may be due that is another's as yet."""
         longest = self.limits.lease_us

@@ -115,6 +115,9 @@ class Crashing:
     async def renew(self, saga: Saga, until_us: int) -> Saga | None:
         return await self.inner.renew(saga, until_us)
 
+    async def give_back(self, holder: str) -> None:
+        await self.inner.give_back(holder)
+
     async def survey(self, before_us: int) -> Unfinished:
         return await self.inner.survey(before_us)
 
