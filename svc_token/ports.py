@@ -134,15 +134,18 @@ class Outbox(Protocol):
     """Committed events on their way out."""
 
     async def pending(self, limit: int, *, shards: Collection[int] = ALL) -> Sequence[OutboxRow]:
-        """The oldest rows of these shards that may go: those of a key wait for its parked row."""
+        """The oldest rows of these shards that may go.
+
+        Those of a key and topic wait for a parked row of both.
+        """
         ...
 
     async def delivered(self, seqs: Sequence[int]) -> None:
         """These need not be sent again."""
         ...
 
-    async def park(self, seq: int, now_us: int) -> None:
-        """Sets a row aside that no receiver takes; its key's later rows wait."""
+    async def park(self, seqs: Sequence[int], now_us: int) -> None:
+        """Sets rows aside that no receiver takes; their keys' later ones on the topic wait."""
         ...
 
     async def parked(self, limit: int, *, after: int = 0) -> Sequence[ParkedRow]:
@@ -241,13 +244,22 @@ class RejectedBatchError(Exception):
     """The receiver will never take these messages as they are."""
 
 
+class RefusedTopicsError(RejectedBatchError):
+    """The receiver has not got these topics, or will not take anything for them."""
+
+    def __init__(self, topics: Collection[str]) -> None:
+        super().__init__(", ".join(sorted(topics)))
+        self.topics = frozenset(topics)
+
+
 class EventSink(Protocol):
     """Where committed events go."""
 
     async def publish(self, rows: Sequence[OutboxRow]) -> None:
         """Returns when all are durable there.
 
-        Raises RejectedBatchError, or AppError when it is to be tried later.
+        Raises RejectedBatchError, RefusedTopicsError where all is the topics'
+        fault, or AppError when it is to be tried later.
         """
         ...
 
