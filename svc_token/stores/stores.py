@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from svc_token.ports import IdempotencyKeys, Leases, Ledger, MemberCaps, Outbox, Pools, Sagas
+from svc_token.ports import IdempotencyKeys, Leases, Ledger, MemberCaps, Outbox, Pools
+from svc_token.purchase_ports import Sagas
 from svc_token.reconcile_ports import Audit
 
 

@@ -17,7 +17,8 @@ from mesh.failpoints import failpoint
 from svc_token.domain.owner import OwnerKind
 from svc_token.domain.payment import PaymentState
 from svc_token.domain.saga import DECLINED, GIVEN_UP, MOVES, REFUSED, Move, Saga, Step, taken
-from svc_token.ports import Limits, Payments, Roles, Sagas
+from svc_token.ports import Limits, Roles
+from svc_token.purchase_ports import Payments, Sagas
 
 ENDED = Counter(
     "token_purchases_ended", "Purchases that this process brought to an end.", ["status"]

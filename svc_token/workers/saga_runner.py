@@ -10,7 +10,8 @@ from mesh.clock import Clock
 from mesh.errors import AppError
 from mesh.failpoints import failpoint
 from svc_token.domain.saga import Saga, Step
-from svc_token.ports import Limits, Sagas
+from svc_token.ports import Limits
+from svc_token.purchase_ports import Sagas
 from svc_token.usecases.advance_purchase import AdvancePurchase
 
 AT_ONCE = 16

@@ -14,7 +14,7 @@ from mesh.errors import AppError
 from svc_token.domain.payment import Payment, PaymentState
 from svc_token.domain.saga import Move, Saga, Unfinished
 from svc_token.domain.window import Window
-from svc_token.ports import Sagas
+from svc_token.purchase_ports import Sagas
 from svc_token.usecases.advance_purchase import AdvancePurchase
 from svc_token.usecases.purchases import CreatePurchase, Order
 from svc_token.workers.saga_runner import SagaRunner
