@@ -85,7 +85,7 @@ def _late(books: Books, watched: Sequence[Stretch] | None) -> Iterator[tuple[str
             due_us, free_us = ends[line["ref"]], line["at_us"]
             every = [Stretch(due_us, free_us)] if watched is None else watched
             within = (min(free_us, one.ended_us) - max(due_us, one.begun_us) for one in every)
-            yield line["ref"], max(0, *within, 0) / 1_000_000
+            yield line["ref"], max(0, max(within, default=0)) / 1_000_000
 
 
 def _consumes(ops: Iterable[Op], books: Books) -> Iterator[Finding]:
