@@ -85,9 +85,8 @@ class SqlSagas:
 
     async def give_back(self, holder: str) -> None:
         """What this one holds is anybody's at once; it can end no step of it any more."""
-        held = update(SAGAS).where(SAGAS.c.step.in_(_STEPS), SAGAS.c.holder == holder)
-        free = held.values(holder=None, lease_until_us=0, version=SAGAS.c.version + 1)
-        await self._database.transact(lambda connection: connection.execute(free))
+        mine = {"its_holder": holder}
+        await self._database.transact(lambda c: c.execute(statements.GIVE_BACK, mine))
 
     async def survey(self, before_us: int) -> Unfinished:
         """What has not ended; stale is what nobody has moved since `before_us`."""
