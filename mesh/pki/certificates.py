@@ -24,7 +24,7 @@ EXPIRY = Gauge(
 )
 ISSUED = Gauge(
     "pki_certificate_issued_timestamp_seconds",
-    "When this process's certificate was issued, and the root that it leads to; seconds since 1970.",
+    "When this process's certificate was issued, and the root it leads to; seconds since 1970.",
     ["certificate"],
 )
 log = structlog.get_logger("pki")
