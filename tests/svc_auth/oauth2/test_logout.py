@@ -141,7 +141,11 @@ async def test_oidcc_rp_initiated_logout_bad_id_token_hint(rp: RelyingParty, how
 
 async def test_a_client_that_names_itself_has_the_user_asked_and_sent_on(rp: RelyingParty) -> None:
     await _hint(rp)
-    params = {"client_id": rp.client.id, "post_logout_redirect_uri": OUT, "state": "x"}
+    params: dict[str, Any] = {
+        "client_id": rp.client.id,
+        "post_logout_redirect_uri": OUT,
+        "state": "x",
+    }
     response = await _ask(rp, **params)
     await _shown(rp, response, "Log out?")
     assert "An application" in rp.browser.seen[-1].text
