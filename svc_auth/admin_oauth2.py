@@ -32,6 +32,7 @@ async def create_client(
     scopes: Sequence[str],
     grant_types: Sequence[str],
     require_pkce: bool,
+    post_logout_redirect_uris: Sequence[str] = (),
 ) -> tuple[str, str | None]:
     """The new client's id and its secret, which a public one has not."""
     async with open_stores(settings) as store:
@@ -44,6 +45,7 @@ async def create_client(
             scopes=tuple(scopes),
             grant_types=tuple(grant_types),
             require_pkce=require_pkce,
+            post_logout_redirect_uris=tuple(post_logout_redirect_uris),
         )
         client, shown = await register(OPERATOR, wanted)
     return client.id, shown

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from svc_auth.domain.caller import Caller
 from svc_auth.domain.claims import Token
 from svc_auth.domain.oauth2.client import OAuthClient
+from svc_auth.domain.oauth2.consent import Consent
 from svc_auth.domain.oauth2.grant import Grant, IssuedToken, Redeemed, RefreshToken
 from svc_auth.domain.oauth2.session import LoginSession
 from svc_auth.domain.record import Record
@@ -55,7 +56,10 @@ class Grants(Protocol):
     """What users have allowed, and the tokens that came of it."""
 
     async def add_grant(self, grant: Grant, code_hash: str, session: LoginSession) -> bool:
-        """Stores a grant whose code has this hash; False when login or client are gone."""
+        """Stores a grant whose code has this hash.
+
+        False when the login, the client or the user's consent are gone.
+        """
         ...
 
     async def redeem_code(self, code_hash: str, *, at: int, caller: Caller) -> Redeemed | None:
@@ -112,7 +116,20 @@ class Consents(Protocol):
     async def add_consent(
         self, user_id: str, client_id: str, scopes: Sequence[str], *, at: int, record: Record
     ) -> None:
-        """Remembers them beside those that were allowed before."""
+        """Remembers them beside those that were allowed before; nothing for a removed client."""
+        ...
+
+    async def consents_of(self, user_id: str) -> Sequence[Consent]:
+        """All that the user has allowed, oldest first."""
+        ...
+
+    async def withdraw_consent(
+        self, user_id: str, client_id: str, *, at: int, record: Record
+    ) -> bool:
+        """Forgets what the user allowed the client, and revokes every grant that came of it.
+
+        False when there was nothing.
+        """
         ...
 
 
@@ -127,8 +144,8 @@ class LoginSessions(Protocol):
         """The session; an expired one may be returned."""
         ...
 
-    async def end_session(self, session_hash: str) -> None:
-        """Ends it; again is no fault."""
+    async def end_session(self, session_hash: str, record: Record | None = None) -> None:
+        """Ends it; again is no fault, and is not written down."""
         ...
 
 
@@ -154,6 +171,14 @@ class AccessToken:
     id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityHint:
+    """Whom an ID token of ours is about, and which client it was made for."""
+
+    user_id: str
+    client_id: str
+
+
 class OAuthTokens(Protocol):
     """Tokens that OAuth2's clients get."""
 
@@ -173,6 +198,6 @@ class OAuthTokens(Protocol):
         """What an access token says; None for one that is none of ours, or has ended."""
         ...
 
-    def read_hint(self, text: str, client_id: str) -> str | None:
-        """Whom an ID token for the client is about, also an expired one; None for no such."""
+    def read_hint(self, text: str) -> IdentityHint | None:
+        """What an ID token says, also an expired one; None for one that is none of ours."""
         ...

@@ -156,6 +156,7 @@ class _House:
             self._invitations(),
             self._credentials(),
             self._oauth2().clients(),
+            self._oauth2().consents(),
             AuditLogServicer(read=ReadAuditLog(audit=self.store.audit)),
         )
         return Parts(

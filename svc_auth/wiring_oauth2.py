@@ -18,24 +18,32 @@ from svc_auth.oauth2.authorize import AuthorizeEndpoint
 from svc_auth.oauth2.browser import Browser
 from svc_auth.oauth2.discovery import discovery_router
 from svc_auth.oauth2.jwks import jwks_router
+from svc_auth.oauth2.logout import LogoutEndpoint
 from svc_auth.oauth2.token import TokenEndpoints
 from svc_auth.oauth2.userinfo import UserInfoEndpoint
 from svc_auth.ports import Revocations
 from svc_auth.ports_oauth2 import Registered
 from svc_auth.servicers.oauth_client import OauthClientServicer
+from svc_auth.servicers.oauth_consent import OauthConsentServicer
 from svc_auth.settings import AuthSettings
 from svc_auth.stores.stores import AuthStores
 from svc_auth.usecases.end_access import EndAccess
 from svc_auth.usecases.login import Login
 from svc_auth.usecases.oauth2.authenticate_client import AuthenticateClient
 from svc_auth.usecases.oauth2.authorize import Authorize
-from svc_auth.usecases.oauth2.browser import BrowserLogin, FindSession
+from svc_auth.usecases.oauth2.browser import (
+    BrowserLogin,
+    BrowserLogout,
+    FindBrowserUser,
+    FindSession,
+)
 from svc_auth.usecases.oauth2.client_token import ClientToken
 from svc_auth.usecases.oauth2.exchange_code import ExchangeCode
 from svc_auth.usecases.oauth2.find_client import FindClient
 from svc_auth.usecases.oauth2.introspect import Introspect
 from svc_auth.usecases.oauth2.issue import Issue
 from svc_auth.usecases.oauth2.list_clients import ListClients
+from svc_auth.usecases.oauth2.list_consents import ListConsents
 from svc_auth.usecases.oauth2.refresh import Refresh
 from svc_auth.usecases.oauth2.register_client import RegisterClient
 from svc_auth.usecases.oauth2.remove_client import RemoveClient
@@ -43,6 +51,8 @@ from svc_auth.usecases.oauth2.revoke_token import RevokeToken
 from svc_auth.usecases.oauth2.rotate_secret import RotateSecret
 from svc_auth.usecases.oauth2.userinfo import UserInfo
 from svc_auth.usecases.oauth2.validate_authorization import ValidateAuthorization
+from svc_auth.usecases.oauth2.validate_logout import ValidateLogout
+from svc_auth.usecases.oauth2.withdraw_consent import WithdrawConsent
 
 _LONGEST_CACHE = 300.0
 
@@ -110,6 +120,14 @@ class OAuth2House:
             remove=RemoveClient(clients=clients, end=end, policy=self._policy, clock=clock),
         )
 
+    def consents(self) -> OauthConsentServicer:
+        """Where users look at what they have allowed."""
+        consents = self.store.consents
+        withdraw = WithdrawConsent(
+            consents=consents, revocations=self.revocations, clock=self.context.clock
+        )
+        return OauthConsentServicer(consents_of=ListConsents(consents=consents), withdraw=withdraw)
+
     def routers(self) -> Sequence[APIRouter]:
         """Everything that OAuth2 speaks."""
         userinfo = UserInfo(grants=self.store.grants, users=self.store.users, tokens=self._tokens)
@@ -118,6 +136,7 @@ class OAuth2House:
             jwks_router(lambda: self.keyring.jwks, max_age=max_age),
             discovery_router(self._issuer),
             self._authorize().router(),
+            self._logout().router(),
             self._token().router(),
             UserInfoEndpoint(userinfo=userinfo).router(),
         )
@@ -144,8 +163,36 @@ class OAuth2House:
             validate=ValidateAuthorization(find=self._find, tokens=self._tokens),
             authorize=authorize,
             login=login,
-            session_of=FindSession(sessions=self.store.login_sessions, opaque=self.opaque),
-            browser=Browser(opaque=self.opaque, issuer=self._issuer, clock=self.context.clock),
+            session_of=self._session_of,
+            user_of=self._user_of,
+            browser=self._browser,
+            issuer=self._issuer,
+        )
+
+    @property
+    def _browser(self) -> Browser:
+        return Browser(opaque=self.opaque, issuer=self._issuer, clock=self.context.clock)
+
+    @property
+    def _session_of(self) -> FindSession:
+        return FindSession(sessions=self.store.login_sessions, opaque=self.opaque)
+
+    @property
+    def _user_of(self) -> FindBrowserUser:
+        return FindBrowserUser(
+            session_of=self._session_of, users=self.store.users, clock=self.context.clock
+        )
+
+    def _logout(self) -> LogoutEndpoint:
+        return LogoutEndpoint(
+            validate=ValidateLogout(find=self._find, tokens=self._tokens),
+            user_of=self._user_of,
+            log_out=BrowserLogout(
+                sessions=self.store.login_sessions,
+                opaque=self.opaque,
+                clock=self.context.clock,
+            ),
+            browser=self._browser,
             issuer=self._issuer,
         )
 

@@ -9,6 +9,7 @@ from leaky.auth.v1 import (
     auth_service_pb2,
     invitation_service_pb2,
     oauth_client_service_pb2,
+    oauth_consent_service_pb2,
     organization_service_pb2,
     user_service_pb2,
 )
@@ -29,6 +30,7 @@ FILES = (
     organization_service_pb2,
     invitation_service_pb2,
     oauth_client_service_pb2,
+    oauth_consent_service_pb2,
     quota_service_pb2,
     consume_service_pb2,
     metering_service_pb2,

@@ -33,6 +33,10 @@ def create(
         list[str] | None, typer.Option(help="authorization_code when not given; repeat for more.")
     ] = None,
     *,
+    post_logout_redirect_uri: Annotated[
+        list[str] | None,
+        typer.Option(help="Where browsers may be sent after a logout; repeat for more."),
+    ] = None,
     public: Annotated[bool, typer.Option("--public", help="It can keep no secret.")] = False,
     no_pkce: Annotated[
         bool, typer.Option("--no-pkce", help="It may do without PKCE; never a public one.")
@@ -50,6 +54,7 @@ def create(
         scopes=scope,
         grant_types=grant_type or (),
         require_pkce=not no_pkce,
+        post_logout_redirect_uris=post_logout_redirect_uri or (),
     )
     typer.echo(f"client_id {made_id}")
     if secret is not None:
@@ -66,6 +71,8 @@ def list_clients(data: options.Data = None) -> None:
         typer.echo(f"  grant types {' '.join(client['grant_types'])}")
         for uri in client["redirect_uris"]:
             typer.echo(f"  redirect URI {uri}")
+        for uri in client["post_logout_redirect_uris"]:
+            typer.echo(f"  post-logout redirect URI {uri}")
 
 
 @clients.command("secret")

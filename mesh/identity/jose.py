@@ -105,6 +105,18 @@ def token_type(token: str) -> str:
     return typ.lower().removeprefix("application/") if isinstance(typ, str) else ""
 
 
+def audience(token: str) -> str:
+    """The one audience that the token says it is for; nothing is verified yet.
+
+    `verify` with it says whether the signer said so. Raises InvalidToken for what
+    is no token, or is for none or several.
+    """
+    named = _claimed(token).get("aud")
+    if not isinstance(named, str) or not named:
+        raise InvalidToken("no single audience")
+    return named
+
+
 def verify(
     token: str,
     *,
@@ -190,11 +202,19 @@ def _instant(claims: Mapping[str, Any], name: str) -> int:
 
 
 def _header(token: str) -> dict[str, Any]:
+    return _part(token, 0)
+
+
+def _claimed(token: str) -> dict[str, Any]:
+    return _part(token, 1)
+
+
+def _part(token: str, place: int) -> dict[str, Any]:
     if len(token) > _MAX_LENGTH or not _COMPACT.fullmatch(token):
         raise InvalidToken("not a signed token")
-    first = token[: token.index(".")]
+    part = token.split(".")[place]
     try:
-        return _object(urlsafe_b64decode(first + "=" * (-len(first) % 4)))
+        return _object(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     except ValueError as error:
         raise InvalidToken("not a signed token") from error
 

@@ -9,6 +9,7 @@ import structlog
 from prometheus_client import Gauge
 
 from mesh.clock import Clock
+from mesh.pki.authority import EARLIER
 from mesh.pki.leaf import Leaf
 from mesh.pki.leaf_folder import LeafFolder
 from mesh.pki.refused import CertificateError
@@ -19,6 +20,11 @@ LATE_SECONDS = 3600.0
 EXPIRY = Gauge(
     "pki_certificate_expiry_timestamp_seconds",
     "When this process's certificate ends, and the root that it leads to; seconds since 1970.",
+    ["certificate"],
+)
+ISSUED = Gauge(
+    "pki_certificate_issued_timestamp_seconds",
+    "When this process's certificate was issued, and the root it leads to; seconds since 1970.",
     ["certificate"],
 )
 log = structlog.get_logger("pki")
@@ -105,6 +111,8 @@ class Certificates:
             raise CertificateError(f"{self._folder.path}: {error}") from error
         EXPIRY.labels("leaf").set(leaf.until.timestamp())
         EXPIRY.labels("root").set(root.not_valid_after_utc.timestamp())
+        ISSUED.labels("leaf").set(leaf.issued.timestamp())
+        ISSUED.labels("root").set((root.not_valid_before_utc + EARLIER).timestamp())
         return leaf
 
 

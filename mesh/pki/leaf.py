@@ -31,7 +31,12 @@ class Leaf:
     @property
     def life(self) -> dt.timedelta:
         """For how long it was issued."""
-        return self.until - self.certificate.not_valid_before_utc - EARLIER
+        return self.until - self.issued
+
+    @property
+    def issued(self) -> dt.datetime:
+        """When it was made."""
+        return self.certificate.not_valid_before_utc + EARLIER
 
     def root(self, now: dt.datetime) -> x509.Certificate:
         """The root that it leads to. Raises CertificateError for one that peers would refuse."""

@@ -13,7 +13,7 @@ from svc_auth.domain.claims import API_AUDIENCE, SECOND, Token
 from svc_auth.domain.oauth2.grant import Grant
 from svc_auth.domain.oauth2.scopes import joined, split
 from svc_auth.domain.user import ADMIN, User
-from svc_auth.ports_oauth2 import AccessClaims, AccessToken
+from svc_auth.ports_oauth2 import AccessClaims, AccessToken, IdentityHint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +65,17 @@ class OAuthMinter:
             claims=claims,
         )
 
-    def read_hint(self, text: str, client_id: str) -> str | None:
-        """Whom an ID token for the client is about, also an expired one."""
+    def read_hint(self, text: str) -> IdentityHint | None:
+        """What an ID token says, also an expired one; None for one that is none of ours."""
+        try:
+            client_id = jose.audience(text)
+        except jose.InvalidToken:
+            return None
         claims = self._read(text, (client_id,), "jwt", ended=True)
-        return None if claims is None else str(claims["sub"])
+        # A session's token has the same type; it is for the API, and names no client.
+        if claims is None or claims.get("azp") != client_id:
+            return None
+        return IdentityHint(user_id=claims["sub"], client_id=client_id)
 
     def _access(
         self, about: dict[str, Any], client_id: str, scopes: Sequence[str], at: int

@@ -18,23 +18,18 @@ from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2.request import AuthorizationRequest, ReplyTo, ResponseMode
 from svc_auth.domain.oauth2.session import LoginSession
 from svc_auth.oauth2.answers import told
-from svc_auth.oauth2.bounded import bounded
-from svc_auth.oauth2.browser import Browser, StaleFormError, Ticket
+from svc_auth.oauth2.browser import Browser, Ticket
 from svc_auth.oauth2.callers import caller_of
 from svc_auth.oauth2.pages import page
 from svc_auth.oauth2.parameters import form, query, single
+from svc_auth.oauth2.problems import Page, paged
+from svc_auth.oauth2.redirects import see_other, with_query
 from svc_auth.usecases.oauth2.authorize import Authorize, CodeGiven, ConsentNeeded, LoginNeeded
-from svc_auth.usecases.oauth2.browser import BrowserLogin, FindSession
-from svc_auth.usecases.oauth2.validate_authorization import (
-    UntrustedRequestError,
-    ValidateAuthorization,
-)
+from svc_auth.usecases.oauth2.browser import BrowserLogin, FindBrowserUser, FindSession
+from svc_auth.usecases.oauth2.validate_authorization import ValidateAuthorization
 
 AUTHORIZE = "/oauth2/authorize"
-_STALE = "This page has been open for too long, or your browser refuses cookies."
-_SEE_OTHER = 303
 _BAD_REQUEST, _UNAUTHORIZED = 400, 401
-Page = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +50,7 @@ class AuthorizeEndpoint:
     authorize: Authorize
     login: BrowserLogin
     session_of: FindSession
+    user_of: FindBrowserUser
     browser: Browser
     issuer: Callable[[], str]
 
@@ -68,8 +64,7 @@ class AuthorizeEndpoint:
             ("/oauth2/consent", "POST", self._agree, "What the consent page sends"),
         )
         for path, method, endpoint, summary in routes:
-            guarded = self._guarded(endpoint)
-            router.add_api_route(path, guarded, methods=[method], summary=summary)
+            router.add_api_route(path, paged(endpoint), methods=[method], summary=summary)
         return router
 
     async def _ask(self, request: Request) -> Response:
@@ -84,7 +79,7 @@ class AuthorizeEndpoint:
     async def _ask_by_form(self, request: Request) -> Response:
         # Once more as a GET: a form from another site comes without the cookie.
         pairs = [(name, one) for name, values in (await form(request)).items() for one in values]
-        return _see_other(f"{self._base}{AUTHORIZE}?{urlencode(pairs)}")
+        return see_other(f"{self._base}{AUTHORIZE}?{urlencode(pairs)}")
 
     async def _log_in(self, request: Request) -> Response:
         given, ticket, cookie = await self._form(request)
@@ -108,7 +103,7 @@ class AuthorizeEndpoint:
         except AppError as error:
             if error.reason == REASON_UNAVAILABLE:
                 raise
-            return self._login_page(visit, username=username, error=error)
+            return await self._login_page(visit, username=username, error=error)
         response = await self._next(replace(visit, cookie=cookie), session)
         self.browser.set_cookie(response, cookie)
         return response
@@ -119,7 +114,7 @@ class AuthorizeEndpoint:
 
         async def posted(visit: Visit) -> Response:
             if action == "switch":
-                return self._login_page(visit)
+                return await self._login_page(visit)
             if action != "allow":
                 raise AccessDeniedError
             return await self._next(visit, await self.session_of(cookie), agreed=True)
@@ -134,16 +129,18 @@ class AuthorizeEndpoint:
         )
         match step:
             case LoginNeeded():
-                return self._login_page(visit, username=visit.request.login_hint)
+                return await self._login_page(visit, username=visit.request.login_hint)
             case ConsentNeeded(user=user):
                 return self._form_page("consent", visit, {"user": user})
             case CodeGiven(code=code):
                 return self._reply(visit.request.reply_to, {"code": code})
 
-    def _login_page(
+    async def _login_page(
         self, visit: Visit, *, username: str = "", error: AppError | None = None
     ) -> Response:
-        values = {"username": username, "error": _sentence(error) if error else ""}
+        said = _sentence(error) if error else ""
+        user = await self.user_of(visit.cookie)
+        values = {"username": username, "error": said, "user": user}
         response = self._form_page("login", visit, values)
         if error is not None:
             status = error.outcome.http_status
@@ -199,26 +196,7 @@ class AuthorizeEndpoint:
         uri = reply_to.redirect_uri
         if reply_to.mode is ResponseMode.FORM_POST:
             return page("form_post", {"action": uri, "answer": said}, redirect_uri=uri)
-        # Its own query stays as it was registered (RFC 6749, section 3.1.2).
-        joint = "&" if urlsplit(uri).query else "" if uri.endswith("?") else "?"
-        return _see_other(f"{uri}{joint}{urlencode(said)}")
-
-    def _guarded(self, endpoint: Page) -> Page:
-        """The endpoint, in time; what has nowhere to go back to becomes a page."""
-        endpoint = bounded(endpoint)
-
-        async def answered(request: Request) -> Response:
-            try:
-                return await endpoint(request)
-            except UntrustedRequestError as error:
-                message = str(error)
-            except StaleFormError:
-                message = _STALE
-            except OAuth2Error as error:
-                message = f"The request cannot be read: {error.description}."
-            return page("problem", {"message": message}, status=_BAD_REQUEST)
-
-        return answered
+        return see_other(with_query(uri, said))
 
     @property
     def _base(self) -> str:
@@ -229,8 +207,3 @@ class AuthorizeEndpoint:
 def _sentence(error: AppError) -> str:
     text = error.message
     return f"{text[:1].upper()}{text[1:]}."
-
-
-def _see_other(uri: str) -> Response:
-    headers = {"Location": uri, "Cache-Control": "no-store"}
-    return Response(status_code=_SEE_OTHER, headers=headers)

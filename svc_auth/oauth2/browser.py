@@ -20,7 +20,7 @@ PATIENCE = 3_600_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """An authorization request on its way through our pages, and when it came, in microseconds."""
+    """A request on its way through our pages, and when it came, in microseconds."""
 
     parameters: Repeated
     asked_at: int
@@ -54,6 +54,12 @@ class Browser:
         """Gives the browser its cookie, which ends with the browser or the session."""
         response.set_cookie(
             self._name, cookie, path="/", secure=self._secure, httponly=True, samesite="lax"
+        )
+
+    def drop_cookie(self, response: Response) -> None:
+        """Takes the cookie from the browser."""
+        response.delete_cookie(
+            self._name, path="/", secure=self._secure, httponly=True, samesite="lax"
         )
 
     def proof(self, cookie: str, ticket: str) -> str:

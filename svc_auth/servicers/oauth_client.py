@@ -54,6 +54,7 @@ class OauthClientServicer:
                 scopes=tuple(request.scopes),
                 grant_types=tuple(request.grant_types),
                 require_pkce=pkce,
+                post_logout_redirect_uris=tuple(request.post_logout_redirect_uris),
             ),
         )
         return CreateOauthClientResponse(
@@ -92,4 +93,5 @@ def _fields(client: OAuthClient) -> dict[str, Any]:
         "grant_types": client.grant_types,
         "require_pkce": client.require_pkce,
         "created_at": timestamp(client.created_at),
+        "post_logout_redirect_uris": client.post_logout_redirect_uris,
     }

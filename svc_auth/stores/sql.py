@@ -11,7 +11,8 @@ from svc_auth.stores.sql_audit import SqlAudit
 from svc_auth.stores.sql_invitations import SqlInvitations
 from svc_auth.stores.sql_login_sessions import SqlLoginSessions
 from svc_auth.stores.sql_memberships import SqlMemberships
-from svc_auth.stores.sql_oauth_clients import SqlConsents, SqlOAuthClients
+from svc_auth.stores.sql_oauth_clients import SqlOAuthClients
+from svc_auth.stores.sql_oauth_consents import SqlConsents
 from svc_auth.stores.sql_oauth_grants import SqlGrants
 from svc_auth.stores.sql_organizations import SqlOrganizations
 from svc_auth.stores.sql_revocations import SqlRevocations

@@ -6,8 +6,10 @@ from sqlalchemy import Select, delete, insert, select
 
 from mesh.storage.database import Database
 from svc_auth.domain.oauth2.session import LoginSession
+from svc_auth.domain.record import Record
 from svc_auth.domain.revocation import Kind
 from svc_auth.stores.sql_logins import lock_user
+from svc_auth.stores.sql_record import write_down
 from svc_auth.stores.tables import REVOCATIONS
 from svc_auth.stores.tables_oauth2 import LOGIN_SESSIONS
 
@@ -47,11 +49,13 @@ class SqlLoginSessions:
             expires_at=row.expires_at,
         )
 
-    async def end_session(self, session_hash: str) -> None:
-        """Ends it; again is no fault."""
+    async def end_session(self, session_hash: str, record: Record | None = None) -> None:
+        """Ends it; again is no fault, and is not written down."""
         gone = delete(LOGIN_SESSIONS).where(LOGIN_SESSIONS.c.session_hash == session_hash)
         async with self._database.write() as connection:
-            await connection.execute(gone)
+            ended = (await connection.execute(gone)).rowcount
+            if ended and record is not None:
+                await write_down(connection, record)
 
 
 def _ended(session: LoginSession) -> Select[Any]:

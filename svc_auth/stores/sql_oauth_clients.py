@@ -1,4 +1,4 @@
-"""OAuth2's clients, and what users have allowed them."""
+"""OAuth2's clients."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -65,31 +65,6 @@ class SqlOAuthClients:
             return True
 
 
-class SqlConsents:
-    """Implements Consents."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def find_consent(self, user_id: str, client_id: str) -> frozenset[str]:
-        """The scopes that the user has allowed the client."""
-        mine = (OAUTH_CONSENTS.c.user_id == user_id, OAUTH_CONSENTS.c.client_id == client_id)
-        async with self._database.read() as connection:
-            rows = await connection.execute(select(OAUTH_CONSENTS.c.scope).where(*mine))
-            return frozenset(rows.scalars())
-
-    async def add_consent(
-        self, user_id: str, client_id: str, scopes: Sequence[str], *, at: int, record: Record
-    ) -> None:
-        """Remembers them beside those that were allowed before."""
-        whose = {"user_id": user_id, "client_id": client_id, "created_at": at}
-        async with self._database.write() as connection:
-            # In one order, so that two pages that agree at once cannot deadlock.
-            for scope in sorted(scopes):
-                await insert_new(connection, OAUTH_CONSENTS, whose | {"scope": scope})
-            await write_down(connection, record)
-
-
 def _values(registered: Registered) -> dict[str, Any]:
     client = registered.client
     return {
@@ -99,6 +74,7 @@ def _values(registered: Registered) -> dict[str, Any]:
         "redirect_uris": " ".join(client.redirect_uris),
         "scopes": " ".join(client.scopes),
         "grant_types": " ".join(client.grant_types),
+        "post_logout_redirect_uris": " ".join(client.post_logout_redirect_uris),
         "require_pkce": client.require_pkce,
         "created_at": client.created_at,
     }
@@ -110,6 +86,7 @@ def _client(row: Row[Any]) -> OAuthClient:
         name=row.name,
         confidential=row.secret_hash is not None,
         redirect_uris=tuple(row.redirect_uris.split()),
+        post_logout_redirect_uris=tuple(row.post_logout_redirect_uris.split()),
         scopes=tuple(row.scopes.split()),
         grant_types=tuple(GrantType(word) for word in row.grant_types.split()),
         require_pkce=row.require_pkce,

@@ -12,7 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mesh.storage.database import Database
 from svc_auth.domain.audit import Action
 from svc_auth.domain.caller import Caller
-from svc_auth.domain.oauth2.audit import CODE_REUSED, REFRESH_TOKEN_REUSED, client_entry
+from svc_auth.domain.oauth2.audit import (
+    CODE_REUSED,
+    CONSENT_WITHDRAWN,
+    REFRESH_TOKEN_REUSED,
+    client_entry,
+)
 from svc_auth.domain.oauth2.grant import Grant, IssuedToken, Redeemed, RefreshToken
 from svc_auth.domain.oauth2.playground import PLAYGROUND
 from svc_auth.domain.oauth2.session import LoginSession
@@ -23,6 +28,7 @@ from svc_auth.stores.tables_oauth2 import (
     LOGIN_SESSIONS,
     OAUTH_ACCESS_TOKENS,
     OAUTH_CLIENTS,
+    OAUTH_CONSENTS,
     OAUTH_GRANTS,
     OAUTH_REFRESH_TOKENS,
 )
@@ -30,6 +36,7 @@ from svc_auth.stores.tables_oauth2 import (
 _GRANT = OAUTH_GRANTS.c
 _REFRESH = OAUTH_REFRESH_TOKENS.c
 _ACCESS = OAUTH_ACCESS_TOKENS.c
+_CONSENT = OAUTH_CONSENTS.c
 
 
 class SqlGrants:
@@ -39,13 +46,16 @@ class SqlGrants:
         self._database = database
 
     async def add_grant(self, grant: Grant, code_hash: str, session: LoginSession) -> bool:
-        """Stores a grant whose code has this hash, unless the login has ended meanwhile."""
+        """Stores a grant whose code has this hash, unless what it rests on has ended meanwhile."""
         login = select(LOGIN_SESSIONS).where(LOGIN_SESSIONS.c.session_hash == session.id)
         async with self._database.write() as connection:
             # Locked, so that what ends all logins of a user sees the grant, or comes first.
             if (await connection.execute(login.with_for_update(read=True))).first() is None:
                 return False
-            if not await _holds_client(connection, grant.client_id):
+            if not await hold_client(connection, grant.client_id):
+                return False
+            allowed = await hold_consent(connection, grant.user_id, grant.client_id)
+            if not allowed.issuperset(grant.scopes):
                 return False
             row = _values(grant) | {"code_hash": code_hash}
             await connection.execute(insert(OAUTH_GRANTS).values(row))
@@ -67,7 +77,7 @@ class SqlGrants:
     async def issue(self, token: IssuedToken, refresh_hash: str | None) -> bool:
         """Notes an access token, and the refresh token beside it."""
         async with self._database.write() as connection:
-            if not await _holds_client(connection, token.client_id):
+            if not await hold_client(connection, token.client_id):
                 return False
             if token.grant_id is not None:
                 row = await _locked(connection, _GRANT.id == token.grant_id)
@@ -105,7 +115,7 @@ class SqlGrants:
         mine = (_REFRESH.token_hash == refresh_hash, _REFRESH.grant_id == token.grant_id)
         spent = update(OAUTH_REFRESH_TOKENS).where(*mine, _REFRESH.used_at.is_(None))
         async with self._database.write() as connection:
-            if not await _holds_client(connection, token.client_id):
+            if not await hold_client(connection, token.client_id):
                 return False
             row = await _locked(connection, _GRANT.id == token.grant_id)
             if row is None or row.revoked_at is not None:
@@ -174,12 +184,38 @@ async def forget_grants(connection: AsyncConnection, client_id: str) -> None:
     await connection.execute(delete(OAUTH_GRANTS).where(grants))
 
 
-async def _holds_client(connection: AsyncConnection, client_id: str) -> bool:
-    # Locked, before any grant: who removes a client sees all that it was given, or comes first.
+async def hold_client(connection: AsyncConnection, client_id: str) -> bool:
+    """Whether the client is there; it stays until the transaction has ended.
+
+    Locked before any grant: who removes a client sees all that it was given, or comes first.
+    """
     query = select(OAUTH_CLIENTS.c.id).where(OAUTH_CLIENTS.c.id == client_id)
     found = (await connection.execute(query.with_for_update(read=True))).first()
     # The one that `local` brings along is in no table, and nobody removes it.
     return found is not None or client_id == PLAYGROUND.id
+
+
+async def hold_consent(
+    connection: AsyncConnection, user_id: str, client_id: str, *, alone: bool = False
+) -> frozenset[str]:
+    """What the user has allowed the client, which stays so until the transaction has ended.
+
+    Locked before any grant, by who withdraws it `alone`: it sees all grants that rest on it.
+    """
+    mine = (_CONSENT.user_id == user_id, _CONSENT.client_id == client_id)
+    query = select(_CONSENT.scope).where(*mine).order_by(_CONSENT.scope)
+    found = await connection.execute(query.with_for_update(read=not alone))
+    return frozenset(found.scalars())
+
+
+async def revoke_grants(
+    connection: AsyncConnection, user_id: str, client_id: str, *, at: int, caller: Caller
+) -> None:
+    """Revokes all that came of a consent which the user has withdrawn."""
+    mine = (_GRANT.user_id == user_id, _GRANT.client_id == client_id)
+    query = select(OAUTH_GRANTS).where(*mine, _GRANT.revoked_at.is_(None)).order_by(_GRANT.id)
+    for row in (await connection.execute(query.with_for_update())).all():
+        await _revoke(connection, row, at, caller, CONSENT_WITHDRAWN)
 
 
 async def _locked(connection: AsyncConnection, which: ColumnElement[bool]) -> Row[Any] | None:

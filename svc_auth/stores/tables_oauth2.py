@@ -32,6 +32,7 @@ OAUTH_CLIENTS = Table(
     Column("grant_types", Text, nullable=False),
     Column("require_pkce", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("post_logout_redirect_uris", Text, nullable=False, server_default=""),
 )
 
 OAUTH_GRANTS = Table(

@@ -19,6 +19,7 @@ from leaky.auth.v1 import (
     credential_service_pb2,
     invitation_service_pb2,
     oauth_client_service_pb2,
+    oauth_consent_service_pb2,
     organization_service_pb2,
     user_service_pb2,
 )
@@ -42,6 +43,7 @@ FILES = [
     credential_service_pb2,
     invitation_service_pb2,
     oauth_client_service_pb2,
+    oauth_consent_service_pb2,
     organization_service_pb2,
     user_service_pb2,
     chat_service_pb2,

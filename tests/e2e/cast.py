@@ -15,6 +15,7 @@ from leaky.provider.v1.payment_service_pb2 import AuthorizePaymentRequest
 from leaky.token.v1.member_cap_service_pb2 import SetMemberCapRequest
 from leaky.token.v1.metering_service_pb2 import ReserveRequest
 from mesh.identity.scopes import SCOPES
+from tests.e2e.consenting import CALLBACK, Consenting
 from tests.e2e.matrix import CERTIFICATE, GRPC, Doors, Headers, Names
 from tests.e2e.system import System, until
 
@@ -83,6 +84,7 @@ class Cast:
     elsewhere: Headers
     org: str
     saga: str
+    adas_browser: Consenting
 
     def names(self, **more: Any) -> Names:
         """What requests name when they speak of Ada and what is hers."""
@@ -117,9 +119,11 @@ class Cast:
             "RevokeRoleRequest.role": "TESTER",
             "ResetPasswordRequest.password": PASSWORD,
             "CreateOauthClientRequest.scopes": ["openid"],
-            "CreateOauthClientRequest.redirect_uris": ["https://app.example/callback"],
+            "CreateOauthClientRequest.redirect_uris": [CALLBACK],
+            "CreateOauthClientRequest.post_logout_redirect_uris": [CALLBACK],
             "RotateOauthClientSecretRequest.client_id": self.application,
             "DeleteOauthClientRequest.client_id": self.application,
+            "DeleteOauthConsentRequest.client_id": self.allowed,
             "current_password": PASSWORD,
             "new_password": PASSWORD,
             "PublishUsageRequest.events": [event(self.ada.id)],
@@ -195,12 +199,18 @@ class Cast:
         """The id of an OAuth2 client that nobody needs."""
         request = CreateOauthClientRequest(
             name="An application",
-            redirect_uris=["https://app.example/callback"],
+            redirect_uris=[CALLBACK],
             scopes=["openid"],
         )
         answer = self.doors.ask(GRPC, request, self.admin.bearer)
         assert answer.status == 200, answer
         return str(answer.body.client.client_id)
+
+    def allowed(self) -> str:
+        """The id of an OAuth2 client that Ada has allowed something."""
+        client_id = self.application()
+        self.adas_browser.allow(client_id)
+        return client_id
 
     def newcomer(self) -> Person:
         """Somebody whose sessions may end."""
@@ -268,6 +278,7 @@ def assemble(system: System, doors: Doors) -> Cast:
         admin=admin,
         org=org,
         saga=bought["sagaId"],
+        adas_browser=Consenting(system, ada.username, PASSWORD),
     )
 
 

@@ -81,7 +81,9 @@ every_method = pytest.mark.parametrize(("method", "door"), cases(METHODS))
 @pytest.fixture(scope="module")
 def cast(secure: System) -> Iterator[Cast]:
     ways = Doors(secure)
-    yield assemble(secure, ways)
+    assembled = assemble(secure, ways)
+    yield assembled
+    assembled.adas_browser.close()
     ways.close()
 
 

@@ -29,6 +29,7 @@ NAMES: dict[str, Any] = {
     "role": "BILLING",
     "CreateOauthClientRequest.scopes": ["openid"],
     "CreateOauthClientRequest.redirect_uris": ["https://app.example/callback"],
+    "CreateOauthClientRequest.post_logout_redirect_uris": ["https://app.example/"],
 }
 WITH_BODY = [route for route in EVERY_ROUTE if route.fill.body]
 HTTP = ("gateway", "auth", "token", "analytics", "stubs.openai", "stubs.gemini", "stubs.qwen")

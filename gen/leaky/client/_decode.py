@@ -267,6 +267,7 @@ def to_new_oauth_client(value: object) -> models.NewOauthClient:
         require_pkce=decode.either(data, "requirePkce", decode.boolean, False),
         created_at=decode.need(data, "createdAt", decode.time),
         client_secret=decode.maybe(data, "clientSecret", decode.text),
+        post_logout_redirect_uris=decode.many(data, "postLogoutRedirectUris", decode.text),
     )
 
 
@@ -282,6 +283,19 @@ def to_oauth_client(value: object) -> models.OauthClient:
         grant_types=decode.many(data, "grantTypes", decode.text),
         require_pkce=decode.either(data, "requirePkce", decode.boolean, False),
         created_at=decode.need(data, "createdAt", decode.time),
+        post_logout_redirect_uris=decode.many(data, "postLogoutRedirectUris", decode.text),
+    )
+
+
+def to_oauth_consent(value: object) -> models.OauthConsent:
+    """OauthConsent from its JSON object; ValueError when it is none."""
+    data = decode.document(value)
+    return models.OauthConsent(
+        client_id=decode.either(data, "clientId", decode.text, ""),
+        client_name=decode.either(data, "clientName", decode.text, ""),
+        scopes=decode.many(data, "scopes", decode.text),
+        created_at=decode.need(data, "createdAt", decode.time),
+        last_used_at=decode.need(data, "lastUsedAt", decode.time),
     )
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "MemberCapService",
     "MeteringService",
     "OauthClientService",
+    "OauthConsentService",
     "OrganizationService",
     "PurchaseService",
     "QuotaService",
@@ -719,6 +720,7 @@ class OauthClientService:
         scopes: list[str] | tuple[str, ...] | None = None,
         grant_types: list[str] | tuple[str, ...] | None = None,
         require_pkce: bool | None = None,
+        post_logout_redirect_uris: list[str] | tuple[str, ...] | None = None,
         timeout: float | None = None,
         trace: Trace | None = None,
     ) -> models.NewOauthClient:
@@ -738,6 +740,8 @@ class OauthClientService:
             grant_types: Of authorization_code, client_credentials, refresh_token; empty:
                 authorization_code.
             require_pkce: True unless set; only a client with a secret may do without.
+            post_logout_redirect_uris: Where browsers may be sent after a logout; like
+                redirect_uris, 20 at most.
             timeout: Seconds for the call with its retries, instead of the client's.
             trace: What the call belongs to, instead of the client's.
         """
@@ -756,6 +760,7 @@ class OauthClientService:
                     scopes=scopes,
                     grantTypes=grant_types,
                     requirePkce=require_pkce,
+                    postLogoutRedirectUris=post_logout_redirect_uris,
                 ),
             ),
             timeout=timeout,
@@ -837,6 +842,71 @@ class OauthClientService:
                 path=f"/api/v1/oauth2/clients/{segment('client_id', client_id)}",
                 repeatable=False,
                 decode=decode.nothing,
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+
+class OauthConsentService:
+    """What users have allowed applications."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def list_oauth_consents(
+        self,
+        *,
+        user_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> tuple[models.OauthConsent, ...]:
+        """What a user has allowed, oldest first.
+
+        GET /api/v1/auth/consents
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        return self._connection.call(
+            Request(
+                name="OauthConsentService.ListOauthConsents",
+                verb="GET",
+                path="/api/v1/auth/consents",
+                repeatable=True,
+                decode=lambda value: decode.listed(value, _decode.to_oauth_consent),
+                query={"userId": user_id},
+            ),
+            timeout=timeout,
+            trace=trace,
+        )
+
+    def delete_oauth_consent(
+        self,
+        *,
+        user_id: str,
+        client_id: str,
+        timeout: float | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Takes it back: the application's tokens for the user end at once, and the user is asked
+        again the next time.
+
+        DELETE /api/v1/auth/consents/{client_id}
+
+        Args:
+            timeout: Seconds for the call with its retries, instead of the client's.
+            trace: What the call belongs to, instead of the client's.
+        """
+        self._connection.call(
+            Request(
+                name="OauthConsentService.DeleteOauthConsent",
+                verb="DELETE",
+                path=f"/api/v1/auth/consents/{segment('client_id', client_id)}",
+                repeatable=False,
+                decode=decode.nothing,
+                query={"userId": user_id},
             ),
             timeout=timeout,
             trace=trace,

@@ -15,6 +15,7 @@ from ._async_services import (
     AsyncMemberCapService,
     AsyncMeteringService,
     AsyncOauthClientService,
+    AsyncOauthConsentService,
     AsyncOrganizationService,
     AsyncPurchaseService,
     AsyncQuotaService,
@@ -33,6 +34,7 @@ from ._sync_services import (
     MemberCapService,
     MeteringService,
     OauthClientService,
+    OauthConsentService,
     OrganizationService,
     PurchaseService,
     QuotaService,
@@ -84,6 +86,11 @@ class AsyncClient(AsyncConnection):
         redirects, on svc_auth's own port.
         """
         return AsyncOauthClientService(self)
+
+    @property
+    def oauth_consent(self) -> AsyncOauthConsentService:
+        """What users have allowed applications."""
+        return AsyncOauthConsentService(self)
 
     @property
     def organization(self) -> AsyncOrganizationService:
@@ -165,6 +172,11 @@ class Client(Connection):
         redirects, on svc_auth's own port.
         """
         return OauthClientService(self)
+
+    @property
+    def oauth_consent(self) -> OauthConsentService:
+        """What users have allowed applications."""
+        return OauthConsentService(self)
 
     @property
     def organization(self) -> OrganizationService:

@@ -43,6 +43,7 @@ __all__ = [
     "MethodNotAllowed",
     "OauthClientExists",
     "OauthClientNotFound",
+    "OauthConsentNotFound",
     "OrgLimit",
     "OrgNotFound",
     "Overloaded",
@@ -438,6 +439,12 @@ class OauthClientExists(LeakyError):
     REASON: ClassVar[str] = "OAUTH_CLIENT_EXISTS"
 
 
+class OauthConsentNotFound(LeakyError):
+    """The user has not allowed the application anything, or no longer."""
+
+    REASON: ClassVar[str] = "OAUTH_CONSENT_NOT_FOUND"
+
+
 BY_REASON: dict[str, type[LeakyError]] = {
     "INVALID_ARGUMENT": InvalidArgument,
     "MALFORMED_JSON": MalformedJson,
@@ -499,4 +506,5 @@ BY_REASON: dict[str, type[LeakyError]] = {
     "INVITATION_LIMIT": InvitationLimit,
     "OAUTH_CLIENT_NOT_FOUND": OauthClientNotFound,
     "OAUTH_CLIENT_EXISTS": OauthClientExists,
+    "OAUTH_CONSENT_NOT_FOUND": OauthConsentNotFound,
 }

@@ -31,6 +31,7 @@ __all__ = [
     "NewInvitation",
     "NewOauthClient",
     "OauthClient",
+    "OauthConsent",
     "OrgQuota",
     "Organization",
     "OrganizationMember",
@@ -407,6 +408,9 @@ class NewOauthClient:
     client_secret: str | None = field(repr=False)
     """Unset for a public client."""
 
+    post_logout_redirect_uris: tuple[str, ...]
+    """Where browsers may be sent after a logout, compared as text."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OauthClient:
@@ -434,6 +438,28 @@ class OauthClient:
     """Whether a request for a code needs a PKCE challenge (RFC 7636)."""
 
     created_at: datetime
+    post_logout_redirect_uris: tuple[str, ...]
+    """Where browsers may be sent after a logout, compared as text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OauthConsent:
+    """What a user has allowed an application."""
+
+    client_id: str
+    client_name: str
+    """What the application is called on the page that asked."""
+
+    scopes: tuple[str, ...]
+    """All that the user need not be asked for again, in the order of the alphabet."""
+
+    created_at: datetime
+    """When the user allowed the first of them."""
+
+    last_used_at: datetime
+    """When the application last got a token for the user; unset when it never did, or so long ago
+    that nothing is left of it.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

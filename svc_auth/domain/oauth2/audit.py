@@ -4,6 +4,7 @@ from svc_auth.domain.audit import Action, AuditEntry, SubjectKind
 from svc_auth.domain.caller import Caller
 
 CODE_REUSED = "CODE_REUSED"
+CONSENT_WITHDRAWN = "CONSENT_WITHDRAWN"
 REFRESH_TOKEN_REUSED = "REFRESH_TOKEN_REUSED"  # noqa: S105 a word
 
 

@@ -43,6 +43,8 @@ class OAuthClient:
     # Whether a code is given out only to a request with a PKCE challenge.
     require_pkce: bool
     created_at: int
+    # Where browsers may be sent after a logout (OpenID Connect RP-Initiated Logout 1.0).
+    post_logout_redirect_uris: tuple[str, ...] = ()
 
     def may(self, grant: GrantType) -> bool:
         """Whether it may use the grant."""
@@ -73,6 +75,7 @@ def client_problem(client: OAuthClient) -> Problem | None:
         ("grant_types", _grant_problem(client)),
         ("scopes", _scope_problem(client)),
         ("redirect_uris", _redirects_problem(client)),
+        ("post_logout_redirect_uris", _logout_problem(client)),
         ("require_pkce", _pkce_problem(client)),
     )
     return next((Problem(field=field, message=said) for field, said in checks if said), None)
@@ -114,6 +117,17 @@ def _redirects_problem(client: OAuthClient) -> str | None:
     uris = client.redirect_uris
     if bool(uris) != client.may(GrantType.AUTHORIZATION_CODE):
         return "are for authorization_code, which needs one at least"
+    return _uris_problem(uris)
+
+
+def _logout_problem(client: OAuthClient) -> str | None:
+    uris = client.post_logout_redirect_uris
+    if uris and not client.may(GrantType.AUTHORIZATION_CODE):
+        return "are for authorization_code"
+    return _uris_problem(uris)
+
+
+def _uris_problem(uris: tuple[str, ...]) -> str | None:
     if len(uris) > _URIS_MOST or len(set(uris)) != len(uris):
         return f"must be at most {_URIS_MOST}, each once"
     problems = (redirect_uri_problem(uri) for uri in uris)
@@ -121,7 +135,7 @@ def _redirects_problem(client: OAuthClient) -> str | None:
 
 
 def redirect_uri_problem(uri: str) -> str | None:
-    """Why codes cannot be sent there; None when they can (RFC 6749, 3.1.2, and RFC 8252, 7)."""
+    """Why nobody can be sent there; None when browsers can (RFC 6749, 3.1.2, and RFC 8252, 7)."""
     if len(uri) > _URI_LONGEST or not _URI.fullmatch(uri):
         return "must be absolute URIs without fragment"
     try:

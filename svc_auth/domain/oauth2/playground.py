@@ -14,4 +14,5 @@ PLAYGROUND = OAuthClient(
     grant_types=tuple(GrantType),
     require_pkce=True,
     created_at=0,
+    post_logout_redirect_uris=("http://127.0.0.1:8400/", "http://localhost:8400/"),
 )

@@ -1,14 +1,17 @@
 """Browsers that log in, and whom they stand for afterwards."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leaky.common.v1.reason_pb2 import REASON_BAD_CREDENTIALS
 from mesh.clock import Clock
 from mesh.errors import AppError
+from svc_auth.domain.audit import Action, AuditEntry, SubjectKind
 from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2.session import LoginSession
-from svc_auth.ports import Opaque
+from svc_auth.domain.record import Record
+from svc_auth.domain.user import User
+from svc_auth.ports import Opaque, Users
 from svc_auth.ports_oauth2 import LoginSessions
 from svc_auth.usecases.login import Login
 
@@ -60,3 +63,42 @@ class FindSession:
     async def __call__(self, cookie: str) -> LoginSession | None:
         """The session, which may have expired; None for a cookie of no login."""
         return await self.sessions.find_session(self.opaque.hash(cookie)) if cookie else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindBrowserUser:
+    """Who is logged in with a browser."""
+
+    session_of: FindSession
+    users: Users
+    clock: Clock
+
+    async def __call__(self, cookie: str) -> User | None:
+        """The user; None for no login, an expired one, and a user that is disabled."""
+        session = await self.session_of(cookie)
+        if session is None or self.clock.now_us() >= session.expires_at:
+            return None
+        user = await self.users.find_user(session.user_id)
+        return None if user is None or user.disabled else user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowserLogout:
+    """Ends a browser's login; what applications were allowed goes on."""
+
+    sessions: LoginSessions
+    opaque: Opaque
+    clock: Clock
+
+    async def __call__(self, caller: Caller, user: User, cookie: str) -> None:
+        """The login of the user who was found by the cookie; again is no fault."""
+        entry = AuditEntry(
+            caller=replace(caller, actor=user.id),
+            action=Action.LOGOUT,
+            subject_kind=SubjectKind.USER,
+            subject_id=user.id,
+            user_id=user.id,
+            at=self.clock.now_us(),
+            detail="BROWSER",
+        )
+        await self.sessions.end_session(self.opaque.hash(cookie), Record(entry=entry))

@@ -26,6 +26,7 @@ class Registration:
     scopes: tuple[str, ...]
     grant_types: tuple[str, ...]
     require_pkce: bool
+    post_logout_redirect_uris: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class RegisterClient:
             grant_types=_grant_types(wanted),
             require_pkce=wanted.require_pkce,
             created_at=self.clock.now_us(),
+            post_logout_redirect_uris=wanted.post_logout_redirect_uris,
         )
         problem = client_problem(client)
         if problem is not None:

@@ -89,10 +89,10 @@ class ValidateAuthorization:
         hint = given.get("id_token_hint")
         if hint is None:
             return None
-        user_id = self.tokens.read_hint(hint, client.id)
-        if user_id is None:
+        read = self.tokens.read_hint(hint)
+        if read is None or read.client_id != client.id:
             raise InvalidRequestError("id_token_hint is no ID token for this client")
-        return user_id
+        return read.user_id
 
 
 def _only(parameters: Parameters, name: str) -> str:

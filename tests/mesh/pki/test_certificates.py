@@ -21,8 +21,8 @@ def office(tmp_path: Path) -> Office:
     return Office(tmp_path)
 
 
-def metric(which: str) -> float:
-    name = "pki_certificate_expiry_timestamp_seconds"
+def metric(which: str, *, what: str = "expiry") -> float:
+    name = f"pki_certificate_{what}_timestamp_seconds"
     value = REGISTRY.get_sample_value(name, {"certificate": which})
     assert value is not None
     return value
@@ -139,6 +139,19 @@ def test_one_that_nobody_renews_is_told_of_each_hour(office: Office) -> None:
 def test_clocks_may_be_some_minutes_apart(office: Office) -> None:
     office.issue("token", now=office.now + dt.timedelta(minutes=4))
     assert office.certificates("token").current.who == office.who("token")
+
+
+def test_how_much_is_left_of_a_life_can_be_said_whatever_its_length(office: Office) -> None:
+    for life in (DAY, dt.timedelta(hours=1)):
+        office.issue("token", life)
+        certificates = office.certificates("token")
+        issued = metric("leaf", what="issued")
+        # Certificates know whole seconds.
+        assert issued == int(office.now.timestamp())
+        assert metric("leaf") - issued == certificates.current.life.total_seconds()
+    root = office.authority.signing.certificate
+    since = (root.not_valid_before_utc + dt.timedelta(minutes=5)).timestamp()
+    assert metric("root", what="issued") == since
 
 
 def test_when_they_end_is_told_as_a_metric(office: Office) -> None:

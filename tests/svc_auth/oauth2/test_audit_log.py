@@ -29,6 +29,10 @@ async def test_every_step_is_in_the_audit_log_and_no_secret_is(
     third = await rp.flow(scope="openid offline_access")
     basic = (rp.client.id, rp.client.secret)
     await rp.http.post("/oauth2/revoke", data={"token": third.access}, auth=basic)
+    mine = f"/api/v1/auth/consents/{rp.client.id}"
+    whose = {"userId": third.id_token["sub"]}
+    withdrawn = await rp.http.delete(mine, params=whose)
+    assert withdrawn.status_code == 204, withdrawn.text
     rotated = await rp.http.post(f"/api/v1/oauth2/clients/{rp.client.id}/secret", json={})
     assert rotated.status_code == 200, rotated.text
     removed = await rp.http.delete(f"/api/v1/oauth2/clients/{rp.client.id}")

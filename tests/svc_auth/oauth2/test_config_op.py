@@ -54,5 +54,5 @@ async def test_every_endpoint_in_the_document_is_there_and_no_other(
     }
     paths = issuer.app.openapi()["paths"]
     served = {path for path in paths if path.startswith(("/oauth2/", "/userinfo"))}
-    # The two forms belong to the pages of the authorization endpoint.
-    assert served - {"/oauth2/login", "/oauth2/consent"} == listed
+    # These forms belong to the pages of the endpoints for authorization and logout.
+    assert served - {"/oauth2/login", "/oauth2/consent", "/oauth2/logout/confirm"} == listed

@@ -28,6 +28,7 @@ CLIENT_OF_TESTS = OAuthClient(
     grant_types=(GrantType.AUTHORIZATION_CODE, GrantType.REFRESH_TOKEN),
     require_pkce=False,
     created_at=7,
+    post_logout_redirect_uris=("https://app.example/out?a=b", "com.example.app:/out"),
 )
 REGISTERED = Registered(client=CLIENT_OF_TESTS, secret_hash="s" * 64)
 PUBLIC = Registered(
@@ -63,9 +64,14 @@ def numbered(token: IssuedToken, number: int) -> IssuedToken:
 
 
 async def logged_in(store: AuthStores) -> None:
-    """A client, and a browser to allow it something."""
+    """A client that Alice has allowed what GRANT says, and a browser of hers."""
     await store.oauth_clients.add_client(REGISTERED, QUIET)
     await store.login_sessions.add_session(SESSION)
+    await allowed(store)
+
+
+async def allowed(store: AuthStores, user_id: str = ALICE) -> None:
+    await store.consents.add_consent(user_id, "an-app", GRANT.scopes, at=2, record=QUIET)
 
 
 async def granted(store: AuthStores) -> None:
@@ -173,6 +179,7 @@ async def test_what_a_client_gets_while_it_is_removed_is_gone_with_it(
 
 async def test_consents_add_up(store: AuthStores) -> None:
     consents = store.consents
+    await store.oauth_clients.add_client(REGISTERED, QUIET)
     assert await consents.find_consent(ALICE, "an-app") == frozenset()
     await consents.add_consent(ALICE, "an-app", ["openid"], at=1, record=QUIET)
     await consents.add_consent(ALICE, "an-app", ["tokens.read", "openid"], at=2, record=QUIET)
@@ -184,9 +191,10 @@ async def test_sessions_come_back_and_end(store: AuthStores) -> None:
     sessions = store.login_sessions
     await sessions.add_session(SESSION)
     assert await sessions.find_session(SESSION.id) == SESSION
-    await sessions.end_session(SESSION.id)
-    await sessions.end_session(SESSION.id)
+    for _ in range(2):
+        await sessions.end_session(SESSION.id, QUIET)
     assert await sessions.find_session(SESSION.id) is None
+    assert len(await written(store)) == 1
 
 
 async def test_a_code_is_spent_by_whoever_is_first(store: AuthStores) -> None:
@@ -229,7 +237,7 @@ async def test_a_code_that_is_shown_again_revokes_what_came_of_it(store: AuthSto
     assert newest is not None
     assert not newest.good(32)
     assert await told(store) == [(Kind.GRANT, GRANT.id, 500)]
-    assert (await written(store))[1:] == [
+    assert (await written(store))[2:] == [
         (Action.OAUTH_GRANT_REVOKED, "an-app", ALICE, "CODE_REUSED")
     ]
 
@@ -257,7 +265,7 @@ async def test_a_refresh_token_is_exchanged_once(store: AuthStores) -> None:
     assert not await rotated(store, "r1", "r3", 3)
     assert await store.grants.find_refresh("r3") is None
     assert not await rotated(store, "r2", "r4", 4)
-    assert (await written(store))[1:] == [
+    assert (await written(store))[2:] == [
         (Action.OAUTH_GRANT_REVOKED, "an-app", ALICE, "REFRESH_TOKEN_REUSED")
     ]
 
@@ -284,7 +292,7 @@ async def test_one_token_is_revoked_by_itself(store: AuthStores) -> None:
         await store.grants.revoke_token(TOKEN.id, at=20, caller=CALLER)
     assert await store.grants.find_token(TOKEN.id) is None
     assert await told(store) == [(Kind.TOKEN, TOKEN.id, 500)]
-    assert (await written(store))[1:] == [(Action.OAUTH_TOKEN_REVOKED, "an-app", ALICE, "")]
+    assert (await written(store))[2:] == [(Action.OAUTH_TOKEN_REVOKED, "an-app", ALICE, "")]
     assert await rotated(store, "r1", "r2", 2)
 
 

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from leaky.edge.v1 import options_pb2 as leaky_dot_edge_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n leaky/auth/v1/oauth_client.proto\x12\rleaky.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bleaky/edge/v1/options.proto\"\xc6\x01\n\x0bOauthClient\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x0c\x63onfidential\x18\x03 \x01(\x08\x12\x15\n\rredirect_uris\x18\x04 \x03(\t\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12\x13\n\x0bgrant_types\x18\x06 \x03(\t\x12\x14\n\x0crequire_pkce\x18\x07 \x01(\x08\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xff\x01\n\x0eNewOauthClient\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x0c\x63onfidential\x18\x03 \x01(\x08\x12\x15\n\rredirect_uris\x18\x04 \x03(\t\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12\x13\n\x0bgrant_types\x18\x06 \x03(\t\x12\x14\n\x0crequire_pkce\x18\x07 \x01(\x08\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\rclient_secret\x18\t \x01(\tB\x06\xb2\xd4\x18\x02X\x01H\x00\x88\x01\x01\x42\x10\n\x0e_client_secretb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n leaky/auth/v1/oauth_client.proto\x12\rleaky.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bleaky/edge/v1/options.proto\"\xe9\x01\n\x0bOauthClient\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x0c\x63onfidential\x18\x03 \x01(\x08\x12\x15\n\rredirect_uris\x18\x04 \x03(\t\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12\x13\n\x0bgrant_types\x18\x06 \x03(\t\x12\x14\n\x0crequire_pkce\x18\x07 \x01(\x08\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x19post_logout_redirect_uris\x18\t \x03(\t\"\xa2\x02\n\x0eNewOauthClient\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x0c\x63onfidential\x18\x03 \x01(\x08\x12\x15\n\rredirect_uris\x18\x04 \x03(\t\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12\x13\n\x0bgrant_types\x18\x06 \x03(\t\x12\x14\n\x0crequire_pkce\x18\x07 \x01(\x08\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\rclient_secret\x18\t \x01(\tB\x06\xb2\xd4\x18\x02X\x01H\x00\x88\x01\x01\x12!\n\x19post_logout_redirect_uris\x18\n \x03(\tB\x10\n\x0e_client_secretb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,7 +36,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NEWOAUTHCLIENT'].fields_by_name['client_secret']._loaded_options = None
   _globals['_NEWOAUTHCLIENT'].fields_by_name['client_secret']._serialized_options = b'\262\324\030\002X\001'
   _globals['_OAUTHCLIENT']._serialized_start=114
-  _globals['_OAUTHCLIENT']._serialized_end=312
-  _globals['_NEWOAUTHCLIENT']._serialized_start=315
-  _globals['_NEWOAUTHCLIENT']._serialized_end=570
+  _globals['_OAUTHCLIENT']._serialized_end=347
+  _globals['_NEWOAUTHCLIENT']._serialized_start=350
+  _globals['_NEWOAUTHCLIENT']._serialized_end=640
 # @@protoc_insertion_point(module_scope)

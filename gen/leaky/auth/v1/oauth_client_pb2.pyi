@@ -33,6 +33,7 @@ class OauthClient(_message.Message):
     GRANT_TYPES_FIELD_NUMBER: _builtins.int
     REQUIRE_PKCE_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
+    POST_LOGOUT_REDIRECT_URIS_FIELD_NUMBER: _builtins.int
     client_id: _builtins.str
     """As it is sent in `client_id`."""
     name: _builtins.str
@@ -55,6 +56,10 @@ class OauthClient(_message.Message):
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def post_logout_redirect_uris(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where browsers may be sent after a logout, compared as text."""
+
     def __init__(
         self,
         *,
@@ -66,10 +71,11 @@ class OauthClient(_message.Message):
         grant_types: _abc.Iterable[_builtins.str] | None = ...,
         require_pkce: _builtins.bool = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
+        post_logout_redirect_uris: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "confidential", b"confidential", "created_at", b"created_at", "grant_types", b"grant_types", "name", b"name", "redirect_uris", b"redirect_uris", "require_pkce", b"require_pkce", "scopes", b"scopes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "confidential", b"confidential", "created_at", b"created_at", "grant_types", b"grant_types", "name", b"name", "post_logout_redirect_uris", b"post_logout_redirect_uris", "redirect_uris", b"redirect_uris", "require_pkce", b"require_pkce", "scopes", b"scopes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -90,6 +96,7 @@ class NewOauthClient(_message.Message):
     REQUIRE_PKCE_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     CLIENT_SECRET_FIELD_NUMBER: _builtins.int
+    POST_LOGOUT_REDIRECT_URIS_FIELD_NUMBER: _builtins.int
     client_id: _builtins.str
     """As it is sent in `client_id`."""
     name: _builtins.str
@@ -114,6 +121,10 @@ class NewOauthClient(_message.Message):
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def post_logout_redirect_uris(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where browsers may be sent after a logout, compared as text."""
+
     def __init__(
         self,
         *,
@@ -126,10 +137,11 @@ class NewOauthClient(_message.Message):
         require_pkce: _builtins.bool = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         client_secret: _builtins.str | None = ...,
+        post_logout_redirect_uris: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_client_secret", b"_client_secret", "client_secret", b"client_secret", "created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_secret", b"_client_secret", "client_id", b"client_id", "client_secret", b"client_secret", "confidential", b"confidential", "created_at", b"created_at", "grant_types", b"grant_types", "name", b"name", "redirect_uris", b"redirect_uris", "require_pkce", b"require_pkce", "scopes", b"scopes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_secret", b"_client_secret", "client_id", b"client_id", "client_secret", b"client_secret", "confidential", b"confidential", "created_at", b"created_at", "grant_types", b"grant_types", "name", b"name", "post_logout_redirect_uris", b"post_logout_redirect_uris", "redirect_uris", b"redirect_uris", "require_pkce", b"require_pkce", "scopes", b"scopes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_secret: _TypeAlias = _typing.Literal["client_secret"]  # noqa: Y015
     _WhichOneofArgType__client_secret: _TypeAlias = _typing.Literal["_client_secret", b"_client_secret"]  # noqa: Y015

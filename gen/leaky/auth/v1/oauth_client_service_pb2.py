@@ -27,7 +27,7 @@ from leaky.auth.v1 import oauth_client_pb2 as leaky_dot_auth_dot_v1_dot_oauth__c
 from leaky.edge.v1 import options_pb2 as leaky_dot_edge_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(leaky/auth/v1/oauth_client_service.proto\x12\rleaky.auth.v1\x1a\x1cgoogle/api/annotations.proto\x1a leaky/auth/v1/oauth_client.proto\x1a\x1bleaky/edge/v1/options.proto\"\xc5\x01\n\x18\x43reateOauthClientRequest\x12\x16\n\x04name\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30\x64\x12\x19\n\tclient_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x30@\x12\x0e\n\x06public\x18\x03 \x01(\x08\x12\x15\n\rredirect_uris\x18\x04 \x03(\t\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12\x13\n\x0bgrant_types\x18\x06 \x03(\t\x12\x19\n\x0crequire_pkce\x18\x07 \x01(\x08H\x00\x88\x01\x01\x42\x0f\n\r_require_pkce\"J\n\x19\x43reateOauthClientResponse\x12-\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x1d.leaky.auth.v1.NewOauthClient\"\x19\n\x17ListOauthClientsRequest\"G\n\x18ListOauthClientsResponse\x12+\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x1a.leaky.auth.v1.OauthClient\"=\n\x1eRotateOauthClientSecretRequest\x12\x1b\n\tclient_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\"S\n\x1fRotateOauthClientSecretResponse\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12\x1d\n\rclient_secret\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02X\x01\"7\n\x18\x44\x65leteOauthClientRequest\x12\x1b\n\tclient_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\"\x1b\n\x19\x44\x65leteOauthClientResponse2\xb7\x05\n\x12OauthClientService\x12\xa1\x01\n\x11\x43reateOauthClient\x12\'.leaky.auth.v1.CreateOauthClientRequest\x1a(.leaky.auth.v1.CreateOauthClientResponse\"9\xaa\xd4\x18\x0c\x08\x03\x12\x05\x41\x44MIN0\xc9\x01\x82\xd3\xe4\x93\x02#\"\x16/api/v1/oauth2/clients:\x01*b\x06\x63lient\x12\x9c\x01\n\x10ListOauthClients\x12&.leaky.auth.v1.ListOauthClientsRequest\x1a\'.leaky.auth.v1.ListOauthClientsResponse\"7\x90\x02\x01\xaa\xd4\x18\t\x08\x03\x12\x05\x41\x44MIN\x82\xd3\xe4\x93\x02!\x12\x16/api/v1/oauth2/clientsb\x07\x63lients\x12\xb8\x01\n\x17RotateOauthClientSecret\x12-.leaky.auth.v1.RotateOauthClientSecretRequest\x1a..leaky.auth.v1.RotateOauthClientSecretResponse\">\xaa\xd4\x18\t\x08\x03\x12\x05\x41\x44MIN\x82\xd3\xe4\x93\x02+\")/api/v1/oauth2/clients/{client_id}/secret\x12\xa2\x01\n\x11\x44\x65leteOauthClient\x12\'.leaky.auth.v1.DeleteOauthClientRequest\x1a(.leaky.auth.v1.DeleteOauthClientResponse\":\xaa\xd4\x18\x0c\x08\x03\x12\x05\x41\x44MIN0\xcc\x01\x82\xd3\xe4\x93\x02$*\"/api/v1/oauth2/clients/{client_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(leaky/auth/v1/oauth_client_service.proto\x12\rleaky.auth.v1\x1a\x1cgoogle/api/annotations.proto\x1a leaky/auth/v1/oauth_client.proto\x1a\x1bleaky/edge/v1/options.proto\"\xe8\x01\n\x18\x43reateOauthClientRequest\x12\x16\n\x04name\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30\x64\x12\x19\n\tclient_id\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02\x30@\x12\x0e\n\x06public\x18\x03 \x01(\x08\x12\x15\n\rredirect_uris\x18\x04 \x03(\t\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12\x13\n\x0bgrant_types\x18\x06 \x03(\t\x12\x19\n\x0crequire_pkce\x18\x07 \x01(\x08H\x00\x88\x01\x01\x12!\n\x19post_logout_redirect_uris\x18\x08 \x03(\tB\x0f\n\r_require_pkce\"J\n\x19\x43reateOauthClientResponse\x12-\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x1d.leaky.auth.v1.NewOauthClient\"\x19\n\x17ListOauthClientsRequest\"G\n\x18ListOauthClientsResponse\x12+\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x1a.leaky.auth.v1.OauthClient\"=\n\x1eRotateOauthClientSecretRequest\x12\x1b\n\tclient_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\"S\n\x1fRotateOauthClientSecretResponse\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12\x1d\n\rclient_secret\x18\x02 \x01(\tB\x06\xb2\xd4\x18\x02X\x01\"7\n\x18\x44\x65leteOauthClientRequest\x12\x1b\n\tclient_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\"\x1b\n\x19\x44\x65leteOauthClientResponse2\xb7\x05\n\x12OauthClientService\x12\xa1\x01\n\x11\x43reateOauthClient\x12\'.leaky.auth.v1.CreateOauthClientRequest\x1a(.leaky.auth.v1.CreateOauthClientResponse\"9\xaa\xd4\x18\x0c\x08\x03\x12\x05\x41\x44MIN0\xc9\x01\x82\xd3\xe4\x93\x02#\"\x16/api/v1/oauth2/clients:\x01*b\x06\x63lient\x12\x9c\x01\n\x10ListOauthClients\x12&.leaky.auth.v1.ListOauthClientsRequest\x1a\'.leaky.auth.v1.ListOauthClientsResponse\"7\x90\x02\x01\xaa\xd4\x18\t\x08\x03\x12\x05\x41\x44MIN\x82\xd3\xe4\x93\x02!\x12\x16/api/v1/oauth2/clientsb\x07\x63lients\x12\xb8\x01\n\x17RotateOauthClientSecret\x12-.leaky.auth.v1.RotateOauthClientSecretRequest\x1a..leaky.auth.v1.RotateOauthClientSecretResponse\">\xaa\xd4\x18\t\x08\x03\x12\x05\x41\x44MIN\x82\xd3\xe4\x93\x02+\")/api/v1/oauth2/clients/{client_id}/secret\x12\xa2\x01\n\x11\x44\x65leteOauthClient\x12\'.leaky.auth.v1.DeleteOauthClientRequest\x1a(.leaky.auth.v1.DeleteOauthClientResponse\":\xaa\xd4\x18\x0c\x08\x03\x12\x05\x41\x44MIN0\xcc\x01\x82\xd3\xe4\x93\x02$*\"/api/v1/oauth2/clients/{client_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,21 +53,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OAUTHCLIENTSERVICE'].methods_by_name['DeleteOauthClient']._loaded_options = None
   _globals['_OAUTHCLIENTSERVICE'].methods_by_name['DeleteOauthClient']._serialized_options = b'\252\324\030\014\010\003\022\005ADMIN0\314\001\202\323\344\223\002$*\"/api/v1/oauth2/clients/{client_id}'
   _globals['_CREATEOAUTHCLIENTREQUEST']._serialized_start=153
-  _globals['_CREATEOAUTHCLIENTREQUEST']._serialized_end=350
-  _globals['_CREATEOAUTHCLIENTRESPONSE']._serialized_start=352
-  _globals['_CREATEOAUTHCLIENTRESPONSE']._serialized_end=426
-  _globals['_LISTOAUTHCLIENTSREQUEST']._serialized_start=428
-  _globals['_LISTOAUTHCLIENTSREQUEST']._serialized_end=453
-  _globals['_LISTOAUTHCLIENTSRESPONSE']._serialized_start=455
-  _globals['_LISTOAUTHCLIENTSRESPONSE']._serialized_end=526
-  _globals['_ROTATEOAUTHCLIENTSECRETREQUEST']._serialized_start=528
-  _globals['_ROTATEOAUTHCLIENTSECRETREQUEST']._serialized_end=589
-  _globals['_ROTATEOAUTHCLIENTSECRETRESPONSE']._serialized_start=591
-  _globals['_ROTATEOAUTHCLIENTSECRETRESPONSE']._serialized_end=674
-  _globals['_DELETEOAUTHCLIENTREQUEST']._serialized_start=676
-  _globals['_DELETEOAUTHCLIENTREQUEST']._serialized_end=731
-  _globals['_DELETEOAUTHCLIENTRESPONSE']._serialized_start=733
-  _globals['_DELETEOAUTHCLIENTRESPONSE']._serialized_end=760
-  _globals['_OAUTHCLIENTSERVICE']._serialized_start=763
-  _globals['_OAUTHCLIENTSERVICE']._serialized_end=1458
+  _globals['_CREATEOAUTHCLIENTREQUEST']._serialized_end=385
+  _globals['_CREATEOAUTHCLIENTRESPONSE']._serialized_start=387
+  _globals['_CREATEOAUTHCLIENTRESPONSE']._serialized_end=461
+  _globals['_LISTOAUTHCLIENTSREQUEST']._serialized_start=463
+  _globals['_LISTOAUTHCLIENTSREQUEST']._serialized_end=488
+  _globals['_LISTOAUTHCLIENTSRESPONSE']._serialized_start=490
+  _globals['_LISTOAUTHCLIENTSRESPONSE']._serialized_end=561
+  _globals['_ROTATEOAUTHCLIENTSECRETREQUEST']._serialized_start=563
+  _globals['_ROTATEOAUTHCLIENTSECRETREQUEST']._serialized_end=624
+  _globals['_ROTATEOAUTHCLIENTSECRETRESPONSE']._serialized_start=626
+  _globals['_ROTATEOAUTHCLIENTSECRETRESPONSE']._serialized_end=709
+  _globals['_DELETEOAUTHCLIENTREQUEST']._serialized_start=711
+  _globals['_DELETEOAUTHCLIENTREQUEST']._serialized_end=766
+  _globals['_DELETEOAUTHCLIENTRESPONSE']._serialized_start=768
+  _globals['_DELETEOAUTHCLIENTRESPONSE']._serialized_end=795
+  _globals['_OAUTHCLIENTSERVICE']._serialized_start=798
+  _globals['_OAUTHCLIENTSERVICE']._serialized_end=1493
 # @@protoc_insertion_point(module_scope)

@@ -32,6 +32,7 @@ class CreateOauthClientRequest(_message.Message):
     SCOPES_FIELD_NUMBER: _builtins.int
     GRANT_TYPES_FIELD_NUMBER: _builtins.int
     REQUIRE_PKCE_FIELD_NUMBER: _builtins.int
+    POST_LOGOUT_REDIRECT_URIS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """1 to 100 characters, which users are shown."""
     client_id: _builtins.str
@@ -52,6 +53,10 @@ class CreateOauthClientRequest(_message.Message):
     def grant_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Of authorization_code, client_credentials, refresh_token; empty: authorization_code."""
 
+    @_builtins.property
+    def post_logout_redirect_uris(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where browsers may be sent after a logout; like redirect_uris, 20 at most."""
+
     def __init__(
         self,
         *,
@@ -62,10 +67,11 @@ class CreateOauthClientRequest(_message.Message):
         scopes: _abc.Iterable[_builtins.str] | None = ...,
         grant_types: _abc.Iterable[_builtins.str] | None = ...,
         require_pkce: _builtins.bool | None = ...,
+        post_logout_redirect_uris: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_require_pkce", b"_require_pkce", "require_pkce", b"require_pkce"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_require_pkce", b"_require_pkce", "client_id", b"client_id", "grant_types", b"grant_types", "name", b"name", "public", b"public", "redirect_uris", b"redirect_uris", "require_pkce", b"require_pkce", "scopes", b"scopes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_require_pkce", b"_require_pkce", "client_id", b"client_id", "grant_types", b"grant_types", "name", b"name", "post_logout_redirect_uris", b"post_logout_redirect_uris", "public", b"public", "redirect_uris", b"redirect_uris", "require_pkce", b"require_pkce", "scopes", b"scopes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__require_pkce: _TypeAlias = _typing.Literal["require_pkce"]  # noqa: Y015
     _WhichOneofArgType__require_pkce: _TypeAlias = _typing.Literal["_require_pkce", b"_require_pkce"]  # noqa: Y015

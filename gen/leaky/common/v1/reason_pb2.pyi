@@ -148,6 +148,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """No such OAuth2 client."""
     REASON_OAUTH_CLIENT_EXISTS: _Reason.ValueType  # 91
     """An OAuth2 client with this id exists."""
+    REASON_OAUTH_CONSENT_NOT_FOUND: _Reason.ValueType  # 92
+    """The user has not allowed the application anything, or no longer."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Every reason that an error of ours carries, in ErrorInfo.reason and in the
@@ -280,4 +282,6 @@ REASON_OAUTH_CLIENT_NOT_FOUND: Reason.ValueType  # 90
 """No such OAuth2 client."""
 REASON_OAUTH_CLIENT_EXISTS: Reason.ValueType  # 91
 """An OAuth2 client with this id exists."""
+REASON_OAUTH_CONSENT_NOT_FOUND: Reason.ValueType  # 92
+"""The user has not allowed the application anything, or no longer."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
