@@ -55,7 +55,12 @@ class MultiplexedChannel:
         for link in self._links.values():
             link.renew(retire_seconds)
 
-    def _least(self) -> Session | None:
+    @property
+    def streams(self) -> int:
+        """On how many calls may be begun."""
+        return sum(link.session is not None for link in self._links.values())
+
+    def least(self) -> Session | None:
         """The open session with the fewest calls; those that have equally few take turns."""
         links = list(self._links.values())
         if not links:
@@ -81,7 +86,7 @@ class MultiplexedChannel:
         """The response of one instance."""
         now = asyncio.get_running_loop().time
         deadline = math.inf if timeout is None else now() + timeout
-        while (session := self._least()) is not None:
+        while (session := self.least()) is not None:
             try:
                 return await session.unary(
                     method, request, deadline=deadline, metadata=metadata or {}
@@ -93,7 +98,7 @@ class MultiplexedChannel:
         return await self._plain.unary(method, request, timeout=left, metadata=metadata)
 
     def _lost(self) -> AppError:
-        if self._least() is not None:
+        if self.least() is not None:
             return InstanceLostError()
         return AppError(REASON_UNAVAILABLE, "service unavailable")
 

@@ -11,8 +11,9 @@ MOST = 4_096
 class Numbers:
     """The caller's side."""
 
-    def __init__(self, tell: Callable[[int, str], None]) -> None:
+    def __init__(self, tell: Callable[[int, str], None], most: int = MOST) -> None:
         self._tell = tell
+        self._most = most
         self._numbers: OrderedDict[str, int] = OrderedDict()
 
     def of(self, authorization: str | None) -> int:
@@ -24,7 +25,7 @@ class Numbers:
             self._numbers.move_to_end(authorization)
             return number
         number = len(self._numbers) + 1
-        if number > MOST:
+        if number > self._most:
             _, number = self._numbers.popitem(last=False)
         self._numbers[authorization] = number
         self._tell(number, authorization)

@@ -78,6 +78,8 @@ class Link:
             if opened is not None:
                 self._use(opened)
                 await self._over(opened.session)
+                if self.session is None:
+                    self._use(None)
                 if now() - begun > SHORT_SECONDS:
                     failures = 0
                     continue

@@ -47,6 +47,7 @@ class Serving:
     age_seconds: float | None
     _credentials: dict[int, str] = field(default_factory=dict)
     _tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    _refused: AppError | None = None
     _out: Outbox = field(default_factory=lambda: Outbox(SERVER))
 
     async def __call__(self, context: Any) -> None:
@@ -58,9 +59,8 @@ class Serving:
         leaving = asyncio.ensure_future(self._ask_to_leave())
         SERVER.streams.inc()
         try:
-            while (data := await context.read()) is not grpc.aio.EOF:
-                self._read(data)
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await self._follow(context)
+            # An error, too, is said only when no write is under way.
             self._out.close()
             await writing
         finally:
@@ -69,6 +69,18 @@ class Serving:
             for task in open_:
                 task.cancel()
             await asyncio.gather(*open_, return_exceptions=True)
+        if self._refused is not None:
+            raise self._refused
+
+    async def _follow(self, context: Any) -> None:
+        """Reads until the caller has no more to say, or says what nobody may."""
+        try:
+            while (data := await context.read()) is not grpc.aio.EOF:
+                self._read(data)
+        except AppError as error:
+            self._refused = error
+        else:
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _ask_to_leave(self) -> None:
         with suppress(TimeoutError):
