@@ -33,6 +33,7 @@ Names = Mapping[str, Any]
 # No header: whose certificate is shown on the connection, where it has one; else an operator's.
 CERTIFICATE = "certificate"
 EDGE, OWN, GRPC, MUX = "edge", "own", "grpc", "mux"
+REST = (EDGE, OWN)
 GRPC_SERVICES = ("auth", "token", "analytics", "stubs")
 _HTTP_OF = {
     grpc.StatusCode.OK: 200,
@@ -70,7 +71,7 @@ GUARDED = tuple(method for method in METHODS if method.rule.access != ACCESS_PUB
 
 def doors(method: Method[Any, Any]) -> tuple[str, ...]:
     """How a method may be asked for."""
-    over_rest = (EDGE, OWN) if method.path in ROUTES else ()
+    over_rest = REST if method.path in ROUTES else ()
     return (*over_rest, GRPC) if method.streams else (*over_rest, GRPC, MUX)
 
 
@@ -164,8 +165,8 @@ class Doors:
             metadata=_sent(credential),
             timeout_micros=10_000_000,
         )
-        frames = iter([Frame(calls=[call]).SerializeToString()])
-        for data in channel.stream_stream(mux.OPEN)(frames, timeout=10):
+        stream: Any = channel.stream_stream(mux.OPEN)
+        for data in stream(iter([Frame(calls=[call]).SerializeToString()]), timeout=10):
             for result in Frame.FromString(data).results:
                 if result.HasField("status"):
                     code = _CODES[result.status.code]
