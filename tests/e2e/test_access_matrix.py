@@ -306,11 +306,11 @@ def test_a_membership_that_ended_ends_access_within_a_second(cast: Cast) -> None
     for _ in range(2):
         assert cast.doors.ask(EDGE, member, cast.ada.bearer).status == 204
         # Not to belong is remembered for a second, and to be let in is no promise.
-        within(5, lambda: statuses() == [200] * 6)
+        within(5, lambda: set(statuses()) == {200})
         end = DeleteMemberRequest(org_id=cast.org, user_id=cast.dave.id)
         assert cast.doors.ask(EDGE, end, cast.ada.bearer).status == 204
-        within(1, lambda: statuses() == [403] * 6)
-        assert all(statuses() == [403] * 6 for _ in range(5))
+        within(1, lambda: set(statuses()) == {403})
+        assert all(set(statuses()) == {403} for _ in range(5))
 
 
 def test_a_member_made_billing_stops_spending_within_a_second(cast: Cast) -> None:
@@ -328,11 +328,11 @@ def test_a_member_made_billing_stops_spending_within_a_second(cast: Cast) -> Non
     cast.member()
     for _ in range(2):
         made("MEMBER")
-        within(5, lambda: statuses(spend) == [200] * 3)
+        within(5, lambda: set(statuses(spend)) == {200})
         made("BILLING")
-        within(1, lambda: statuses(spend) == [403] * 3)
-        assert all(statuses(spend) == [403] * 3 for _ in range(5))
-        assert statuses(pool) == [200] * 3
+        within(1, lambda: set(statuses(spend)) == {403})
+        assert all(set(statuses(spend)) == {403} for _ in range(5))
+        assert set(statuses(pool)) == {200}
     buy = CreatePurchaseRequest(user_id=cast.dave.id, org_id=cast.org, provider="openai", tokens=1)
     assert cast.doors.ask(EDGE, buy, cast.dave.bearer).status == 202
 
