@@ -5,7 +5,12 @@ from typing import Protocol
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
+from mesh.failpoints import failpoint
 from mesh.rpc.method import Method, Req, Res
+
+# Passed by each call on its way to another process and back.
+CALLING = failpoint("channel.call.before")
+CALLED = failpoint("channel.call.after")
 
 
 class InstanceLostError(AppError):

@@ -3,6 +3,7 @@
 from mesh.discovery.instances import Discovery
 from mesh.rpc.balanced_channel import BalancedChannel
 from mesh.rpc.channel import Channel
+from mesh.rpc.mux.channel import MultiplexedChannel
 from mesh.rpc.resilient import ResilientChannel
 from mesh.rpc.transport import PLAINTEXT, Transport
 from mesh.settings import Live, MeshSettings
@@ -29,16 +30,20 @@ class Channels:
     def to(self, service: str) -> Channel:
         """The channel to a service, such as "auth"."""
         if service not in self._channels:
-            balanced = BalancedChannel(
-                self._discovery.instances(service), service=service, transport=self._transport
-            )
             self._channels[service] = ResilientChannel(
-                inner=MeasuredChannel(balanced),
+                inner=MeasuredChannel(self._connected(service)),
                 target=service,
                 settings=self._settings,
                 tells_client=service in _ASK_WHO,
             )
         return self._channels[service]
+
+    def _connected(self, service: str) -> Channel:
+        instances, transport = self._discovery.instances(service), self._transport
+        plain = BalancedChannel(instances, service=service, transport=transport)
+        if not self._settings.current.mesh.multiplex:
+            return plain
+        return MultiplexedChannel(plain, instances, service=service, transport=transport)
 
     async def close(self) -> None:
         """Ends them all."""

@@ -9,8 +9,7 @@ from grpc.aio import AioRpcError, BaseError, UsageError
 
 from leaky.common.v1.reason_pb2 import REASON_INTERNAL, REASON_UNAVAILABLE
 from mesh.errors import AppError
-from mesh.failpoints import failpoint
-from mesh.rpc.channel import InstanceLostError
+from mesh.rpc.channel import CALLED, CALLING, InstanceLostError
 from mesh.rpc.limits import KEEPALIVE_MS, SIZES
 from mesh.rpc.method import Method, Req, Res
 from mesh.rpc.status import DETAILS_KEY, from_rpc_error
@@ -30,8 +29,6 @@ OPTIONS = (
     ("grpc.keepalive_timeout_ms", 5_000),
     *SIZES,
 )
-_CALLING = failpoint("channel.call.before")
-_CALLED = failpoint("channel.call.after")
 
 
 class GrpcChannel:
@@ -79,12 +76,12 @@ class GrpcChannel:
             stub = self._unary[method.path] = self._channel.unary_unary(
                 method.path, method.request.SerializeToString, method.response.FromString
             )
-        _CALLING()
+        CALLING()
         try:
             response: Res | None = await stub(request, timeout=timeout, metadata=_pairs(metadata))
         except _FAILURES as error:
             raise self._mapped(error) from None
-        _CALLED()
+        CALLED()
         if response is None:
             # What gRPC makes of bytes that it cannot parse.
             raise AppError(REASON_INTERNAL, "internal error")

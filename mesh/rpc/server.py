@@ -9,27 +9,24 @@ from urllib.parse import unquote
 
 import grpc
 import structlog
-from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
-from leaky.common.v1.reason_pb2 import REASON_INTERNAL, REASON_INVALID_ARGUMENT
 from mesh.errors import AppError
-from mesh.failpoints import failpoint
 from mesh.rpc.call import CURRENT, Call
 from mesh.rpc.dispatcher import Dispatcher
 from mesh.rpc.draining import until_draining
+from mesh.rpc.handling import answer, internal, parse
 from mesh.rpc.limits import KEEPALIVE_MS, SIZES
 from mesh.rpc.local_channel import new_call
 from mesh.rpc.method import Method
+from mesh.rpc.mux.serving import OPEN, SERVICE, Serving
 from mesh.rpc.status import to_status
 from mesh.rpc.streams import closing
 from mesh.rpc.transport import PLAINTEXT, Transport
 
 log = structlog.get_logger("rpc")
-_RECEIVED = failpoint("rpc.received")
-_HANDLED = failpoint("rpc.handled")
 
 CallOf = Callable[[Method[Any, Any], Any], Call]
 OPTIONS = (
@@ -39,6 +36,11 @@ OPTIONS = (
     ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MS // 2),
     *SIZES,
 )
+
+
+# A stream of calls is left before its connection ends, which gRPC does up to a tenth earlier.
+CONNECTION_AGE = "grpc.max_connection_age_ms"
+AGE_SHARE = 0.8
 
 
 class PortTakenError(OSError):
@@ -83,7 +85,7 @@ class Server:
 
     def _service_names(self) -> tuple[str, ...]:
         ours = sorted({method.service for method in self._dispatcher.methods.values()})
-        return (*ours, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        return (*ours, SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
 
     async def serving(self, *, ready: bool) -> None:
         """Tells health checks, for the whole process and for each of its services."""
@@ -126,7 +128,7 @@ class _Handlers(grpc.GenericRpcHandler):
         self._handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]] = {
             path: _rpc_handler(dispatcher, method, draining, call_of)
             for path, method in dispatcher.methods.items()
-        }
+        } | {OPEN: grpc.stream_stream_rpc_method_handler(_open(dispatcher, draining, transport))}
 
     def service(
         self, handler_call_details: grpc.HandlerCallDetails
@@ -148,17 +150,10 @@ def _unary(
 ) -> Callable[[bytes, Any], Any]:
     async def handle(body: bytes, context: Any) -> bytes:
         try:
-            _RECEIVED()
-            response = await dispatcher.call(_parse(method, body), call_of(method, context))
-            _HANDLED()
-            serialized: bytes = response.SerializeToString()
+            return await answer(dispatcher, method, body, call_of(method, context))
         except AppError as error:
             await _abort(context, error)
-        except Exception:
-            # Past the interceptors: what the handler returned is no message of ours.
-            log.exception("no response", method=method.path)
-            await _abort(context, _INTERNAL)
-        return serialized
+            raise
 
     return handle
 
@@ -169,7 +164,7 @@ def _stream(
     async def handle(body: bytes, context: Any) -> AsyncIterator[bytes]:
         try:
             call = call_of(method, context)
-            responses = await dispatcher.call(_parse(method, body), call)
+            responses = await dispatcher.call(parse(method, body), call)
             # gRPC serves each call in a task of its own, so there is nothing to reset.
             CURRENT.set(call)
             async with closing(until_draining(responses, draining)) as bounded:
@@ -180,32 +175,50 @@ def _stream(
         except Exception:
             # The interceptors have returned by now, so this is the stream's own last line.
             log.exception("unexpected error in a stream", method=method.path)
-            await _abort(context, _INTERNAL)
+            await _abort(context, internal())
 
     return handle
 
 
-_INTERNAL = AppError(REASON_INTERNAL, "internal error")
+def _open(
+    dispatcher: Dispatcher, draining: asyncio.Event, transport: Transport
+) -> Callable[[Any, Any], Any]:
+    age_ms = dict(transport.server_options).get(CONNECTION_AGE)
+
+    async def handle(_frames: Any, context: Any) -> None:
+        caller, peer = partial(transport.caller, context), _host(context.peer())
+        try:
+            # Who may not connect opens no stream either.
+            caller()
+            await Serving(
+                dispatcher=dispatcher,
+                draining=draining,
+                call_of=lambda method, metadata: _new_call(method, metadata, caller(), peer),
+                age_seconds=None if age_ms is None else age_ms / 1000 * AGE_SHARE,
+            )(context)
+        except AppError as error:
+            await _abort(context, error)
+
+    return handle
 
 
 async def _abort(context: Any, error: AppError) -> None:
     await context.abort_with_status(rpc_status.to_status(to_status(error)))
 
 
-def _parse(method: Method[Any, Any], body: bytes) -> Any:
-    try:
-        return method.request.FromString(body)
-    except DecodeError as error:
-        raise AppError(REASON_INVALID_ARGUMENT, f"not a {method.request.__name__}") from error
-
-
 def _call(transport: Transport, method: Method[Any, Any], context: Any) -> Call:
     metadata = {key: value for key, value in context.invocation_metadata() if type(value) is str}
-    call = new_call(method, metadata)
-    call.caller = transport.caller(context)
-    call.client_address = _host(context.peer())
+    call = _new_call(method, metadata, transport.caller(context), _host(context.peer()))
     left = context.time_remaining()
     call.deadline = math.inf if left is None else asyncio.get_running_loop().time() + left
+    return call
+
+
+def _new_call(
+    method: Method[Any, Any], metadata: Mapping[str, str], caller: str, client_address: str
+) -> Call:
+    call = new_call(method, metadata)
+    call.caller, call.client_address = caller, client_address
     return call
 
 

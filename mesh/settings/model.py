@@ -216,6 +216,8 @@ class Mesh(Section):
 
     secret: Annotated[Secret, AfterValidator(long_enough)] = ""
     max_in_flight: int = live(512, ge=1)
+    # Whether calls to another process go over one stream, or each by itself.
+    multiplex: bool = True
     drain_grace: Duration = 5.0
     # A start waits this long for svc_auth before it goes on without.
     auth_wait: Duration = 20.0

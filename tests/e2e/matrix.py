@@ -19,8 +19,10 @@ from grpc_status import rpc_status
 import leaky
 from leaky.edge.v1 import options_pb2
 from leaky.edge.v1.options_pb2 import ACCESS_PUBLIC, FORMAT_EMAIL, FORMAT_UUID
+from leaky.mesh.v1.mux_service_pb2 import Call, Frame
 from mesh.edge.routes import Route, compile_routes
 from mesh.rpc.method import Method, methods_of
+from mesh.rpc.mux import serving as mux
 from svc_gateway.routing import service_of
 from tests.e2e import shown
 from tests.e2e.system import System
@@ -30,7 +32,8 @@ Headers = Mapping[str, str]
 Names = Mapping[str, Any]
 # No header: whose certificate is shown on the connection, where it has one; else an operator's.
 CERTIFICATE = "certificate"
-EDGE, OWN, GRPC = "edge", "own", "grpc"
+EDGE, OWN, GRPC, MUX = "edge", "own", "grpc", "mux"
+REST = (EDGE, OWN)
 GRPC_SERVICES = ("auth", "token", "analytics", "stubs")
 _HTTP_OF = {
     grpc.StatusCode.OK: 200,
@@ -40,6 +43,7 @@ _HTTP_OF = {
     grpc.StatusCode.NOT_FOUND: 404,
     grpc.StatusCode.ALREADY_EXISTS: 409,
 }
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
 _SHORTEST = 8
 
 
@@ -52,7 +56,13 @@ def services() -> Iterator[ServiceDescriptor]:
             yield from importlib.import_module(name).DESCRIPTOR.services_by_name.values()
 
 
-METHODS = tuple(method for service in services() for method in methods_of(service))
+# But for the stream of calls, which is one of the ways to all others.
+METHODS = tuple(
+    method
+    for service in services()
+    if service.full_name != mux.SERVICE
+    for method in methods_of(service)
+)
 EVERY_ROUTE = tuple(compile_routes(METHODS, {}))
 # Of a method with several the last, which is beside the one that it is known by.
 ROUTES: Mapping[str, Route] = {one.method.path: one for one in EVERY_ROUTE}
@@ -61,7 +71,8 @@ GUARDED = tuple(method for method in METHODS if method.rule.access != ACCESS_PUB
 
 def doors(method: Method[Any, Any]) -> tuple[str, ...]:
     """How a method may be asked for."""
-    return (EDGE, OWN, GRPC) if method.path in ROUTES else (GRPC,)
+    over_rest = REST if method.path in ROUTES else ()
+    return (*over_rest, GRPC) if method.streams else (*over_rest, GRPC, MUX)
 
 
 def http_service(method: Method[Any, Any]) -> str:
@@ -105,6 +116,8 @@ class Doors:
         method = method_of(request)
         if door == GRPC:
             return self._grpc(method, request, credential)
+        if door == MUX:
+            return self._mux(method, request, credential)
         return self.at(ROUTES[method.path], door, request, credential)
 
     def at(self, route: Route, door: str, request: Message, credential: Headers) -> Answer:
@@ -143,19 +156,40 @@ class Doors:
             return _refusal(error)
         return Answer(status=200, body=body)
 
+    def _mux(self, method: Method[Any, Any], request: Message, credential: Headers) -> Answer:
+        channel = self._channel(service_of(method), credential.get(CERTIFICATE, "operator"))
+        call = Call(
+            id=1,
+            method=method.path,
+            payload=request.SerializeToString(),
+            metadata=_sent(credential),
+            timeout_micros=10_000_000,
+        )
+        stream: Any = channel.stream_stream(mux.OPEN)
+        for data in stream(iter([Frame(calls=[call]).SerializeToString()]), timeout=10):
+            for result in Frame.FromString(data).results:
+                if result.HasField("status"):
+                    code = _CODES[result.status.code]
+                    return _refused(code, result.status, result.status.message)
+                return Answer(status=200, body=method.response.FromString(result.payload))
+        raise AssertionError("the stream ended without a result")
+
 
 def _sent(credential: Headers) -> Headers:
     return {name: text for name, text in credential.items() if name != CERTIFICATE}
 
 
 def _refusal(error: Any) -> Answer:
-    status = rpc_status.from_call(error)
+    return _refused(error.code(), rpc_status.from_call(error), error.details())
+
+
+def _refused(code: grpc.StatusCode, status: Any, message: str) -> Answer:
     info = error_details_pb2.ErrorInfo()
     packed = [one for one in status.details if one.Is(info.DESCRIPTOR)] if status else []
     if packed:
         packed[0].Unpack(info)
-    body = {"message": error.details()}
-    return Answer(status=_HTTP_OF.get(error.code(), 500), reason=info.reason, body=body)
+    body = {"message": message}
+    return Answer(status=_HTTP_OF.get(code, 500), reason=info.reason, body=body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from mesh.pki.authority import Authority, new_root
 from mesh.pki.leaf import Leaf, read_leaf
+from mesh.rpc.mux.serving import OPEN
 from svc_gateway.routing import service_of
 from tests.e2e.matrix import GRPC_SERVICES, METHODS
 from tests.e2e.shown import DOMAIN, channel, leaf_of, shown_channel
@@ -61,7 +62,7 @@ def test_who_has_no_certificate_of_the_mesh_is_refused_whatever_is_asked(
     own = [method.path for method in METHODS if service_of(method) == service]
     with strangers(secure, service) as made:
         for name, stranger in made.items():
-            for path in (HEALTH, *own):
+            for path in (HEALTH, OPEN, *own):
                 assert outcome(stranger, path) is grpc.StatusCode.UNAVAILABLE, (name, path)
 
 
@@ -80,8 +81,8 @@ def test_health_and_nothing_else_is_told_on_loopback_without_one(
     with grpc.insecure_channel(f"127.0.0.1:{port}") as one:
         answer = health_pb2_grpc.HealthStub(one).Check(health_pb2.HealthCheckRequest(), timeout=20)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
-        for method in METHODS:
-            assert outcome(one, method.path) is grpc.StatusCode.UNIMPLEMENTED
+        for path in (OPEN, *(method.path for method in METHODS)):
+            assert outcome(one, path) is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_commands_show_the_operators_and_an_administrators_credential_counts(

@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 
 from leaky.token.v1.quota_service_pb2 import GetStatusRequest
+from mesh.rpc.mux.serving import SERVICE
 from svc_gateway.routing import service_of
 from tests.e2e import documented
 from tests.e2e.matrix import GRPC_SERVICES, METHODS, ROUTES, http_service
@@ -169,7 +170,7 @@ def test_grpc_reflection_names_all_that_is_served_and_health_knows_each(
     local: System, service: str
 ) -> None:
     target = local.target(service)
-    ours = {method.service for method in METHODS if service_of(method) == service}
+    ours = {method.service for method in METHODS if service_of(method) == service} | {SERVICE}
     names = _symbols(target)
     assert {name for name in names if name.startswith("leaky.")} == ours
     with grpc.insecure_channel(target) as channel:

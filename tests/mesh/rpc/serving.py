@@ -13,11 +13,15 @@ from google.protobuf.descriptor import ServiceDescriptor
 from leaky.auth.v1 import credential_service_pb2
 from leaky.auth.v1.credential_service_pb2 import WatchRevocationsResponse
 from leaky.token.v1 import consume_service_pb2, purchase_service_pb2, quota_service_pb2
+from mesh.discovery.instances import Instances
+from mesh.rpc.channel import Channel
 from mesh.rpc.dispatcher import Dispatcher, Interceptor, Servicer
 from mesh.rpc.grpc_channel import GrpcChannel
 from mesh.rpc.interceptors.errors import map_errors
 from mesh.rpc.method import Method, methods_of
+from mesh.rpc.mux.channel import MultiplexedChannel
 from mesh.rpc.server import Server
+from tests.mesh.discovery.waiting import until
 
 T = TypeVar("T")
 QUOTAS = quota_service_pb2.DESCRIPTOR.services_by_name["QuotaService"]
@@ -72,25 +76,36 @@ class Served:
 
     server: Server
     port: int
-    channel: GrpcChannel
+    channel: Channel
 
 
 @asynccontextmanager
 async def served(
-    *servicers: Servicer, interceptors: Sequence[Interceptor] = (map_errors,)
+    *servicers: Servicer,
+    interceptors: Sequence[Interceptor] = (map_errors,),
+    multiplexed: bool = False,
 ) -> AsyncIterator[Served]:
     dispatcher = Dispatcher(interceptors)
     for servicer in servicers:
         dispatcher.add(servicer)
     server = Server(dispatcher)
     port = await server.start("127.0.0.1:0")
-    channel = GrpcChannel(f"127.0.0.1:{port}")
+    plain = GrpcChannel(f"127.0.0.1:{port}")
+    channel = await multiplexing(plain, port) if multiplexed else plain
     await server.serving(ready=True)
     try:
         yield Served(server=server, port=port, channel=channel)
     finally:
         await channel.close()
         await server.stop(0)
+
+
+async def multiplexing(plain: Channel, *ports: int) -> MultiplexedChannel:
+    """A channel that has its streams to all of these."""
+    addresses = Instances(f"127.0.0.1:{port}" for port in ports)
+    channel = MultiplexedChannel(plain, addresses)
+    await until(lambda: channel.streams == len(ports))
+    return channel
 
 
 def free_port() -> int:

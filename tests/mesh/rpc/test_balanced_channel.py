@@ -1,5 +1,6 @@
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,8 @@ from mesh.discovery.instances import Instances
 from mesh.errors import AppError
 from mesh.rpc import balanced_channel
 from mesh.rpc.balanced_channel import BalancedChannel
+from mesh.rpc.channel import Channel
+from mesh.rpc.mux.channel import MultiplexedChannel
 from mesh.rpc.resilient import ResilientChannel
 from mesh.settings import Live, MeshSettings
 from tests.mesh.discovery.waiting import until
@@ -178,12 +181,32 @@ async def test_the_end_of_the_only_instance_is_not_that_of_one_among_others() ->
     await channel.close()
 
 
-async def test_only_what_is_in_flight_at_an_instance_that_dies_fails() -> None:
+def plain(ports: list[int]) -> BalancedChannel:
+    return BalancedChannel(Instances(f"127.0.0.1:{port}" for port in ports))
+
+
+def multiplexed(ports: list[int]) -> MultiplexedChannel:
+    return MultiplexedChannel(plain(ports), Instances(f"127.0.0.1:{port}" for port in ports))
+
+
+async def streaming(channel: Channel) -> None:
+    """Returns when the calls of one that is multiplexed go over its two streams."""
+    if isinstance(channel, MultiplexedChannel):
+        await until(lambda: channel.streams == 2)
+
+
+KINDS = pytest.mark.parametrize("channel_to", [plain, multiplexed])
+To = Callable[[list[int]], Channel]
+
+
+@KINDS
+async def test_only_what_is_in_flight_at_an_instance_that_dies_fails(channel_to: To) -> None:
     ports = [free_port(), free_port()]
     with ExitStack() as stack:
         stack.enter_context(instance(ports[0]))
         victim = stack.enter_context(instance(ports[1]))
-        channel = BalancedChannel(Instances(f"127.0.0.1:{port}" for port in ports))
+        channel = channel_to(ports)
+        await streaming(channel)
         now = asyncio.get_running_loop().time
         async with under_load(channel) as load:
             await load.answers_of(str(ports[1]), since=now())
@@ -205,20 +228,23 @@ async def test_only_what_is_in_flight_at_an_instance_that_dies_fails() -> None:
         await channel.close()
 
 
+@KINDS
 async def test_callers_of_what_may_be_retried_see_nothing_of_an_instance_that_dies(
-    tmp_path: Path,
+    tmp_path: Path, channel_to: To
 ) -> None:
     assert STATUS.idempotent
     assert not CREATE.idempotent
     ports = [free_port(), free_port()]
+    inner = channel_to(ports)
     channel = ResilientChannel(
-        inner=BalancedChannel(Instances(f"127.0.0.1:{port}" for port in ports)),
+        inner=inner,
         target="token",
         settings=Live.read(MeshSettings, {"LEAKY_DATA": str(tmp_path)}),
     )
     with ExitStack() as stack:
         stack.enter_context(instance(ports[0]))
         victim = stack.enter_context(instance(ports[1]))
+        await streaming(inner)
         async with (
             under_load(channel, callers=32) as reads,
             under_load(channel, callers=32, method=CREATE) as writes,

@@ -7,26 +7,17 @@ import grpc
 import pytest
 
 from leaky.common.v1.reason_pb2 import (
-    REASON_DEADLINE_EXCEEDED,
-    REASON_INSUFFICIENT_QUOTA,
     REASON_INTERNAL,
-    REASON_INVALID_ARGUMENT,
-    REASON_RATE_LIMITED,
     REASON_UNAVAILABLE,
 )
-from leaky.token.v1.consume_service_pb2 import ConsumeResponse
-from mesh.errors import AppError, FieldViolation
+from mesh.errors import AppError
 from mesh.rpc.grpc_channel import GrpcChannel
 from tests.mesh.rpc.serving import (
-    CREDENTIALS,
     GET,
     STATUS,
-    WATCH,
-    endless,
     free_port,
     quotas,
     served,
-    servicing,
 )
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
@@ -37,46 +28,6 @@ async def failure(work: Any) -> AppError:
     with pytest.raises(AppError) as caught:
         await work
     return caught.value
-
-
-async def refusal(error: AppError) -> AppError:
-    """What arrives at the caller of a handler that raises the error."""
-
-    async def refuse(_request: Any, _call: Any) -> Any:
-        raise error
-
-    async with served(quotas(get_quota=refuse)) as up:
-        return await failure(up.channel.unary(GET, GET.request(), timeout=PATIENCE))
-
-
-async def test_a_response_arrives() -> None:
-    async def answer(request: Any, _call: Any) -> Any:
-        return GET.response(quota={"user_id": request.user_id, "total_tokens": 7})
-
-    async with served(quotas(get_quota=answer)) as up:
-        got = await up.channel.unary(GET, GET.request(user_id="u"), timeout=PATIENCE)
-    assert (got.quota.user_id, got.quota.total_tokens) == ("u", 7)
-
-
-async def test_a_refusal_arrives_with_its_body_and_its_wait() -> None:
-    body = ConsumeResponse(capacity=1000, used=1000, wait_seconds=2)
-    got = await refusal(AppError(REASON_RATE_LIMITED, "full", details=(body,), retry_after=1.5))
-    assert (got.reason, got.message, got.details) == (REASON_RATE_LIMITED, "full", (body,))
-    assert got.retry_after == 1.5
-
-
-async def test_a_refusal_arrives_with_its_fields_however_many() -> None:
-    violations = tuple(
-        FieldViolation(field=f"events[{index}].tokens", message="must be between 1 and 10000")
-        for index in range(300)
-    )
-    got = await refusal(AppError(REASON_INVALID_ARGUMENT, "x" * 8000, violations=violations))
-    assert (got.reason, got.violations) == (REASON_INVALID_ARGUMENT, violations)
-
-
-async def test_reasons_that_share_a_code_stay_apart() -> None:
-    got = await refusal(AppError(REASON_INSUFFICIENT_QUOTA, "insufficient token quota"))
-    assert got.reason == REASON_INSUFFICIENT_QUOTA
 
 
 async def test_nobody_at_the_address_is_unavailable_without_naming_it() -> None:
@@ -112,58 +63,6 @@ async def test_a_connection_may_take_its_time() -> None:
         channel = GrpcChannel(f"127.0.0.1:{port}")
         assert await channel.unary(STATUS, STATUS.request(), timeout=PATIENCE) == STATUS.response()
         await channel.close()
-
-
-async def test_no_answer_in_time_is_deadline_exceeded() -> None:
-    async def hang(_request: Any, _call: Any) -> Any:
-        await asyncio.Event().wait()
-
-    async with served(quotas(get_status=hang)) as up:
-        got = await failure(up.channel.unary(STATUS, STATUS.request(), timeout=0.01))
-    assert got.reason == REASON_DEADLINE_EXCEEDED
-
-
-async def test_a_closed_channel_fails_its_calls_and_does_not_cancel_their_tasks() -> None:
-    begun = asyncio.Event()
-
-    async def hang(_request: Any, _call: Any) -> Any:
-        begun.set()
-        await asyncio.Event().wait()
-
-    credentials = servicing(CREDENTIALS, watch_revocations=endless)
-    async with served(quotas(get_status=hang), credentials) as up:
-        stream = up.channel.stream(WATCH, WATCH.request())
-        await anext(stream)
-        call = asyncio.ensure_future(up.channel.unary(STATUS, STATUS.request(), timeout=PATIENCE))
-        waiting = asyncio.ensure_future(anext(stream))
-        await begun.wait()
-        await up.channel.close()
-        assert (await failure(call)).reason == REASON_UNAVAILABLE
-        assert (await failure(waiting)).reason == REASON_UNAVAILABLE
-        late = up.channel.unary(STATUS, STATUS.request(), timeout=PATIENCE)
-        assert (await failure(late)).reason == REASON_UNAVAILABLE
-        late_stream = up.channel.stream(WATCH, WATCH.request())
-        assert (await failure(anext(late_stream))).reason == REASON_UNAVAILABLE
-
-
-async def test_a_cancelled_caller_is_cancelled_and_so_is_the_handler() -> None:
-    begun, ended = asyncio.Event(), asyncio.Event()
-
-    async def hang(_request: Any, _call: Any) -> Any:
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-
-    async with served(quotas(get_status=hang)) as up:
-        call = asyncio.ensure_future(up.channel.unary(STATUS, STATUS.request(), timeout=PATIENCE))
-        await begun.wait()
-        call.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await call
-        async with asyncio.timeout(PATIENCE):
-            await ended.wait()
 
 
 async def test_a_header_that_grpc_refuses_is_an_error_of_ours() -> None:

@@ -1,0 +1,37 @@
+"""What goes through streams of calls."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from leaky.mesh.v1.mux_service_pb2 import Frame
+
+_SIDE = ("side",)
+_FRAMES = Counter("mux_frames_total", "Frames sent, by the side that sent them.", _SIDE)
+_CALLS = Histogram(
+    "mux_frame_calls",
+    "Calls or results in each frame sent.",
+    _SIDE,
+    buckets=(0, 1, 2, 4, 8, 16, 32, 64, 128, 256),
+)
+_WAITING = Gauge("mux_frames_waiting", "Frames that wait behind the one being written.", _SIDE)
+_STREAMS = Gauge("mux_streams", "Streams of calls that are open.", _SIDE)
+QUEUED = Gauge("mux_calls_queued", "Calls that wait for a place among those in flight.")
+
+
+class SideMetrics:
+    """One side's: "client", who calls, or "server"."""
+
+    def __init__(self, side: str) -> None:
+        self._frames = _FRAMES.labels(side)
+        self._calls = _CALLS.labels(side)
+        self._waiting = _WAITING.labels(side)
+        self.streams = _STREAMS.labels(side)
+
+    def sent(self, frame: Frame, *, waiting: int) -> None:
+        """Counts a frame that is about to be written."""
+        self._frames.inc()
+        self._calls.observe(len(frame.calls) or len(frame.results))
+        self._waiting.set(waiting)
+
+
+CLIENT = SideMetrics("client")
+SERVER = SideMetrics("server")

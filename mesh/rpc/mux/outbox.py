@@ -1,0 +1,54 @@
+"""Frames that wait to be written: what gathers in one turn of the loop goes as one."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+
+from leaky.mesh.v1.mux_service_pb2 import Call, Frame
+from mesh.rpc.mux.metrics import SideMetrics
+
+# A frame is closed when it has these; a longer one would hold up what comes next.
+MOST_ITEMS = 256
+MOST_BYTES = 256 * 1024
+
+
+class Outbox:
+    """One side's frames, in order; while one is being written the next gathers."""
+
+    def __init__(self, metrics: SideMetrics) -> None:
+        self._metrics = metrics
+        self._frames: deque[Frame] = deque()
+        self._items = self._bytes = 0
+        self._wake = asyncio.Event()
+        self._closed = False
+
+    def frame(self, size: int) -> Frame:
+        """Where something of about `size` bytes is to be added, before the loop's next turn."""
+        full = self._items >= MOST_ITEMS or self._bytes + size > MOST_BYTES
+        if full or not self._frames:
+            self._frames.append(Frame())
+            self._items = self._bytes = 0
+        self._items += 1
+        self._bytes += size
+        self._wake.set()
+        return self._frames[-1]
+
+    def unsent(self) -> Iterator[Call]:
+        """Calls that the other side cannot have seen."""
+        for frame in self._frames:
+            yield from frame.calls
+
+    def close(self) -> None:
+        """`run` returns when all is written."""
+        self._closed = True
+        self._wake.set()
+
+    async def run(self, write: Callable[[bytes], Awaitable[None]]) -> None:
+        """Writes until closed; raises what `write` does."""
+        while self._frames or not self._closed:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._frames:
+                frame = self._frames.popleft()
+                self._metrics.sent(frame, waiting=len(self._frames))
+                await write(frame.SerializeToString())

@@ -1,0 +1,136 @@
+"""The other side of a stream of calls: hands each to the dispatcher, as if it had come alone."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from leaky.common.v1.reason_pb2 import (
+    REASON_INVALID_ARGUMENT,
+    REASON_UNAVAILABLE,
+    REASON_UNIMPLEMENTED,
+)
+from leaky.mesh.v1.mux_service_pb2 import DESCRIPTOR, Frame, Result
+from leaky.mesh.v1.mux_service_pb2 import Call as Sent
+from mesh.errors import AppError
+from mesh.rpc.call import Call
+from mesh.rpc.dispatcher import Dispatcher
+from mesh.rpc.handling import answer
+from mesh.rpc.method import Method
+from mesh.rpc.mux.credentials import AUTHORIZATION, MOST
+from mesh.rpc.mux.metrics import SERVER
+from mesh.rpc.mux.outbox import Outbox
+from mesh.rpc.status import to_status
+
+SERVICE = DESCRIPTOR.services_by_name["MuxService"].full_name
+OPEN = f"/{SERVICE}/Open"
+# Of one stream; what all may have together the admission interceptor bounds.
+WINDOW = 1_024
+# Beside a result's payload, about.
+_OVERHEAD = 32
+
+CallOf = Callable[[Method[Any, Any], dict[str, str]], Call]
+
+
+@dataclass(slots=True)
+class Serving:
+    """One stream, from its opening to the last result."""
+
+    dispatcher: Dispatcher
+    draining: asyncio.Event
+    call_of: CallOf
+    # After this the caller is asked to take another, before the connection is too old.
+    age_seconds: float | None
+    _credentials: dict[int, str] = field(default_factory=dict)
+    _tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    _refused: AppError | None = None
+    _out: Outbox = field(default_factory=lambda: Outbox(SERVER))
+
+    async def __call__(self, context: Any) -> None:
+        """Returns when the caller has ended the stream, and all its calls have."""
+        if self.draining.is_set():
+            raise AppError(REASON_UNAVAILABLE, "the server drains", retry_after=1)
+        self._out.frame(0).window = WINDOW
+        writing = asyncio.ensure_future(self._out.run(context.write))
+        leaving = asyncio.ensure_future(self._ask_to_leave())
+        SERVER.streams.inc()
+        try:
+            await self._follow(context)
+            # An error, too, is said only when no write is under way.
+            self._out.close()
+            await writing
+        finally:
+            SERVER.streams.dec()
+            open_ = [writing, leaving, *self._tasks.values()]
+            for task in open_:
+                task.cancel()
+            await asyncio.gather(*open_, return_exceptions=True)
+        if self._refused is not None:
+            raise self._refused
+
+    async def _follow(self, context: Any) -> None:
+        """Reads until the caller has no more to say, or says what nobody may."""
+        try:
+            while (data := await context.read()) is not grpc.aio.EOF:
+                self._read(data)
+        except AppError as error:
+            self._refused = error
+        else:
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _ask_to_leave(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.age_seconds):
+                await self.draining.wait()
+        self._out.frame(0).go_away = True
+
+    def _read(self, data: bytes) -> None:
+        try:
+            frame = Frame.FromString(data)
+        except DecodeError as error:
+            raise AppError(REASON_INVALID_ARGUMENT, "not a Frame") from error
+        for told in frame.credentials:
+            self._learn(told.number, told.authorization)
+        for sent in frame.calls:
+            self._begin(sent)
+        for id_ in frame.cancelled:
+            if id_ in self._tasks:
+                self._tasks[id_].cancel()
+
+    def _learn(self, number: int, authorization: str) -> None:
+        if not 0 < number <= MOST:
+            raise AppError(REASON_INVALID_ARGUMENT, f"no credential has the number {number}")
+        self._credentials[number] = authorization
+
+    def _begin(self, sent: Sent) -> None:
+        if sent.id in self._tasks:
+            raise AppError(REASON_INVALID_ARGUMENT, "two calls have one id")
+        metadata = dict(sent.metadata)
+        if sent.credential:
+            # Unknown, it is none, and the call is refused for what it lacks.
+            metadata[AUTHORIZATION] = self._credentials.get(sent.credential, "")
+        task = asyncio.ensure_future(self._serve(sent, metadata))
+        self._tasks[sent.id] = task
+
+    async def _serve(self, sent: Sent, metadata: dict[str, str]) -> None:
+        try:
+            payload = await self._payload(sent, metadata)
+            result = Result(id=sent.id, payload=payload)
+        except AppError as error:
+            result = Result(id=sent.id, status=to_status(error))
+        finally:
+            del self._tasks[sent.id]
+        self._out.frame(len(result.payload) + _OVERHEAD).results.append(result)
+
+    async def _payload(self, sent: Sent, metadata: dict[str, str]) -> bytes:
+        method = self.dispatcher.methods.get(sent.method)
+        if method is None or method.streams:
+            raise AppError(REASON_UNIMPLEMENTED, f"{sent.method} is not served here")
+        call = self.call_of(method, metadata)
+        if sent.timeout_micros:
+            call.deadline = asyncio.get_running_loop().time() + sent.timeout_micros / 1e6
+        return await answer(self.dispatcher, method, sent.payload, call)

@@ -1,0 +1,169 @@
+"""The caller's side of one stream of calls to one instance."""
+
+import asyncio
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from leaky.common.v1.reason_pb2 import REASON_DEADLINE_EXCEEDED, REASON_INTERNAL
+from leaky.mesh.v1.mux_service_pb2 import Call, Credential, Frame, Result
+from mesh.errors import AppError
+from mesh.rpc.channel import CALLED, CALLING
+from mesh.rpc.method import Method, Req, Res
+from mesh.rpc.mux.credentials import AUTHORIZATION, Numbers
+from mesh.rpc.mux.lost import LostError
+from mesh.rpc.mux.metrics import CLIENT
+from mesh.rpc.mux.outbox import Outbox
+from mesh.rpc.mux.places import Places
+from mesh.rpc.status import from_status
+
+# What a call takes in a frame beside its payload, about.
+_OVERHEAD = 256
+
+
+class Session:
+    """One open stream. Calls begun in one turn of the loop travel in one frame.
+
+    `leaving` is set when no more calls may be begun on it: the peer drains, or
+    the stream has ended.
+    """
+
+    def __init__(self, stream: Any, window: int) -> None:
+        self._stream = stream
+        self._last_id = 0
+        self._calls: dict[int, asyncio.Future[Result]] = {}
+        self._places = Places(window)
+        self._out = Outbox(CLIENT)
+        self._numbers = Numbers(self._tell)
+        self.leaving = asyncio.Event()
+        self._ended = asyncio.ensure_future(self._run())
+
+    @property
+    def load(self) -> int:
+        """Calls in flight and waiting to be."""
+        return self._places.load
+
+    async def unary(
+        self,
+        method: Method[Req, Res],
+        request: Req,
+        *,
+        deadline: float,
+        metadata: Mapping[str, str],
+    ) -> Res:
+        """The response or its AppError; LostError when the stream ends before.
+
+        `deadline` is on the event loop's clock, and may be infinite.
+        """
+        await self._places.take(deadline)
+        try:
+            CALLING()
+            result = await self._result(method, request, deadline, metadata)
+            CALLED()
+        finally:
+            self._places.give_back()
+        if result.HasField("status"):
+            raise from_status(result.status)
+        try:
+            return method.response.FromString(result.payload)
+        except DecodeError:
+            raise AppError(REASON_INTERNAL, "internal error") from None
+
+    async def _result(
+        self,
+        method: Method[Any, Any],
+        request: Any,
+        deadline: float,
+        metadata: Mapping[str, str],
+    ) -> Result:
+        loop = asyncio.get_running_loop()
+        id_ = self._last_id = self._last_id + 1
+        self._send(id_, method.path, request, deadline - loop.time(), metadata)
+        future: asyncio.Future[Result] = loop.create_future()
+        self._calls[id_] = future
+        timer = None if math.isinf(deadline) else loop.call_at(deadline, _late, future)
+        try:
+            return await future
+        finally:
+            if timer is not None:
+                timer.cancel()
+            if self._calls.pop(id_, None) is not None and not self._ended.done():
+                # Nobody waits any more.
+                self._out.frame(0).cancelled.append(id_)
+
+    def _send(
+        self, id_: int, path: str, request: Any, left: float, metadata: Mapping[str, str]
+    ) -> None:
+        rest = dict(metadata)
+        # Told first, so that it is in no later frame than the call.
+        number = self._numbers.of(rest.pop(AUTHORIZATION, None))
+        payload = request.SerializeToString()
+        call = Call(id=id_, method=path, payload=payload, metadata=rest, credential=number)
+        if not math.isinf(left):
+            call.timeout_micros = max(1, int(left * 1e6))
+        self._out.frame(len(payload) + _OVERHEAD).calls.append(call)
+
+    def _tell(self, number: int, authorization: str) -> None:
+        told = Credential(number=number, authorization=authorization)
+        self._out.frame(len(authorization)).credentials.append(told)
+
+    async def _run(self) -> None:
+        writing = asyncio.ensure_future(self._out.run(self._stream.write))
+        CLIENT.streams.inc()
+        try:
+            while (data := await self._stream.read()) is not grpc.aio.EOF:
+                self._read(Frame.FromString(data))
+        except (grpc.aio.BaseError, grpc.aio.AioRpcError, DecodeError, asyncio.CancelledError):
+            # However it ends, its calls learn the same.
+            self._stream.cancel()
+        finally:
+            CLIENT.streams.dec()
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+            self._lose()
+
+    def _read(self, frame: Frame) -> None:
+        for result in frame.results:
+            future = self._calls.pop(result.id, None)
+            if future is not None and not future.done():
+                future.set_result(result)
+        if frame.window:
+            self._places.most = frame.window
+            self._places.admit()
+        if frame.go_away:
+            self.leave()
+
+    def leave(self) -> None:
+        """Begins no more calls; those that wait for a place may be begun elsewhere."""
+        self.leaving.set()
+        self._places.close()
+
+    def _lose(self) -> None:
+        self.leave()
+        unsent = {call.id for call in self._out.unsent()}
+        calls, self._calls = self._calls, {}
+        for id_, future in calls.items():
+            if not future.done():
+                future.set_exception(LostError(sent=id_ not in unsent))
+
+    async def finish(self, seconds: float) -> None:
+        """Ends it once its calls have their results, or after so many seconds."""
+        self.leave()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._places.empty()
+        self.end()
+        await self._ended
+
+    def end(self) -> None:
+        """Ends it now."""
+        self._ended.cancel()
+
+
+def _late(future: "asyncio.Future[Result]") -> None:
+    if not future.done():
+        future.set_exception(AppError(REASON_DEADLINE_EXCEEDED, "deadline exceeded"))

@@ -1,0 +1,193 @@
+"""What a peer that is not ours may send, and what a stream does as it grows old."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import grpc
+import pytest
+
+from leaky.mesh.v1.mux_service_pb2 import Call, Credential, Frame, Result
+from mesh.discovery.instances import Instances
+from mesh.rpc.dispatcher import Dispatcher
+from mesh.rpc.grpc_channel import GrpcChannel
+from mesh.rpc.interceptors.errors import map_errors
+from mesh.rpc.mux.channel import MultiplexedChannel
+from mesh.rpc.mux.credentials import MOST
+from mesh.rpc.mux.serving import OPEN, WINDOW
+from mesh.rpc.mux.session import Session
+from mesh.rpc.server import CONNECTION_AGE, Server
+from mesh.rpc.transport import Options, Plaintext
+from tests.mesh.discovery.waiting import until
+from tests.mesh.rpc.load import under_load
+from tests.mesh.rpc.serving import GET, STATUS, WATCH, quotas, served
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+PATIENCE = 20.0
+
+
+class Peer:
+    """Frames by hand."""
+
+    def __init__(self, port: int) -> None:
+        self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+        self.stream: Any = self._channel.stream_stream(OPEN)(timeout=PATIENCE)
+
+    async def send(self, frame: Frame) -> None:
+        await self.stream.write(frame.SerializeToString())
+
+    async def receive(self) -> Frame:
+        data = await self.stream.read()
+        assert isinstance(data, bytes)
+        return Frame.FromString(data)
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+
+async def code_of(peer: Peer) -> grpc.StatusCode:
+    """What the stream ends with."""
+    with suppress(grpc.aio.AioRpcError):
+        while await peer.stream.read() is not grpc.aio.EOF:
+            pass
+    code: grpc.StatusCode = await peer.stream.code()
+    await peer.close()
+    return code
+
+
+async def test_the_first_frame_says_how_many_calls_may_be_in_flight() -> None:
+    async with served(quotas()) as up:
+        peer = Peer(up.port)
+        assert await peer.receive() == Frame(window=WINDOW)
+        await peer.close()
+
+
+async def test_calls_of_one_frame_each_have_a_result() -> None:
+    async with served(quotas()) as up:
+        peer = Peer(up.port)
+        await peer.receive()
+        calls = [Call(id=n, method=STATUS.path) for n in range(10)]
+        await peer.send(Frame(calls=[*calls, Call(id=10, method=WATCH.path)]))
+        results: dict[int, Result] = {}
+        while len(results) < 11:
+            results |= {result.id: result for result in (await peer.receive()).results}
+        assert {results[n].WhichOneof("outcome") for n in range(10)} == {"payload"}
+        assert results[10].status.code == grpc.StatusCode.UNIMPLEMENTED.value[0]
+        # Whoever has nothing more to say still hears the rest, and then the end.
+        await peer.stream.done_writing()
+        assert await peer.stream.read() is grpc.aio.EOF
+        assert await peer.stream.code() is grpc.StatusCode.OK
+        await peer.close()
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Frame(calls=[Call(id=1, method=GET.path), Call(id=1, method=GET.path)]),
+        Frame(credentials=[Credential(number=0, authorization="Bearer x")]),
+        Frame(credentials=[Credential(number=MOST + 1, authorization="Bearer x")]),
+    ],
+)
+async def test_a_frame_that_nobody_may_send_ends_the_stream(frame: Frame) -> None:
+    async with served(quotas()) as up:
+        peer = Peer(up.port)
+        await peer.send(frame)
+        assert await code_of(peer) is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_bytes_that_are_no_frame_end_the_stream_and_no_other() -> None:
+    async with served(quotas(), multiplexed=True) as up:
+        peer = Peer(up.port)
+        await peer.stream.write(b"\xff\xff\xff")
+        assert await code_of(peer) is grpc.StatusCode.INVALID_ARGUMENT
+        assert await up.channel.unary(STATUS, STATUS.request(), timeout=PATIENCE)
+
+
+async def test_a_credential_that_was_never_told_is_none() -> None:
+    seen: list[str | None] = []
+
+    async def note(_request: Any, call: Any) -> Any:
+        seen.append(call.metadata.get("authorization"))
+        return STATUS.response()
+
+    async with served(quotas(get_status=note)) as up:
+        peer = Peer(up.port)
+        await peer.receive()
+        await peer.send(Frame(calls=[Call(id=1, method=STATUS.path, credential=7)]))
+        await peer.receive()
+        told = Credential(number=7, authorization="Bearer t")
+        call = Call(id=1, method=STATUS.path, credential=7)
+        await peer.send(Frame(credentials=[told], calls=[call]))
+        await peer.receive()
+        await peer.close()
+    assert seen == ["", "Bearer t"]
+
+
+async def test_who_goes_away_takes_the_calls_with_it() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def hang(_request: Any, _call: Any) -> Any:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with served(quotas(get_status=hang)) as up:
+        peer = Peer(up.port)
+        await peer.send(Frame(calls=[Call(id=1, method=STATUS.path)]))
+        await begun.wait()
+        await peer.close()
+        async with asyncio.timeout(PATIENCE):
+            await ended.wait()
+
+
+class _Aging(Plaintext):
+    """Connections end after a second, and what is on them a second later."""
+
+    server_options: Options = ((CONNECTION_AGE, 1_000), ("grpc.max_connection_age_grace_ms", 1_000))
+
+
+async def test_a_stream_is_left_before_its_connection_ends_and_loses_no_call() -> None:
+    async def some_time(_request: Any, _call: Any) -> Any:
+        await asyncio.sleep(0.05)
+        return STATUS.response()
+
+    dispatcher = Dispatcher([map_errors])
+    dispatcher.add(quotas(get_status=some_time))
+    server = Server(dispatcher, _Aging())
+    address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
+    channel = MultiplexedChannel(GrpcChannel(address), Instances([address]))
+    await until(lambda: channel.streams == 1)
+    sessions: set[Session | None] = set()
+    async with under_load(channel, callers=8) as load:
+        async with asyncio.timeout(PATIENCE):
+            while len(sessions) < 4:
+                sessions.add(channel.least())
+                await asyncio.sleep(0.01)
+    assert load.failed == []
+    await channel.close()
+    await server.stop(0)
+
+
+async def test_the_fallback_serves_where_the_peer_has_no_streams_of_calls() -> None:
+    class Old(grpc.GenericRpcHandler):
+        def service(self, details: grpc.HandlerCallDetails) -> Any:
+            async def empty(_body: bytes, _context: Any) -> bytes:
+                return b""
+
+            served_here = details.method == STATUS.path
+            return grpc.unary_unary_rpc_method_handler(empty) if served_here else None
+
+    old = grpc.aio.server()
+    old.add_generic_rpc_handlers((Old(),))
+    addresses = [f"127.0.0.1:{old.add_insecure_port('127.0.0.1:0')}"]
+    await old.start()
+    async with served(quotas()) as up:
+        addresses.append(f"127.0.0.1:{up.port}")
+        plain = GrpcChannel(addresses[0])
+        channel = MultiplexedChannel(plain, Instances(addresses))
+        await until(lambda: channel.streams == 1 and channel.least() is None)
+        assert await channel.unary(STATUS, STATUS.request(), timeout=PATIENCE)
+        await channel.close()
+    await old.stop(0)
