@@ -15,7 +15,7 @@ from sqlalchemy import (
     Text,
 )
 
-from svc_auth.stores.tables import ID, METADATA
+from svc_auth.stores.tables import EMPTY, ID, METADATA
 
 HASH = String(64)
 CLIENT_ID = String(64)
@@ -32,7 +32,7 @@ OAUTH_CLIENTS = Table(
     Column("grant_types", Text, nullable=False),
     Column("require_pkce", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    Column("post_logout_redirect_uris", Text, nullable=False, server_default=""),
+    Column("post_logout_redirect_uris", Text, nullable=False, server_default=EMPTY),
 )
 
 OAUTH_GRANTS = Table(
