@@ -1,4 +1,4 @@
-"""Which series a process may show: what each label of each metric may be, and which must be there."""
+"""Which series a process may show: what each label may be, and which must be there."""
 
 import itertools
 import re
@@ -25,7 +25,8 @@ _BREAKERS = {
 }
 _CODES = {code.name for code in grpc.StatusCode}
 # A template's segment is a word of the contract, or what stands for a value; never a value.
-_TEMPLATE = re.compile(r"other|/|(?:/(?:\.?[a-z][a-z0-9_.-]*|{\w+}|v\d))+")
+_WORDS = r"\.?[a-z]+\d?(?:[._-][a-z]+\d?)*"
+_TEMPLATE = re.compile(rf"other|/|(?:/(?:{_WORDS}|{{\w+}}))+")
 # The client tells of each series when it was made, as a metric of its own.
 _CREATED = "_created"
 Fits = Callable[[str], bool]

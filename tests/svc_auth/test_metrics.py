@@ -1,5 +1,6 @@
 """How logins end, and by when a signing key must have been rotated."""
 
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -48,12 +49,12 @@ def test_an_end_is_counted_by_its_own_word(
     endings: Closed[Counter], reason: reason_pb2.Reason.ValueType | None, outcome: str
 ) -> None:
     before = ended(endings.name, outcome)
-    try:
-        with counted(endings):
-            if reason is not None:
-                raise AppError(reason, "no")
-    except AppError:
-        assert reason is not None
+    with ExitStack() as stack:
+        if reason is not None:
+            stack.enter_context(pytest.raises(AppError))
+        stack.enter_context(counted(endings))
+        if reason is not None:
+            raise AppError(reason, "no")
     assert ended(endings.name, outcome) == before + 1
 
 

@@ -1,13 +1,13 @@
 """What a reconciliation found is a metric once it has ended."""
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 
 import pytest
 from prometheus_client import REGISTRY
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
+from mesh.rpc.streams import closing
 from svc_token.domain.audit.difference import Difference, Mismatch
 from svc_token.usecases.reconcile.comparison import Compared
 from svc_token.usecases.reconcile.reconcile import Reconcile
@@ -70,7 +70,7 @@ async def test_one_that_is_broken_off_says_nothing(audited: Audited) -> None:
     reconcile = Reconcile(
         comparisons=(Finds(*[Mismatch.BALANCE] * 3),), ledger=audited.house.stores.ledger
     )
-    async with aclosing(reconcile(repair=False)) as told_of:
+    async with closing(reconcile(repair=False)) as told_of:
         await anext(told_of)
     assert told() == {"held": 1}
 
@@ -80,9 +80,7 @@ async def test_what_is_repaired_does_not_differ_any_more(audited: Audited) -> No
     await audited.open_pool()
     await audited.reserve("orphan")
     house.clock.pass_seconds(3_600)
-    compare = CompareReservations(
-        audit=house.stores.audit, limits=house.limits, clock=house.clock
-    )
+    compare = CompareReservations(audit=house.stores.audit, limits=house.limits, clock=house.clock)
     reconcile = Reconcile(comparisons=(compare,), ledger=house.stores.ledger)
     _ = [one async for one in reconcile(repair=False)]
     assert told() == {"orphan": 1}
