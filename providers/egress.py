@@ -16,6 +16,7 @@ from mesh.resilience.breaker import Breaker, BreakerPolicy
 from mesh.resilience.bulkhead import Bulkhead
 from mesh.rpc.call import CURRENT
 from providers.attempt import AttemptError, Post
+from providers.following import chatting
 from providers.lane import Lane
 from providers.settings import EgressSettings, HasProviders, api_of, base_url
 from providers.wire import WIRES
@@ -78,22 +79,27 @@ class Providers:
         if not self.known(provider) or not settings.providers[provider].enabled:
             log.warning("provider call failed", cause="unknown or disabled provider")
             raise ProviderCallFailed
-        started = self._clock.monotonic()
-        outcome = "aborted"
-        try:
-            _CALLING()
-            body = await self._tries(settings, provider, prompt or "", tokens, request_id)
-            _ANSWERED()
-            outcome = "ok"
-        except AttemptError as error:
-            outcome = error.kind
-            log.warning(
-                "provider call failed", provider=provider, request_id=request_id, cause=str(error)
-            )
-            raise ProviderCallFailed from None
-        finally:
-            SECONDS.labels(provider, outcome).observe(self._clock.monotonic() - started)
-        return body
+        with chatting(provider) as step:
+            started = self._clock.monotonic()
+            outcome = "aborted"
+            try:
+                _CALLING()
+                body = await self._tries(settings, provider, prompt or "", tokens, request_id)
+                _ANSWERED()
+                outcome = "ok"
+            except AttemptError as error:
+                outcome = error.kind
+                log.warning(
+                    "provider call failed",
+                    provider=provider,
+                    request_id=request_id,
+                    cause=str(error),
+                )
+                raise ProviderCallFailed from None
+            finally:
+                SECONDS.labels(provider, outcome).observe(self._clock.monotonic() - started)
+                step.tell("leaky.outcome", outcome)
+            return body
 
     async def _tries(
         self, settings: HasProviders, provider: str, prompt: str, tokens: int, request_id: str

@@ -7,6 +7,7 @@ from mesh.rpc.resilient import ResilientChannel
 from mesh.rpc.transport import PLAINTEXT, Transport
 from mesh.settings import Live, MeshSettings
 from mesh.telemetry.channel import MeasuredChannel
+from mesh.telemetry.tracing.calls import TracedChannel
 
 # Who writes down, and counts, where what it does was asked for.
 _ASK_WHO = {"auth"}
@@ -33,7 +34,7 @@ class Channels:
                 self._discovery.instances(service), service=service, transport=self._transport
             )
             self._channels[service] = ResilientChannel(
-                inner=MeasuredChannel(balanced),
+                inner=TracedChannel(MeasuredChannel(balanced)),
                 target=service,
                 settings=self._settings,
                 tells_client=service in _ASK_WHO,

@@ -73,6 +73,7 @@ class Admission:
         except AppError as refusal:
             return NOBODY, refusal
         if not principal.anonymous:
+            request.principal = principal.user_id
             request.metadata.pop(API_KEY, None)
             request.metadata["authorization"] = f"Bearer {principal.token}"
         return principal, None
