@@ -1,4 +1,4 @@
-"""What a trace tells of calls to providers: where they go and how they end, nothing of what is said."""
+"""What a trace tells of calls to providers: where they go and how they end, not what is said."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -6,7 +6,14 @@ from urllib.parse import urlsplit
 
 from opentelemetry.trace import SpanKind
 
-from mesh.telemetry.tracing.spans import FOLLOWED, UNFOLLOWED, Steps, Unfollowed, handed_on, spanning
+from mesh.telemetry.tracing.spans import (
+    FOLLOWED,
+    UNFOLLOWED,
+    Steps,
+    Unfollowed,
+    handed_on,
+    spanning,
+)
 from mesh.telemetry.tracing.tracer import Attributes
 
 

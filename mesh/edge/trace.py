@@ -14,7 +14,7 @@ SCOPE_KEY = "leaky.trace"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """`traceparent` and `tracestate` are what is handed on: the trace with a span of ours as parent.
+    """`traceparent` and `tracestate` are handed on: the trace, with a span of ours as parent.
 
     `parent` is the caller's span, which a trace that begins here does not have.
     """

@@ -16,8 +16,8 @@ import structlog
 from structlog.typing import Processor
 
 from mesh.rpc.call import CURRENT
-from mesh.telemetry.tracing.story import STORY
 from mesh.telemetry.redact import redact, scrub
+from mesh.telemetry.tracing.story import STORY
 
 # Set for the children of a process that shows their lines in a terminal.
 CONSOLE = "LEAKY_LOG_CONSOLE"
@@ -87,7 +87,7 @@ def _shared(service: str) -> list[Processor]:
 
 
 def add_call(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Any:
-    """A structlog processor: the call being served by its trace and correlation ids, and its user."""
+    """A structlog processor: the call being served by its trace and correlation id and its user."""
     call = CURRENT.get()
     if call is not None:
         if call.trace_id:

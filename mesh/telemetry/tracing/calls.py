@@ -7,7 +7,7 @@ process; so these are ours.
 
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import grpc
 from opentelemetry.trace import SpanKind
@@ -143,7 +143,7 @@ class _Called(Steps):
         if own.state:
             self.metadata["tracestate"] = own.state
 
-    def __enter__(self) -> "_Called":
+    def __enter__(self) -> Self:
         """What follows is within."""
         super().__enter__()
         return self

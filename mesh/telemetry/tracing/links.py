@@ -5,6 +5,7 @@ A batch comes of many traces and belongs to none of them. Source: OpenTelemetry,
 """
 
 from collections.abc import Iterable
+from typing import Self
 
 from opentelemetry.trace import SpanKind
 
@@ -24,7 +25,7 @@ def followed(traceparents: Iterable[str]) -> list[TraceContext]:
 class Sending(Steps):
     """A batch on its way: what carries it is in none of the traces that its messages come from."""
 
-    def __enter__(self) -> "Sending":
+    def __enter__(self) -> Self:
         """What follows is nobody's."""
         self._token = FOLLOWED.set(())
         return self

@@ -1,4 +1,4 @@
-"""OpenTelemetry's SDK as it is used here: all that it is asked for is recorded, and leaves in batches."""
+"""OpenTelemetry's SDK as it is used here: it records all that it is asked for, in batches."""
 
 import logging
 from collections.abc import Sequence

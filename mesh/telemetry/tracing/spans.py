@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Protocol
+from typing import Self
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
@@ -16,27 +16,10 @@ from mesh.telemetry.tracing.tracer import TRACING, Attributes, context_of
 FOLLOWED: ContextVar[tuple[Span, ...]] = ContextVar("leaky_followed", default=())
 
 
-class Spanning(Protocol):
-    """A step, as a context: it ends with the block, and fails with it."""
-
-    def __enter__(self) -> "Spanning": ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-    def tell(self, name: str, value: str | int) -> None:
-        """Sets an attribute that is known only now; no secret, and nothing that a user wrote."""
-        ...
-
-
 class Unfollowed:
     """A step that nobody follows: there is one, and it does nothing."""
 
-    def __enter__(self) -> "Unfollowed":
+    def __enter__(self) -> Self:
         """Nothing begins."""
         return self
 
@@ -57,7 +40,7 @@ class Steps:
         self.spans = tuple(spans)
         self._token: Token[tuple[Span, ...]] | None = None
 
-    def __enter__(self) -> "Steps":
+    def __enter__(self) -> Self:
         """What follows is within."""
         self._token = FOLLOWED.set(self.spans)
         return self

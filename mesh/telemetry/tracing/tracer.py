@@ -44,7 +44,7 @@ class Tracing:
         self._bound = 0
 
     def use(self, tracer: Tracer | None, ids: TraceIds | None = None) -> None:
-        """Makes spans with this tracer from now on, or none. It has to record whatever it is asked."""
+        """Makes spans with this tracer from now on, or none; it has to record all of them."""
         self._tracer, self._ids = tracer, ids
 
     def sample(self, ratio: float) -> None:
@@ -60,7 +60,7 @@ class Tracing:
         """Whether a trace that begins here with this id is followed."""
         return self._tracer is not None and int(trace_id[16:], 16) < self._bound
 
-    def begin(  # noqa: PLR0913 what a span is made of
+    def begin(
         self,
         name: str,
         kind: SpanKind,

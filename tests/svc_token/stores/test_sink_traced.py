@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from leaky.analytics.v1.ingest_service_pb2 import PublishUsageRequest
+from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
 from svc_token.domain.events import OutboxRow
 from svc_token.stores.sink_grpc import GrpcSink
-from svc_token.stores.sink_kafka import KafkaSink, _record
+from svc_token.stores.sink_kafka import _record
 from svc_token.stores.sink_traced import TracedSink
 from tests import traced
 from tests.svc_token.conftest import TOPICS
@@ -61,7 +62,7 @@ async def test_rows_of_unfollowed_calls_go_on_as_they_are() -> None:
 async def test_a_sink_that_fails_is_in_the_trace_and_fails() -> None:
     class Failing(Inner):
         async def publish(self, rows: Sequence[OutboxRow]) -> None:
-            raise AppError(1, "hunter2")
+            raise AppError(REASON_UNAVAILABLE, f"hunter2 and {len(rows)}")
 
     with recording() as seen, pytest.raises(AppError):
         await TracedSink(Failing(), "kafka").publish(made_in(FOLLOWED))
@@ -69,7 +70,6 @@ async def test_a_sink_that_fails_is_in_the_trace_and_fails() -> None:
 
 
 def test_kafka_has_it_as_a_header_and_nothing_where_there_is_none() -> None:
-    assert KafkaSink
     followed, plain = (dict(_record(row).headers) for row in made_in(FOLLOWED, ""))
     assert followed["traceparent"] == FOLLOWED.encode()
     assert "traceparent" not in plain

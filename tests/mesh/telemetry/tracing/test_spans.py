@@ -34,9 +34,9 @@ def test_steps_are_within_each_other() -> None:
     with recording() as seen:
         with step() as call:
             assert carried().split("-")[2] == traced.id_of(call.spans[0])  # type: ignore[arg-type]
-            with spanning("outer", SpanKind.INTERNAL, {"a": 1}), NOTHING:
-                with spanning("inner", SpanKind.CLIENT, {}):
-                    pass
+            outer_step = spanning("outer", SpanKind.INTERNAL, {"a": 1})
+            with outer_step, spanning("inner", SpanKind.CLIENT, {}):
+                pass
             with spanning("beside", SpanKind.CLIENT, {}):
                 pass
         assert carried() == ""
