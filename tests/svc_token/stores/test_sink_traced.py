@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,7 @@ async def test_without_a_broker_each_trace_is_named_once() -> None:
     class Listening(Analytics):
         requests: list[PublishUsageRequest] = field(default_factory=list)
 
-        async def unary(self, method: object, request: PublishUsageRequest, **_: object) -> object:
+        async def unary(self, method: Any, request: Any, **_: Any) -> Any:
             self.requests.append(request)
             return await super().unary(method, request)
 

@@ -177,7 +177,8 @@ def others(exporter: InMemorySpanExporter) -> TracerProvider:
 
 async def test_a_caller_that_opentelemetry_instruments_is_in_the_same_trace(chain: Chain) -> None:
     exporter = InMemorySpanExporter()
-    interceptors = aio_client_interceptors(tracer_provider=others(exporter))
+    instrumented: Any = aio_client_interceptors
+    interceptors = instrumented(tracer_provider=others(exporter))
     target = f"127.0.0.1:{chain.port}"
     with recording() as seen:
         async with grpc.aio.insecure_channel(target, interceptors=interceptors) as channel:
@@ -195,11 +196,12 @@ async def test_a_caller_that_opentelemetry_instruments_is_in_the_same_trace(chai
 async def test_a_service_that_opentelemetry_instruments_is_in_the_same_trace() -> None:
     exporter = InMemorySpanExporter()
 
-    async def answer(_request: bytes, _context: Any) -> bytes:
+    async def answer(_request: bytes, _context: Any) -> Any:
         return GET.response().SerializeToString()
 
-    server = grpc.aio.server(interceptors=[aio_server_interceptor(others(exporter))])
-    handler = grpc.unary_unary_rpc_method_handler(answer)
+    instrumented: Any = aio_server_interceptor
+    server = grpc.aio.server(interceptors=[instrumented(others(exporter))])
+    handler: Any = grpc.unary_unary_rpc_method_handler(answer)
     generic = grpc.method_handlers_generic_handler(GET.service, {GET.name: handler})
     server.add_generic_rpc_handlers((generic,))
     port = server.add_insecure_port("127.0.0.1:0")

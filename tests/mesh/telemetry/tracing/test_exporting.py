@@ -54,7 +54,8 @@ class Wavering(SpanExporter):
 def collecting(port: int = 0) -> Iterator[tuple[Collector, str]]:
     collector = Collector()
     server = grpc.server(ThreadPoolExecutor(2))
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, server)
+    added: Any = trace_service_pb2_grpc.add_TraceServiceServicer_to_server
+    added(collector, server)
     bound = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     try:
