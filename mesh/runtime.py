@@ -30,6 +30,8 @@ from mesh.settings import Live, MeshSettings
 from mesh.telemetry import logs
 from mesh.telemetry.loop_lag import LoopLag
 from mesh.telemetry.rpc import observe
+from mesh.telemetry.tracing.calls import trace_calls
+from mesh.telemetry.tracing.exporting import exporting
 from mesh.workers import Workers
 
 log = structlog.get_logger("service")
@@ -81,6 +83,7 @@ async def serve(service: Service[Any], settings: Live[Any]) -> None:
 async def running(service: Service[Any], settings: Live[Any]) -> AsyncIterator[None]:
     """A served service, drained at the end; a worker that fails cancels the block."""
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(exporting(settings, service.name, VERSION))
         transport = transport_of(settings.current, service.name, SystemClock())
         registry = await stack.enter_async_context(found(settings, service.name))
         channels = Channels(settings, registry.discovery, transport)
@@ -125,6 +128,7 @@ def _context(
 
 def _chain(settings: Live[Any], identity: Identity) -> list[Interceptor]:
     return [
+        trace_calls,
         observe,
         map_errors,
         DeadlineInterceptor(settings),

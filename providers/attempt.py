@@ -9,6 +9,9 @@ from enum import StrEnum
 import aiohttp
 import orjson
 
+from mesh.telemetry.tracing.spans import Steps, Unfollowed
+from providers.following import headers_with_trace, posting
+
 MAX_BYTES = 1 << 20
 RETRIED = frozenset({429, 502, 503, 504})
 
@@ -53,9 +56,17 @@ class AttemptError(Exception):
 
 async def attempt(session: aiohttp.ClientSession, post: Post, now_us: int) -> bytes:
     """The answer's bytes, a JSON object of at most 1 MiB. Raises AttemptError."""
+    with posting(post.url) as step:
+        return await _attempt(session, post, now_us, step)
+
+
+async def _attempt(
+    session: aiohttp.ClientSession, post: Post, now_us: int, step: Steps | Unfollowed
+) -> bytes:
+    headers = headers_with_trace(post.headers)
     try:
         response = await session.post(
-            post.url, data=post.body, headers=post.headers, allow_redirects=False
+            post.url, data=post.body, headers=headers, allow_redirects=False
         )
     except (aiohttp.ClientConnectionError, OSError) as error:
         raise AttemptError(
@@ -65,6 +76,7 @@ async def attempt(session: aiohttp.ClientSession, post: Post, now_us: int) -> by
         raise AttemptError(Kind.INVALID, type(error).__name__, retry=False) from error
     # Leaving before the end of the body closes the connection instead of keeping it.
     async with response:
+        step.tell("http.response.status_code", response.status)
         if response.status != 200:  # noqa: PLR2004 OK
             raise _refused(response, now_us)
         body = await _read(response)

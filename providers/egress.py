@@ -17,6 +17,7 @@ from mesh.resilience.bulkhead import Bulkhead
 from mesh.rpc.call import CURRENT
 from mesh.telemetry.closed import Closed
 from providers.attempt import AttemptError, Kind, Post
+from providers.following import chatting
 from providers.lane import Lane
 from providers.settings import EgressSettings, HasProviders, api_of, base_url
 from providers.wire import WIRES
@@ -87,22 +88,27 @@ class Providers:
         if provider not in self._lanes:
             # It may have come with a change of the settings.
             SECONDS.admit("provider", [provider])
-        started = self._clock.monotonic()
-        outcome = ABORTED
-        try:
-            _CALLING()
-            body = await self._tries(settings, provider, prompt or "", tokens, request_id)
-            _ANSWERED()
-            outcome = OK
-        except AttemptError as error:
-            outcome = error.kind
-            log.warning(
-                "provider call failed", provider=provider, request_id=request_id, cause=str(error)
-            )
-            raise ProviderCallFailed from None
-        finally:
-            SECONDS.of(provider, outcome).observe(self._clock.monotonic() - started)
-        return body
+        with chatting(provider) as step:
+            started = self._clock.monotonic()
+            outcome = ABORTED
+            try:
+                _CALLING()
+                body = await self._tries(settings, provider, prompt or "", tokens, request_id)
+                _ANSWERED()
+                outcome = OK
+            except AttemptError as error:
+                outcome = error.kind
+                log.warning(
+                    "provider call failed",
+                    provider=provider,
+                    request_id=request_id,
+                    cause=str(error),
+                )
+                raise ProviderCallFailed from None
+            finally:
+                SECONDS.of(provider, outcome).observe(self._clock.monotonic() - started)
+                step.tell("leaky.outcome", outcome)
+            return body
 
     async def _tries(
         self, settings: HasProviders, provider: str, prompt: str, tokens: int, request_id: str

@@ -23,6 +23,7 @@ settings() {
   export LEAKY_STUBS_STORE=$postgresql/leaky_stubs LEAKY_ANALYTICS_STORE=${PARTS_CASSANDRA:?}/leaky
   export LEAKY_TOKEN_BUCKET_STORE=$redis/0 LEAKY_GATEWAY_RATE_LIMIT_STORE=$redis/1
   export LEAKY_TOKEN_USAGE_SINK=$kafka LEAKY_ANALYTICS_USAGE_SOURCE=$kafka
+  export LEAKY_TRACING_ENDPOINT=${PARTS_JAEGER_OTLP:?}
   local tokens line
   tokens=$("$bin/leaky" consul env --tokens "$parts/consul/tokens")
   while read -r line; do export "${line?}"; done <<<"$tokens"

@@ -32,6 +32,7 @@ PORTS = (
     *("CASSANDRA_PORT", "CASSANDRA_STORAGE_PORT", "CASSANDRA_JMX_PORT"),
     *("CONSUL_HTTP_PORT", "CONSUL_DNS_PORT", "CONSUL_GRPC_PORT"),
     *("CONSUL_SERVER_PORT", "CONSUL_SERF_PORT"),
+    *("JAEGER_QUERY_PORT", "JAEGER_OTLP_PORT", "JAEGER_OTLP_HTTP_PORT", "JAEGER_QUERY_GRPC_PORT"),
 )
 # Below what the kernel gives outgoing connections: a part that a test stops finds its port free.
 RANGE = range(20_000, 32_000)

@@ -13,6 +13,7 @@ import orjson
 from prometheus_client import Counter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mesh.edge.following import continued
 from mesh.errors import AppError
 from svc_stubs.ports import Faults, Trouble
 from svc_stubs.usecases.chat import Complete
@@ -70,11 +71,13 @@ class Native:
         if not match:
             await self.otherwise(scope, receive, send)
             return
-        try:
-            status, body = await self._answer(scope, receive, match[1])
-        except GoneError:
-            return
-        await _send(send, status, body)
+        with continued(scope, "chat") as step:
+            try:
+                status, body = await self._answer(scope, receive, match[1])
+            except GoneError:
+                return
+            await _send(send, status, body)
+            step.tell("http.response.status_code", status)
         ANSWERS.labels(self.provider, str(status)).inc()
 
     async def _answer(self, scope: Scope, receive: Receive, model: str) -> tuple[int, bytes]:

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
@@ -30,6 +31,7 @@ from svc_token.stores.denied_queue import DeniedQueue
 from svc_token.stores.grpc_payments import GrpcPayments
 from svc_token.stores.grpc_roles import GrpcRoles
 from svc_token.stores.grpc_usage_record import GrpcUsageRecord
+from svc_token.stores.sink_traced import TracedSink
 from svc_token.stores.stores import TokenStores
 from svc_token.stores.topics import Topics
 from svc_token.usecases.advance_purchase import AdvancePurchase
@@ -93,9 +95,10 @@ async def build(context: Context[TokenSettings]) -> AsyncIterator[Parts]:
             )
         )
         analytics = context.channel("analytics")
-        sink = await stack.enter_async_context(
+        inner = await stack.enter_async_context(
             SINKS.open(settings.token.usage.sink, analytics=analytics, topics=topics)
         )
+        sink = TracedSink(inner, urlsplit(settings.token.usage.sink).scheme)
         providers = Providers(lambda: context.settings.current, clock=context.clock)
         stack.push_async_callback(providers.close)
         finisher = await stack.enter_async_context(Finisher().closing())

@@ -19,6 +19,7 @@ from mesh.rpc.local_channel import LocalChannel
 from mesh.rpc.resilient import ResilientChannel
 from mesh.service import Context, Parts, Service
 from mesh.settings import Live
+from mesh.telemetry.tracing.calls import trace_calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ async def wired(
 
     identity = Identity(settings=settings, auth_channel=reached("auth"), clock=clock)
     chain += [
+        trace_calls,
         map_errors,
         DeadlineInterceptor(settings),
         identity.principal,

@@ -3,7 +3,7 @@
 # `up` writes DIR/parts.env (0600): the URL of every part that answers, anew as each comes up.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd -P)
-every=(postgresql redis kafka cassandra consul)
+every=(postgresql redis kafka cassandra consul jaeger)
 
 usage() {
   echo "usage: $0 up|down|status DIR [PART...] | install [PART...]; parts: ${every[*]}" >&2

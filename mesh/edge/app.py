@@ -35,6 +35,7 @@ _ALLOWED_HEADERS = (
     "X-Api-Key",
     "X-Correlation-Id",
     "traceparent",
+    "tracestate",
 )
 _EXPOSED_HEADERS = ("Retry-After", "X-Correlation-Id", "RateLimit", "RateLimit-Policy")
 

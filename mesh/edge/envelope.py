@@ -8,10 +8,12 @@ from mesh.clock import Ids
 from mesh.edge import address
 from mesh.edge.address import Addresses
 from mesh.edge.errors import Failures, unexpected
+from mesh.edge.following import answered, following, tell
 from mesh.edge.headers import dressed
 from mesh.edge.metrics import observe
 from mesh.edge.trace import SCOPE_KEY, trace_of
 from mesh.edge.transcoder import respond
+from mesh.telemetry.tracing.story import STORY
 
 
 class Envelope:
@@ -29,7 +31,10 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        trace = scope[SCOPE_KEY] = trace_of(scope["headers"], self._ids)
+        trace, steps = following(scope, trace_of(scope["headers"], self._ids))
+        scope[SCOPE_KEY] = trace
+        # The server has a task for each request, so there is nothing to reset.
+        STORY.set(trace)
         scope[address.SCOPE_KEY] = self._addresses.of(scope)
         tls = scope.get("scheme") == "https"
         status = 0
@@ -42,13 +47,17 @@ class Envelope:
                 message["headers"] = dressed(list(headers), trace.correlation_id, tls=tls)
             await send(message)
 
-        try:
-            await self._app(scope, receive, send_dressed)
-        except Exception as error:  # noqa: BLE001 logged, and answered without detail
-            refused = unexpected(error, scope)
-            if not status:
-                failure = self._failures.of(refused, scope)
-                headers = failure.headers
-                await respond(scope, send_dressed, failure.status, headers, failure.body)
-        finally:
-            observe(scope, status, time.perf_counter() - started)
+        with steps:
+            try:
+                await self._app(scope, receive, send_dressed)
+            except Exception as error:  # noqa: BLE001 logged, and answered without detail
+                refused = unexpected(error, scope)
+                if not status:
+                    failure = self._failures.of(refused, scope)
+                    headers = failure.headers
+                    await respond(scope, send_dressed, failure.status, headers, failure.body)
+            finally:
+                seconds = time.perf_counter() - started
+                observe(scope, status, seconds)
+                answered(steps, scope, status)
+                tell(scope, trace, status, seconds)

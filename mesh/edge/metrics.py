@@ -29,15 +29,21 @@ class CountedRoute(Route):
 
 def observe(scope: Scope, status: int, seconds: float) -> None:
     """Counts one request; 499 stands for a client that left before its answer."""
-    verb = scope["method"]
-    key = (_uri(scope), verb if verb in _VERBS else "other", status or 499)
+    key = (uri_of(scope), verb_of(scope), status or 499)
     child = _children.get(key)
     if child is None:
         child = _children[key] = SECONDS.labels(key[0], key[1], str(key[2]))
     child.observe(seconds)
 
 
-def _uri(scope: Scope) -> str:
+def verb_of(scope: Scope) -> str:
+    """The request's method, or "other" for one that HTTP does not have."""
+    verb: str = scope["method"]
+    return verb if verb in _VERBS else "other"
+
+
+def uri_of(scope: Scope) -> str:
+    """The route's template, or "other" for a path that none has."""
     known = scope.get(URI_KEY)
     if known is not None:
         return str(known)

@@ -14,6 +14,7 @@ from mesh.errors import AppError
 from mesh.rpc.call import CLIENT_ADDRESS
 from mesh.rpc.method import Method
 
+PRINCIPAL_KEY = "leaky.principal"
 _CREDENTIALS = ("authorization", "x-api-key")
 
 
@@ -33,6 +34,8 @@ class EdgeRequest:
     headers: Mapping[str, str]
     client: str
     trace: Trace
+    # Who sent it, for the log, once a hook has found out.
+    principal: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
     response_headers: dict[str, str] = field(default_factory=dict)
 
@@ -60,6 +63,7 @@ def request_of(scope: Scope, rpc: Method[Any, Any]) -> EdgeRequest:
         metadata={
             "x-correlation-id": trace.correlation_id,
             "traceparent": trace.traceparent,
+            **({"tracestate": trace.tracestate} if trace.tracestate else {}),
             **({CLIENT_ADDRESS: client} if client else {}),
         },
     )

@@ -1,48 +1,53 @@
 """Which story a request belongs to: its correlation id and its trace."""
 
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mesh.clock import Ids
+from mesh.telemetry.tracing.context import TraceContext, parsed, random_ids
+from mesh.telemetry.tracing.tracer import TRACING
 
 _CORRELATION = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-# W3C Trace Context: version, trace id, parent id, flags; later versions may add more.
-_TRACEPARENT = re.compile(
-    rb"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(-.*)?"
-)
 SCOPE_KEY = "leaky.trace"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """`traceparent` is what is handed on: the trace with a span of ours as parent."""
+    """`traceparent` and `tracestate` are handed on: the trace, with a span of ours as parent.
+
+    `parent` is the caller's span, which a trace that begins here does not have.
+    """
 
     correlation_id: str
     trace_id: str
     traceparent: str
+    tracestate: str = ""
+    sampled: bool = False
+    parent: TraceContext | None = None
 
 
 def trace_of(headers: Iterable[tuple[bytes, bytes]], ids: Ids) -> Trace:
     """The caller's ids where they are well formed, else new ones."""
-    correlation, trace_id, flags = "", "", "01"
+    correlation, traceparent, states = "", "", []
     for name, value in headers:
         if name == b"x-correlation-id" and _CORRELATION.fullmatch(value):
             correlation = value.decode()
         elif name == b"traceparent":
-            trace_id, flags = _parsed(value) or (trace_id, flags)
-    noise = os.urandom(24).hex()
-    trace_id = trace_id or noise[:32]
+            traceparent = value.decode("latin-1")
+        elif name == b"tracestate":
+            states.append(value.decode("latin-1"))
+    parent = parsed(traceparent, ",".join(states)) if traceparent else None
+    trace_id, span_id = random_ids()
+    if parent:
+        trace_id, sampled = parent.trace_id, parent.sampled
+    else:
+        sampled = TRACING.samples(trace_id)
     return Trace(
         correlation_id=correlation or ids.new(),
         trace_id=trace_id,
-        traceparent=f"00-{trace_id}-{noise[32:]}-{flags}",
+        traceparent=f"00-{trace_id}-{span_id}-{'01' if sampled else '00'}",
+        tracestate=parent.state if parent else "",
+        sampled=sampled,
+        parent=parent,
     )
-
-
-def _parsed(value: bytes) -> tuple[str, str] | None:
-    match = _TRACEPARENT.fullmatch(value)
-    if match is None or (match[1] == b"00" and match[4]):
-        return None
-    return match[2].decode(), match[3].decode()

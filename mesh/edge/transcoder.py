@@ -16,7 +16,14 @@ from mesh.edge.bodies import Disconnected, read_body
 from mesh.edge.errors import JSON, Failures, as_headers, unexpected
 from mesh.edge.metrics import URI_KEY
 from mesh.edge.paths import Found, OtherVerbs, Paths
-from mesh.edge.request import EdgeRequest, Hook, check_metadata, hand_on_credentials, request_of
+from mesh.edge.request import (
+    PRINCIPAL_KEY,
+    EdgeRequest,
+    Hook,
+    check_metadata,
+    hand_on_credentials,
+    request_of,
+)
 from mesh.edge.routes import Route
 from mesh.errors import AppError
 from mesh.failpoints import failpoint
@@ -91,6 +98,7 @@ class Transcoder(BaseRoute):
         except Disconnected:
             return
         headers += as_headers(request.response_headers)
+        scope[PRINCIPAL_KEY] = request.principal
         await respond(scope, send, status, headers, body)
         _ANSWERED()
 

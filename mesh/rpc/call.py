@@ -31,9 +31,11 @@ class Call:
     # Where the client is that all began with; empty when unknown.
     client_address: str = ""
     correlation_id: str = ""
-    # W3C trace context: the trace's id and the header to hand on.
+    # W3C trace context: the trace's id, the headers to hand on, and whether it is followed.
     trace_id: str = ""
     traceparent: str = ""
+    tracestate: str = ""
+    sampled: bool = False
     response_metadata: dict[str, str] = field(default_factory=dict)
 
 

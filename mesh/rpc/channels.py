@@ -8,6 +8,7 @@ from mesh.rpc.resilient import ResilientChannel
 from mesh.rpc.transport import PLAINTEXT, Transport
 from mesh.settings import Live, MeshSettings
 from mesh.telemetry.channel import MeasuredChannel
+from mesh.telemetry.tracing.calls import TracedChannel
 
 # Who writes down, and counts, where what it does was asked for.
 _ASK_WHO = {"auth"}
@@ -31,7 +32,7 @@ class Channels:
         """The channel to a service, such as "auth"."""
         if service not in self._channels:
             self._channels[service] = ResilientChannel(
-                inner=MeasuredChannel(self._connected(service)),
+                inner=TracedChannel(MeasuredChannel(self._connected(service))),
                 target=service,
                 settings=self._settings,
                 tells_client=service in _ASK_WHO,

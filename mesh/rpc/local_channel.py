@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mesh.rpc.call import CLIENT_ADDRESS, CURRENT, Call
 from mesh.rpc.method import Method, Req, Res
 from mesh.rpc.streams import closing
+from mesh.telemetry.tracing.context import parsed
 
 if TYPE_CHECKING:
     from mesh.rpc.dispatcher import Dispatcher
@@ -68,16 +69,20 @@ class LocalChannel:
             call.correlation_id = call.correlation_id or outer.correlation_id
             if not call.traceparent:
                 call.traceparent, call.trace_id = outer.traceparent, outer.trace_id
+                call.tracestate, call.sampled = outer.tracestate, outer.sampled
         return call
 
 
 def new_call(method: Method[Req, Res], metadata: Mapping[str, str]) -> Call:
     """A call with what its metadata says of correlation and trace."""
-    traceparent = metadata.get("traceparent", "")
-    return Call(
+    call = Call(
         method=method,
         metadata=metadata,
         correlation_id=metadata.get("x-correlation-id", ""),
-        traceparent=traceparent,
-        trace_id=traceparent[3:35],
     )
+    given = metadata.get("traceparent")
+    trace = parsed(given, metadata.get("tracestate", "")) if given else None
+    if given and trace:
+        call.traceparent, call.trace_id = given, trace.trace_id
+        call.tracestate, call.sampled = trace.state, trace.sampled
+    return call

@@ -126,6 +126,8 @@ class ResilientChannel:
         call = CURRENT.get()
         if call is not None and call.traceparent:
             sent.setdefault("traceparent", call.traceparent)
+            if call.tracestate:
+                sent.setdefault("tracestate", call.tracestate)
         if call is not None and call.correlation_id:
             sent.setdefault("x-correlation-id", call.correlation_id)
         if not self._tells_client:

@@ -250,6 +250,23 @@ class Pki(Section):
     leaves: str = ""
 
 
+def _collector(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.path):
+        raise ValueError("must be http://HOST:PORT or https://HOST:PORT")
+    if "@" in parts.netloc:
+        raise ValueError("must hold no credentials; OTEL_EXPORTER_OTLP_HEADERS takes them")
+    return text
+
+
+class Tracing(Section):
+    """Which calls are followed, and where that is told, by OTLP over gRPC; off without it."""
+
+    endpoint: Annotated[str, AfterValidator(_collector)] = ""
+    # Of those whose callers say nothing of it.
+    sample_ratio: float = live(0.01, ge=0.0, le=1.0)
+
+
 class Log(Section):
     """Logging."""
 
@@ -293,6 +310,7 @@ class MeshSettings(Section):
     mesh: Mesh = Mesh()
     pki: Pki = Pki()
     log: Log = Log()
+    tracing: Tracing = Tracing()
 
     @property
     def uses_consul(self) -> bool:

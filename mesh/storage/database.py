@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
+from mesh.storage.sql_steps import SqlSteps
 from mesh.storage.sqlite_threads import ConnectionThread, DriverThreads
 from mesh.telemetry.quiet import Quiet
 
@@ -45,6 +46,7 @@ class Database:
         self.outage = outage
         # Whether the service that opens it is the only one who looks after it.
         self.embedded = embedded
+        self.steps = SqlSteps(engine.dialect.name)
         self._writers = writers
 
     @property
@@ -56,14 +58,14 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that commits at the end and rolls back on an exception."""
         async with self._writers:
-            with self.outage:
+            with self.steps("write"), self.outage:
                 async with self.engine.begin() as connection:
                     yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A snapshot; nothing in it may write."""
-        with self.outage:
+        with self.steps("read"), self.outage:
             async with self.engine.connect() as connection:
                 await connection.execution_options(leaky_read_only=True)
                 yield connection
@@ -103,7 +105,7 @@ class SqliteDatabase(Database):
     async def transact(self, work: Callable[[Connection], T]) -> T:
         """One hop, one transaction."""
         async with self._writers:
-            with self.outage:
+            with self.steps("transact"), self.outage:
                 return await self._writer.run(work)
 
     async def query(self, work: Callable[[Connection], T]) -> T:
@@ -111,7 +113,7 @@ class SqliteDatabase(Database):
 
         Readers of a WAL wait for nobody. What scans belongs into `read`.
         """
-        with self.outage:
+        with self.steps("query"), self.outage:
             if self._reading is None:
                 self._reading = self._reader.connect()
             with self._reading.begin():

@@ -10,12 +10,17 @@ import contextvars
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from opentelemetry.trace import Span
+
 from leaky.common.v1.reason_pb2 import REASON_OVERLOADED, REASON_UNAVAILABLE
 from mesh.errors import AppError
 from mesh.failpoints import failpoint
+from mesh.telemetry.tracing.spans import FOLLOWED
 
 Op = TypeVar("Op")
 Res = TypeVar("Res")
+# An operation, who waits for it, and what it is done for.
+_Waiting = tuple[Op, asyncio.Future[Res], tuple[Span, ...]]
 Commit = Callable[[Sequence[Op]], Awaitable[Sequence[Res | Exception]]]
 _QUEUED = failpoint("group-commit.queued")
 _BEGINNING = failpoint("group-commit.beginning")
@@ -44,7 +49,7 @@ class GroupCommit(Generic[Op, Res]):
         self._measure = measure
         self._batch = batch
         self._queue_limit = queue
-        self._waiting: list[tuple[Op, asyncio.Future[Res]]] = []
+        self._waiting: list[_Waiting[Op, Res]] = []
         self._writer: asyncio.Task[None] | None = None
 
     @property
@@ -60,10 +65,10 @@ class GroupCommit(Generic[Op, Res]):
         if len(self._waiting) >= self._queue_limit:
             raise AppError(REASON_OVERLOADED, "too many writes are waiting", retry_after=1)
         result: asyncio.Future[Res] = asyncio.get_running_loop().create_future()
-        self._waiting.append((operation, result))
+        self._waiting.append((operation, result, FOLLOWED.get()))
         _QUEUED()
         if self._writer is None:
-            # A batch is nobody's call: neither its deadline nor its trace are the first one's.
+            # A batch is nobody's call: its deadline is not the first one's.
             nobody = contextvars.Context()
             self._writer = asyncio.create_task(self._write(), context=nobody)
             self._writer.add_done_callback(self._ended)
@@ -93,10 +98,12 @@ class GroupCommit(Generic[Op, Res]):
         self._answer(self._waiting, [_GONE] * len(self._waiting))
         self._waiting = []
 
-    async def _write_batch(self, batch: list[tuple[Op, asyncio.Future[Res]]]) -> None:
+    async def _write_batch(self, batch: "list[_Waiting[Op, Res]]") -> None:
         answers: Sequence[Res | Exception] = [_GONE] * len(batch)
         try:
-            answers = await self._committed([operation for operation, _ in batch])
+            # What is done for all of them is in each one's trace.
+            FOLLOWED.set(tuple(span for _, _, spans in batch for span in spans))
+            answers = await self._committed([operation for operation, _, _ in batch])
         except Exception as error:  # noqa: BLE001 every waiter is told, none is left hanging
             answers = [error] * len(batch)
         finally:
@@ -116,10 +123,10 @@ class GroupCommit(Generic[Op, Res]):
 
     def _answer(
         self,
-        batch: Sequence[tuple[Op, asyncio.Future[Res]]],
+        batch: "Sequence[_Waiting[Op, Res]]",
         answers: Sequence[Res | Exception],
     ) -> None:
-        for (_, result), answer in zip(batch, answers, strict=True):
+        for (_, result, _), answer in zip(batch, answers, strict=True):
             if result.done():
                 continue
             if isinstance(answer, Exception):

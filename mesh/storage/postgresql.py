@@ -51,14 +51,14 @@ class PostgresqlDatabase(Database):
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A snapshot; the server refuses to write in it."""
-        with self.outage:
+        with self.steps("read"), self.outage:
             async with self._snapshots.connect() as connection:
                 yield connection
 
     @asynccontextmanager
     async def scan(self) -> AsyncIterator[AsyncConnection]:
         """As `read`; a statement may take a minute, and keeps none of the others waiting."""
-        with self.outage:
+        with self.steps("scan"), self.outage:
             async with self._scans.connect() as connection:
                 yield connection
 
@@ -70,7 +70,7 @@ class PostgresqlDatabase(Database):
         inserted), or when the connection was lost before the commit was sent.
         A commit whose answer is lost is UNAVAILABLE, and may have happened.
         """
-        with self.outage:
+        with self.steps("transact"), self.outage:
             return await _repeated(lambda: self._transact(work))
 
     async def _transact(self, work: Callable[[Connection], T]) -> T:
@@ -86,7 +86,7 @@ class PostgresqlDatabase(Database):
 
     async def query(self, work: Callable[[Connection], T]) -> T:
         """The result of `work`: short reads, each statement of which sees a snapshot."""
-        with self.outage:
+        with self.steps("query"), self.outage:
             return await _repeated(lambda: self._query(work))
 
     async def _query(self, work: Callable[[Connection], T]) -> T:

@@ -52,7 +52,7 @@ class RedisReach:
     """
 
     def __init__(self, store: str) -> None:
-        self._store = store
+        self.store = store
         clock = asyncio.get_running_loop().time
         self._breaker = Breaker(f"redis:{store}", lambda: POLICY, clock, _untold)
         self._away = False
@@ -80,17 +80,17 @@ class RedisReach:
         if not self._away:
             self._away = True
             said = f"{type(error).__name__}: {error}"
-            log.warning("redis is away", store=self._store, error=said)
+            log.warning("redis is away", store=self.store, error=said)
         return self._unavailable()
 
     def answered(self) -> None:
         """Redis did what it was asked."""
         if self._away:
             self._away = False
-            log.warning("redis is back", store=self._store)
+            log.warning("redis is back", store=self.store)
 
     def _unavailable(self) -> AppError:
-        return AppError(REASON_UNAVAILABLE, f"the store of {self._store} is away", retry_after=1)
+        return AppError(REASON_UNAVAILABLE, f"the store of {self.store} is away", retry_after=1)
 
 
 def _untold(_name: str, _state: State) -> None:

@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from opentelemetry.trace import SpanKind
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from mesh.storage.group_commit import GroupCommit
 from mesh.storage.redis import RedisReach, open_redis
+from mesh.telemetry.tracing.spans import spanning
 
 Argument = str | int
 _Call = tuple[str, Sequence[Argument]]
@@ -29,6 +31,11 @@ class RedisScript:
         # Redis' own name for it, no signature.
         self._sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
         self._reach = reach
+        self._attributes = {
+            "db.system.name": "redis",
+            "db.operation.name": "EVALSHA",
+            "leaky.store": reach.store,
+        }
         self._calls: GroupCommit[_Call, Any] = GroupCommit(self._run)
 
     async def __call__(self, key: str, *arguments: Argument) -> Any:
@@ -40,6 +47,11 @@ class RedisScript:
         await self._calls.close()
 
     async def _run(self, calls: Sequence[_Call]) -> Sequence[Any]:
+        with spanning("EVALSHA", SpanKind.CLIENT, self._attributes):
+            answers = await self._answers(calls)
+        return self._told(answers)
+
+    async def _answers(self, calls: Sequence[_Call]) -> list[Any]:
         async with self._reach.reaching():
             answers = await self._send(calls)
             unknown = [at for at, one in enumerate(answers) if isinstance(one, NoScriptError)]
@@ -49,7 +61,7 @@ class RedisScript:
                 again = await self._send([calls[at] for at in unknown])
                 for at, answer in zip(unknown, again, strict=True):
                     answers[at] = answer
-        return self._told(answers)
+            return answers
 
     async def _send(self, calls: Sequence[_Call]) -> list[Any]:
         if len(calls) == 1:

@@ -17,6 +17,7 @@ from structlog.typing import Processor
 
 from mesh.rpc.call import CURRENT
 from mesh.telemetry.redact import redact, scrub
+from mesh.telemetry.tracing.story import STORY
 
 # Set for the children of a process that shows their lines in a terminal.
 CONSOLE = "LEAKY_LOG_CONSOLE"
@@ -86,13 +87,21 @@ def _shared(service: str) -> list[Processor]:
 
 
 def add_call(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Any:
-    """A structlog processor: the trace and correlation ids of the call being served."""
+    """A structlog processor: the call being served by its trace and correlation id and its user."""
     call = CURRENT.get()
     if call is not None:
         if call.trace_id:
             event.setdefault("trace_id", call.trace_id)
         if call.correlation_id:
             event.setdefault("correlation_id", call.correlation_id)
+        if call.principal.user_id:
+            event.setdefault("principal", call.principal.user_id)
+        return event
+    # At an edge there is a request before there is a call.
+    story = STORY.get()
+    if story is not None:
+        event.setdefault("trace_id", story.trace_id)
+        event.setdefault("correlation_id", story.correlation_id)
     return event
 
 

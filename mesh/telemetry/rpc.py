@@ -10,8 +10,8 @@ import grpc
 from mesh.errors import AppError
 from mesh.rpc.call import Call
 from mesh.rpc.dispatcher import Handler
-from mesh.rpc.method import Method
 from mesh.rpc.streams import closing
+from mesh.telemetry.call_log import tell
 from mesh.telemetry.metrics import SERVER
 
 
@@ -24,17 +24,21 @@ async def observe(request: Any, call: Call, proceed: Handler) -> Any:
     try:
         answer = await proceed(request, call)
     except BaseException as error:
-        SERVER.observe(call.method, code_of(error), time.perf_counter() - start)
+        _ended(call, code_of(error), start)
         raise
     if call.method.streams:
-        return _measured(answer, call.method, start)
-    SERVER.observe(call.method, grpc.StatusCode.OK, time.perf_counter() - start)
+        return _measured(answer, call, start)
+    _ended(call, grpc.StatusCode.OK, start)
     return answer
 
 
-async def _measured(
-    answers: AsyncIterator[Any], method: Method[Any, Any], start: float
-) -> AsyncIterator[Any]:
+def _ended(call: Call, code: grpc.StatusCode, start: float) -> None:
+    seconds = time.perf_counter() - start
+    SERVER.observe(call.method, code, seconds)
+    tell(call, code, seconds)
+
+
+async def _measured(answers: AsyncIterator[Any], call: Call, start: float) -> AsyncIterator[Any]:
     code = grpc.StatusCode.OK
     try:
         async with closing(answers):
@@ -44,7 +48,7 @@ async def _measured(
         code = code_of(error)
         raise
     finally:
-        SERVER.observe(method, code, time.perf_counter() - start)
+        _ended(call, code, start)
 
 
 def code_of(error: BaseException) -> grpc.StatusCode:

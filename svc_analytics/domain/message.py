@@ -12,3 +12,9 @@ class Message:
     key: bytes | None
     value: bytes
     headers: tuple[tuple[str, bytes], ...] = ()
+
+    @property
+    def traceparent(self) -> str:
+        """The trace that it was made in (W3C Trace Context); empty when it says of none."""
+        found = (value for name, value in self.headers if name == "traceparent")
+        return next(found, b"").decode("latin-1")

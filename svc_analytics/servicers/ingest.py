@@ -7,8 +7,11 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from leaky.analytics.v1 import ingest_service_pb2 as pb
 from mesh.rpc.call import Call
+from mesh.telemetry.tracing.links import taking
 from svc_analytics.servicers.messages import usage_event
 from svc_analytics.usecases.ingest import Ingest
+
+_FROM_TOKEN = {"messaging.system": "grpc", "messaging.operation.type": "process"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,5 +25,6 @@ class IngestServicer:
         self, request: pb.PublishUsageRequest, _call: Call
     ) -> pb.PublishUsageResponse:
         """Stores a batch."""
-        stored = await self.ingest([usage_event(event) for event in request.events])
+        with taking("process usage", _FROM_TOKEN, request.traceparents):
+            stored = await self.ingest([usage_event(event) for event in request.events])
         return pb.PublishUsageResponse(stored=stored)

@@ -13,6 +13,7 @@ from leaky.common.v1.reason_pb2 import REASON_INVALID_ARGUMENT
 from mesh.errors import AppError
 from mesh.failpoints import failpoint
 from mesh.resilience.backoff import Backoff
+from mesh.telemetry.tracing.links import taking
 from svc_analytics.domain.message import Message
 from svc_analytics.domain.usage import UsageEvent
 from svc_analytics.ports import UsageSource
@@ -22,6 +23,7 @@ T = TypeVar("T")
 # How long the last batch has to end when the service stops.
 DRAIN_SECONDS = 3.0
 log = structlog.get_logger("usage consumer")
+_FROM_TOPIC = {"messaging.system": "kafka", "messaging.operation.type": "process"}
 _RECEIVED = failpoint("consumer.received")
 _STORED = failpoint("consumer.stored")
 _COMMITTED = failpoint("consumer.committed")
@@ -58,6 +60,10 @@ class UsageConsumer:
             await _finish(self._settle(messages))
 
     async def _settle(self, messages: Sequence[Message]) -> None:
+        with taking("process usage", _FROM_TOPIC, (one.traceparent for one in messages)):
+            await self._settled(messages)
+
+    async def _settled(self, messages: Sequence[Message]) -> None:
         events: list[tuple[Message, UsageEvent]] = []
         for message in messages:
             try:

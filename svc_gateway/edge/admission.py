@@ -83,6 +83,7 @@ class Admission:
         if keyed:
             VALID.inc()
         if not principal.anonymous:
+            request.principal = principal.user_id
             request.metadata.pop(API_KEY, None)
             request.metadata[AUTHORIZATION] = f"Bearer {principal.token}"
         return principal, None

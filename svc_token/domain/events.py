@@ -14,7 +14,11 @@ def rfc3339(at_us: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageEvent:
-    """One use, or refused use, of tokens; `reason` is empty for an ordinary use."""
+    """One use, or refused use, of tokens; `reason` is empty for an ordinary use.
+
+    `traceparent` is the W3C trace context that it was made in, empty unless that is followed.
+    It goes beside the message, not in it.
+    """
 
     event_id: str
     user_id: str
@@ -24,6 +28,7 @@ class UsageEvent:
     allowed: bool
     reason: str
     at_us: int
+    traceparent: str = ""
 
     def message(self) -> dict[str, object]:
         """The JSON message on token-usage."""
@@ -52,6 +57,7 @@ class PurchaseEvent:
     provider: str
     tokens: int
     at_us: int
+    traceparent: str = ""
 
     def message(self) -> dict[str, object]:
         """The JSON message on token-purchase-events."""
@@ -73,13 +79,17 @@ Event = UsageEvent | PurchaseEvent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxRow:
-    """A message on its way; `seq` is the order it was committed in."""
+    """A message on its way; `seq` is the order it was committed in.
+
+    `traceparent` is the trace that it was made in; empty unless that is followed.
+    """
 
     seq: int
     event_id: str
     topic: str
     key: str
     payload: bytes
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,13 @@ class Spend:
         return bucket_key(self.user_id, self.provider)
 
     def event(
-        self, event_id: str, at_us: int, *, allowed: bool = True, reason: str = ""
+        self,
+        event_id: str,
+        at_us: int,
+        *,
+        allowed: bool = True,
+        reason: str = "",
+        traceparent: str = "",
     ) -> UsageEvent:
         """What is told of it."""
         return UsageEvent(
@@ -44,4 +50,5 @@ class Spend:
             allowed=allowed,
             reason=reason,
             at_us=at_us,
+            traceparent=traceparent,
         )

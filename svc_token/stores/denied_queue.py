@@ -55,4 +55,5 @@ class DeniedQueue:
             topic=self._topics.usage,
             key=str(Owner.of(event.user_id, event.org_id)),
             payload=orjson.dumps(event.message()),
+            traceparent=event.traceparent,
         )

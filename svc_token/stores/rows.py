@@ -194,11 +194,17 @@ def event_row(event: Event, topics: Topics) -> dict[str, Any]:
         "at_us": event.at_us,
         "parked": False,
         "parked_us": None,
+        "traceparent": event.traceparent or None,
     }
 
 
 def outbox_from(row: Row[Any]) -> OutboxRow:
     """The message of a row."""
     return OutboxRow(
-        seq=row.seq, event_id=row.event_id, topic=row.topic, key=row.key, payload=row.payload
+        seq=row.seq,
+        event_id=row.event_id,
+        topic=row.topic,
+        key=row.key,
+        payload=row.payload,
+        traceparent=row.traceparent or "",
     )

@@ -32,11 +32,14 @@ class GrpcSink:
 
     async def publish(self, rows: Sequence[OutboxRow]) -> None:
         """Returns when analytics has all of them on disk."""
-        usage = [row.payload for row in rows if row.topic != self._topics.purchases]
+        usage = [row for row in rows if row.topic != self._topics.purchases]
         if not usage:
             return
         try:
-            request = PublishUsageRequest(events=[self._events.read(row) for row in usage])
+            request = PublishUsageRequest(
+                events=[self._events.read(row.payload) for row in usage],
+                traceparents=dict.fromkeys(row.traceparent for row in usage if row.traceparent),
+            )
             await self._analytics.unary(_PUBLISH, request)
         except AppError as error:
             if error.reason in _REJECTED:

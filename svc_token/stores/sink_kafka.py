@@ -39,8 +39,12 @@ def _record(row: OutboxRow) -> Record:
         topic=row.topic,
         key=row.key.encode(),
         value=row.payload,
-        headers=(("event-id", row.event_id.encode()), _SCHEMA),
+        headers=(("event-id", row.event_id.encode()), _SCHEMA, *_trace(row)),
     )
+
+
+def _trace(row: OutboxRow) -> tuple[tuple[str, bytes], ...]:
+    return (("traceparent", row.traceparent.encode()),) if row.traceparent else ()
 
 
 @asynccontextmanager

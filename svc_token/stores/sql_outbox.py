@@ -24,7 +24,8 @@ from svc_token.stores.rows import outbox_from
 from svc_token.stores.sql_statements import STATEMENTS
 from svc_token.stores.tables import OUTBOX
 
-_SENT = tuple(OUTBOX.c[name] for name in ("seq", "event_id", "topic", "key", "payload"))
+_SENT_NAMES = ("seq", "event_id", "topic", "key", "payload", "traceparent")
+_SENT = tuple(OUTBOX.c[name] for name in _SENT_NAMES)
 _WAITING = OUTBOX.c.parked.is_(False)
 # As the index says it, for the planners to know it again.
 _PARKED: ColumnElement[bool] = literal_column("parked", Boolean)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from mesh.storage.database import Database
+from mesh.telemetry.tracing.spans import carried
 from svc_token.domain.events import PurchaseEvent
 from svc_token.domain.operations import Buy
 from svc_token.domain.saga import STARTED_EVENT, Move, Saga, Step, Unfinished
@@ -38,13 +39,15 @@ class SqlSagas:
     async def start(self, saga: Saga, event_id: str) -> Saga:
         """The saga, or the one that this scope's idempotency key began earlier."""
         events = [(STARTED_EVENT, event_id)]
+        # The steps that follow are nobody's call.
+        trace = carried()
 
         def begin(connection: Connection) -> Saga:
             earlier = _earlier(connection, saga)
             if earlier is not None:
                 return earlier
             connection.execute(statements.BEGIN, saga_row(saga))
-            self._tell(connection, saga, events, saga.created_us)
+            self._tell(connection, saga, events, saga.created_us, trace)
             return saga
 
         return await self._database.transact(begin)
@@ -159,6 +162,7 @@ class SqlSagas:
         saga: Saga,
         events: Sequence[tuple[str, str]],
         at_us: int,
+        traceparent: str = "",
     ) -> None:
         rows = [
             event_row(
@@ -171,6 +175,7 @@ class SqlSagas:
                     provider=saga.provider,
                     tokens=saga.tokens,
                     at_us=at_us,
+                    traceparent=traceparent,
                 ),
                 self._topics,
             )

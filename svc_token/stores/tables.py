@@ -126,6 +126,8 @@ OUTBOX = Table(
     Column("at_us", BigInteger, nullable=False, server_default=ZERO),
     Column("parked", Boolean, nullable=False, default=False),
     Column("parked_us", BigInteger),
+    # The trace that it was made in (W3C Trace Context), where that is followed.
+    Column("traceparent", String(55)),
     Index("outbox_pending", "parked", "shard", "seq"),
     Index("outbox_parked", "key", sqlite_where=text("parked"), postgresql_where=text("parked")),
     sqlite_autoincrement=True,

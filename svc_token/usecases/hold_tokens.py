@@ -11,6 +11,7 @@ from mesh.clock import Clock, Ids
 from mesh.errors import AppError
 from mesh.failpoints import failpoint
 from mesh.finisher import Finisher
+from mesh.telemetry.tracing.spans import carried
 from svc_token.domain.bucket import Decision
 from svc_token.domain.entry import Provenance
 from svc_token.domain.idempotency import Answer, ClaimLostError
@@ -103,7 +104,7 @@ class HoldTokens:
             id=hold,
             pool=spend.pool,
             tokens=spend.tokens,
-            event=spend.event(self.ids.new(), now),
+            event=spend.event(self.ids.new(), now, traceparent=carried()),
             window=self.limits.window(now),
             now_us=now,
             provenance=provenance,
@@ -116,7 +117,8 @@ class HoldTokens:
 
     async def tell(self, spend: Spend, *, answer: Answer | None = None) -> None:
         """Tells of tokens that were spent while no quota is enforced."""
-        event = spend.event(self.ids.new(), self.clock.now_us(), reason=UNENFORCED)
+        now = self.clock.now_us()
+        event = spend.event(self.ids.new(), now, reason=UNENFORCED, traceparent=carried())
         await self._do(Emit(event=event, answer=answer))
 
     async def _end(self, operation: Settle | Release) -> Reservation:

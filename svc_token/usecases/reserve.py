@@ -6,6 +6,7 @@ from leaky.common.v1 import reason_pb2
 from mesh.clock import Clock, Ids
 from mesh.errors import AppError, invalid
 from mesh.identity.principal import Principal
+from mesh.telemetry.tracing.spans import carried
 from svc_token.domain.bucket import BucketRule, Decision
 from svc_token.domain.reservation import Reservation
 from svc_token.domain.spend import Spend
@@ -98,7 +99,13 @@ class ReserveTokens:
             raise
 
     def _refuse(self, spend: Spend, reason: str) -> None:
-        event = spend.event(self.ids.new(), self.clock.now_us(), allowed=False, reason=reason)
+        event = spend.event(
+            self.ids.new(),
+            self.clock.now_us(),
+            allowed=False,
+            reason=reason,
+            traceparent=carried(),
+        )
         self.denied.offer(event)
 
 

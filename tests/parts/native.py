@@ -28,6 +28,12 @@ PORTS = {
         "CONSUL_SERVER_PORT",
         "CONSUL_SERF_PORT",
     ),
+    "jaeger": (
+        "JAEGER_QUERY_PORT",
+        "JAEGER_OTLP_PORT",
+        "JAEGER_OTLP_HTTP_PORT",
+        "JAEGER_QUERY_GRPC_PORT",
+    ),
 }
 
 

@@ -11,6 +11,9 @@ REDIS = "PARTS_REDIS"
 KAFKA = "PARTS_KAFKA"
 CASSANDRA = "PARTS_CASSANDRA"
 CONSUL = "PARTS_CONSUL"
+# Its query API, and where it takes OTLP.
+JAEGER = "PARTS_JAEGER"
+JAEGER_OTLP = "PARTS_JAEGER_OTLP"
 # The file with a token that may do everything.
 CONSUL_TOKEN_FILE = "PARTS_CONSUL_TOKEN_FILE"
 # What the parameters of contract suites call them.

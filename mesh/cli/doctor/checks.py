@@ -3,7 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from mesh.cli.doctor import certificates, exposure, machine, names, parts, running, schemas
+from mesh.cli.doctor import (
+    certificates,
+    collector,
+    exposure,
+    machine,
+    names,
+    parts,
+    running,
+    schemas,
+)
 from mesh.cli.doctor.case import Case, open_case
 from mesh.cli.doctor.finding import Finding, fail, ok
 from mesh.telemetry.redact import scrub
@@ -16,6 +25,7 @@ CHECKS: tuple[Check, ...] = (
     certificates.check,
     machine.check,
     parts.check,
+    collector.check,
     schemas.check,
     running.check,
 )

@@ -17,6 +17,8 @@ from svc_analytics.ports import UsageStore
 from svc_analytics.usecases.ingest import INGESTED, Ingest
 from svc_analytics.workers import usage_consumer
 from svc_analytics.workers.usage_consumer import UsageConsumer
+from tests import traced
+from tests.traced import FOLLOWED, OUTSIDE, UNFOLLOWED, recording
 
 pytestmark = pytest.mark.anyio
 Make = Callable[..., UsageEvent]
@@ -205,3 +207,19 @@ async def test_a_drain_does_not_wait_for_a_store_that_is_away(
         with pytest.raises(asyncio.CancelledError):
             await task
     assert line.told == []
+
+
+async def test_a_batch_links_to_the_traces_of_its_events_and_is_part_of_none(
+    make_event: Make,
+) -> None:
+    traces = [FOLLOWED, UNFOLLOWED, FOLLOWED.replace(OUTSIDE, "1" * 16)]
+    batch = [
+        replace(at(offset, make_event()), headers=(("traceparent", trace.encode()),))
+        for offset, trace in enumerate(traces)
+    ]
+    with recording() as seen:
+        await consumed(Line([batch, [at(3, make_event())]]), Shelf())
+        (span,) = seen.spans
+    assert (span.name, span.parent) == ("process usage", None)
+    assert traced.links_of(span) == [OUTSIDE, "1" * 16]
+    assert traced.trace_of(span) != traced.TRACE

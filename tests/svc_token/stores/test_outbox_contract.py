@@ -10,6 +10,7 @@ from svc_token.domain.shards import ALL, shard_of
 from svc_token.stores.stores import TokenStores
 from tests.svc_token.stores.test_ledger_contract import used
 from tests.svc_token.stores.test_sagas_contract import SAGA
+from tests.traced import FOLLOWED
 
 pytestmark = pytest.mark.anyio
 
@@ -129,3 +130,9 @@ async def test_two_events_in_one_moment_are_two(stores: TokenStores) -> None:
     first, second = await stores.outbox.pending(10)
     assert first.payload.replace(b"e1", b"e2") == second.payload
     assert first.seq < second.seq
+
+
+async def test_a_row_keeps_the_trace_that_it_was_made_in(stores: TokenStores) -> None:
+    for event in (used("a", 1), replace(used("b", 1), traceparent=FOLLOWED)):
+        await stores.ledger.submit(Emit(event=event))
+    assert [row.traceparent for row in await stores.outbox.pending(10)] == ["", FOLLOWED]

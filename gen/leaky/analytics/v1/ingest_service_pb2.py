@@ -26,7 +26,7 @@ from leaky.analytics.v1 import usage_event_pb2 as leaky_dot_analytics_dot_v1_dot
 from leaky.edge.v1 import options_pb2 as leaky_dot_edge_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'leaky/analytics/v1/ingest_service.proto\x12\x12leaky.analytics.v1\x1a$leaky/analytics/v1/usage_event.proto\x1a\x1bleaky/edge/v1/options.proto\"E\n\x13PublishUsageRequest\x12.\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1e.leaky.analytics.v1.UsageEvent\"&\n\x14PublishUsageResponse\x12\x0e\n\x06stored\x18\x01 \x01(\x05\x32\x84\x01\n\rIngestService\x12s\n\x0cPublishUsage\x12\'.leaky.analytics.v1.PublishUsageRequest\x1a(.leaky.analytics.v1.PublishUsageResponse\"\x10\x90\x02\x02\xaa\xd4\x18\t\x08\x04\x1a\x05tokenb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'leaky/analytics/v1/ingest_service.proto\x12\x12leaky.analytics.v1\x1a$leaky/analytics/v1/usage_event.proto\x1a\x1bleaky/edge/v1/options.proto\"[\n\x13PublishUsageRequest\x12.\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1e.leaky.analytics.v1.UsageEvent\x12\x14\n\x0ctraceparents\x18\x02 \x03(\t\"&\n\x14PublishUsageResponse\x12\x0e\n\x06stored\x18\x01 \x01(\x05\x32\x84\x01\n\rIngestService\x12s\n\x0cPublishUsage\x12\'.leaky.analytics.v1.PublishUsageRequest\x1a(.leaky.analytics.v1.PublishUsageResponse\"\x10\x90\x02\x02\xaa\xd4\x18\t\x08\x04\x1a\x05tokenb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,9 +36,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INGESTSERVICE'].methods_by_name['PublishUsage']._loaded_options = None
   _globals['_INGESTSERVICE'].methods_by_name['PublishUsage']._serialized_options = b'\220\002\002\252\324\030\t\010\004\032\005token'
   _globals['_PUBLISHUSAGEREQUEST']._serialized_start=130
-  _globals['_PUBLISHUSAGEREQUEST']._serialized_end=199
-  _globals['_PUBLISHUSAGERESPONSE']._serialized_start=201
-  _globals['_PUBLISHUSAGERESPONSE']._serialized_end=239
-  _globals['_INGESTSERVICE']._serialized_start=242
-  _globals['_INGESTSERVICE']._serialized_end=374
+  _globals['_PUBLISHUSAGEREQUEST']._serialized_end=221
+  _globals['_PUBLISHUSAGERESPONSE']._serialized_start=223
+  _globals['_PUBLISHUSAGERESPONSE']._serialized_end=261
+  _globals['_INGESTSERVICE']._serialized_start=264
+  _globals['_INGESTSERVICE']._serialized_end=396
 # @@protoc_insertion_point(module_scope)
