@@ -19,7 +19,7 @@ class _Plain:
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
 
-    def call(self, name: str, verb: str, path: str, **more: Any) -> tuple[Outcome, Any]:
+    def call(self, name: str, verb: str, path: str, **more: Any) -> tuple[Outcome, Any]:  # noqa: ARG002
         """One of them; the name is for those who count."""
         try:
             answer = self._client.request(verb, path, **more)

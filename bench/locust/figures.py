@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.locust.outcome import is_refusal
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
@@ -40,15 +42,16 @@ class Figures:
     failures: tuple[Failure, ...]
 
     @property
-    def requests(self) -> int:
-        """All that was asked, but for what made the users ready."""
-        return sum(one.requests for one in self.calls if not one.call.startswith("setup"))
+    def done(self) -> int:
+        """Answers that were no refusals, but for those to what made the users ready."""
+        counted = [one for one in self.calls if not one.call.startswith("setup")]
+        return sum(one.requests - one.failures for one in counted if not is_refusal(one.call))
 
     @property
     def wrong(self) -> list[str]:
         """Why this is no good run; empty for one that is."""
         found = [f"{one.call}: {one.error}, {one.times} times" for one in self.failures]
-        return found or ([] if self.requests else ["nothing was asked"])
+        return found or ([] if self.done else ["nothing was done"])
 
     def rate(self, call: Call) -> float:
         """Answers a second."""

@@ -33,6 +33,11 @@ class Outcome:
         return f"{call} [{self.refusal}]" if self.refusal else call
 
 
+def is_refusal(name: str) -> bool:
+    """Whether `Outcome.name` has named a refusal so."""
+    return name.endswith("]")
+
+
 def outcome(status: int, body: Any) -> Outcome:
     """Of an answer's status, 0 for none at all, and its JSON body, or whatever it had."""
     if status in _SUCCESS:
