@@ -28,6 +28,7 @@ from mesh.rpc.server import Server
 from mesh.service import Context, Parts, Service
 from mesh.settings import Live, MeshSettings
 from mesh.telemetry import logs
+from mesh.telemetry.loop_lag import LoopLag
 from mesh.telemetry.rpc import observe
 from mesh.workers import Workers
 
@@ -88,7 +89,8 @@ async def running(service: Service[Any], settings: Live[Any]) -> AsyncIterator[N
         parts = await stack.enter_async_context(service.build(context))
         for servicer in parts.servicers:
             context.dispatcher.add(servicer)
-        workers = Workers([settings.follow, transport.follow, identity.run, *parts.workers])
+        followers = (settings.follow, transport.follow, identity.run)
+        workers = Workers([*followers, LoopLag(), *parts.workers])
         await stack.enter_async_context(workers.running())
         server = Server(context.dispatcher, transport)
         await stack.enter_async_context(_listening(context, parts, registry, server))
@@ -149,6 +151,9 @@ async def _listening(
     host, grace = settings.bind_address, settings.mesh.drain_grace
     shared = settings.mesh.share_http_port
     https = [HttpServer(app, host, port, grace, shared=shared) for port, app in parts.http.items()]
+    if settings.mesh.own_http_port:
+        app = next(iter(parts.http.values()))
+        https.append(HttpServer(app, host, settings.mesh.own_http_port, grace))
     ports = getattr(settings, context.name)
     try:
         await server.start(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -21,16 +22,27 @@ class Post:
     body: bytes
 
 
+class Kind(StrEnum):
+    """Why a try failed, as the metric's label says it."""
+
+    CONNECTION = "connection"
+    STATUS = "status"
+    INVALID = "invalid"
+    TIMEOUT = "timeout"
+    FULL = "full"
+    OPEN = "open"
+
+
 class AttemptError(Exception):
     """A failed try; the text is for the log and holds nothing of prompt or answer.
 
-    `kind` is a metric label. `retry` says whether another try may succeed,
+    `retry` says whether another try may succeed,
     `counts` whether the breaker should hear of it, `retry_after` how many
     seconds the provider asked to wait.
     """
 
     def __init__(
-        self, kind: str, text: str, *, retry: bool, counts: bool = True, retry_after: float = 0.0
+        self, kind: Kind, text: str, *, retry: bool, counts: bool = True, retry_after: float = 0.0
     ) -> None:
         super().__init__(text)
         self.kind = kind
@@ -46,9 +58,9 @@ async def attempt(session: aiohttp.ClientSession, post: Post, now_us: int) -> by
             post.url, data=post.body, headers=post.headers, allow_redirects=False
         )
     except (aiohttp.ClientConnectionError, OSError) as error:
-        raise AttemptError("connection", f"{type(error).__name__}: {error}", retry=True) from error
+        raise AttemptError(Kind.CONNECTION, f"{type(error).__name__}: {error}", retry=True) from error
     except (aiohttp.ClientError, ValueError) as error:
-        raise AttemptError("invalid", type(error).__name__, retry=False) from error
+        raise AttemptError(Kind.INVALID, type(error).__name__, retry=False) from error
     # Leaving before the end of the body closes the connection instead of keeping it.
     async with response:
         if response.status != 200:  # noqa: PLR2004 OK
@@ -60,7 +72,7 @@ async def attempt(session: aiohttp.ClientSession, post: Post, now_us: int) -> by
 def _refused(response: aiohttp.ClientResponse, now_us: int) -> AttemptError:
     status = response.status
     return AttemptError(
-        "status",
+        Kind.STATUS,
         f"HTTP status {status}",
         retry=status in RETRIED,
         # A refused request is the client's fault and says nothing about the provider.
@@ -75,11 +87,11 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
         async for chunk in response.content.iter_any():
             body += chunk
             if len(body) > MAX_BYTES:
-                raise AttemptError("invalid", "the answer is larger than 1 MiB", retry=False)
+                raise AttemptError(Kind.INVALID, "the answer is larger than 1 MiB", retry=False)
     except (aiohttp.ClientError, OSError) as error:
         # Content has begun: the provider has done the work, so no second try.
         text = f"{type(error).__name__} in the middle of the answer"
-        raise AttemptError("connection", text, retry=False) from error
+        raise AttemptError(Kind.CONNECTION, text, retry=False) from error
     return bytes(body)
 
 
@@ -90,7 +102,7 @@ def _checked(body: bytes) -> bytes:
     except orjson.JSONDecodeError:
         # Its text quotes the answer, so it is not handed on.
         pass
-    raise AttemptError("invalid", "the answer is no JSON object", retry=False)
+    raise AttemptError(Kind.INVALID, "the answer is no JSON object", retry=False)
 
 
 def retry_after(text: str, now_us: int) -> float:

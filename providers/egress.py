@@ -15,14 +15,19 @@ from mesh.failpoints import failpoint
 from mesh.resilience.breaker import Breaker, BreakerPolicy
 from mesh.resilience.bulkhead import Bulkhead
 from mesh.rpc.call import CURRENT
-from providers.attempt import AttemptError, Post
+from mesh.telemetry.closed import Closed
+from providers.attempt import AttemptError, Kind, Post
 from providers.lane import Lane
 from providers.settings import EgressSettings, HasProviders, api_of, base_url
 from providers.wire import WIRES
 
 log = structlog.get_logger("providers")
-SECONDS = Histogram(
-    "provider_call_seconds", "Calls to providers, all tries.", ["provider", "outcome"]
+OK, ABORTED = "ok", "aborted"
+SECONDS = Closed(
+    Histogram,
+    "provider_call_seconds",
+    "Calls to providers, all tries.",
+    {"provider": (), "outcome": (OK, ABORTED, *Kind)},
 )
 # What is left of the caller's time so that it can still give tokens back.
 RESERVE_SECONDS = 0.1
@@ -51,6 +56,7 @@ class Providers:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._lanes: dict[str, Lane] = {}
+        SECONDS.admit("provider", settings().providers)
         # The bulkheads bound the connections; a second bound would only queue unseen.
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_SECONDS)
         self._session = aiohttp.ClientSession(
@@ -78,13 +84,16 @@ class Providers:
         if not self.known(provider) or not settings.providers[provider].enabled:
             log.warning("provider call failed", cause="unknown or disabled provider")
             raise ProviderCallFailed
+        if provider not in self._lanes:
+            # It may have come with a change of the settings.
+            SECONDS.admit("provider", [provider])
         started = self._clock.monotonic()
-        outcome = "aborted"
+        outcome = ABORTED
         try:
             _CALLING()
             body = await self._tries(settings, provider, prompt or "", tokens, request_id)
             _ANSWERED()
-            outcome = "ok"
+            outcome = OK
         except AttemptError as error:
             outcome = error.kind
             log.warning(
@@ -92,7 +101,7 @@ class Providers:
             )
             raise ProviderCallFailed from None
         finally:
-            SECONDS.labels(provider, outcome).observe(self._clock.monotonic() - started)
+            SECONDS.of(provider, outcome).observe(self._clock.monotonic() - started)
         return body
 
     async def _tries(

@@ -8,7 +8,7 @@ import aiohttp
 from mesh.clock import Clock
 from mesh.resilience.breaker import Breaker
 from mesh.resilience.bulkhead import Bulkhead, BulkheadFullError
-from providers.attempt import AttemptError, Post, attempt
+from providers.attempt import AttemptError, Kind, Post, attempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Lane:
             async with self.bulkhead.enter(left):
                 return await self._through_breaker(post, deadline, usual)
         except BulkheadFullError as error:
-            raise AttemptError("full", f"bulkhead: {error}", retry=False) from error
+            raise AttemptError(Kind.FULL, f"bulkhead: {error}", retry=False) from error
 
     async def _through_breaker(self, post: Post, deadline: float, usual: float) -> bytes:
         permit = self.breaker.allow()
@@ -55,14 +55,14 @@ class Lane:
         # A try that came late, after a queue or waits, says little about the provider.
         fair = given >= usual / 2
         if given <= 0:
-            raise AttemptError("timeout", "no time left", retry=False, counts=False)
+            raise AttemptError(Kind.TIMEOUT, "no time left", retry=False, counts=False)
         try:
             async with asyncio.timeout_at(deadline):
                 return await attempt(self.session, post, self.clock.now_us())
         except TimeoutError as error:
             text = f"no answer within {given:.3f} s"
-            raise AttemptError("timeout", text, retry=False, counts=fair) from error
+            raise AttemptError(Kind.TIMEOUT, text, retry=False, counts=fair) from error
 
 
 def _open() -> AttemptError:
-    return AttemptError("open", "the breaker is open", retry=False, counts=False)
+    return AttemptError(Kind.OPEN, "the breaker is open", retry=False, counts=False)

@@ -18,7 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ROOT / "compose" / "native" / "parts.sh"
-COMPOSE = ROOT / "compose" / "native" / "docker-compose.sh"
+# What checks files and watches systems, which tests start for themselves.
+TOOLS = ("docker-compose", "alertmanager", "prometheus")
 # What stops the parts that all share, which then have to be its own.
 ALONE = "tests/e2e/parts"
 # What stands on a real part; what is on embedded stores alone `make test` runs.
@@ -40,7 +41,8 @@ RANGE = range(20_000, 32_000)
 def main(arguments: Sequence[str]) -> int:
     """Pytest's exit code."""
     chosen = any(Path(one.partition("::")[0]).exists() for one in arguments)
-    subprocess.run([COMPOSE], check=True)  # noqa: S603
+    for tool in TOOLS:
+        subprocess.run([PARTS.with_name(f"{tool}.sh"), "install"], check=True)  # noqa: S603
     with _parts() as env:
         codes = [_pytest([*arguments, *run], env) for run in ([()] if chosen else RUNS)]
     return max((code for code in codes if code != NO_TESTS), default=NO_TESTS)

@@ -166,6 +166,11 @@ class SigningKeys(Protocol):
 class KeyRotation(Protocol):
     """The keys that this process signs with."""
 
+    @property
+    def lives(self) -> Sequence[KeyLife]:
+        """What is known of each key, as it was last looked at."""
+        ...
+
     def due(self, every: int) -> bool:
         """Whether the newest will soon have signed for `every` microseconds."""
         ...

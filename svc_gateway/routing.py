@@ -38,6 +38,7 @@ FILES = (
     chat_service_pb2,
 )
 _SERVICES = {"auth": "auth", "token": "token", "analytics": "analytics", "provider": "stubs"}
+SERVICES = tuple(_SERVICES.values())
 
 
 def methods() -> Iterator[Method[Any, Any]]:

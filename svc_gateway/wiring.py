@@ -10,6 +10,7 @@ from mesh.settings.secrets import secret
 from svc_gateway.edge.admission import Admission
 from svc_gateway.edge.fallback import Fallback
 from svc_gateway.limits import LiveRateLimits
+from svc_gateway.metrics import count_lookup
 from svc_gateway.routing import methods, service_of
 from svc_gateway.settings import GatewaySettings
 from svc_gateway.stores import WINDOWS
@@ -35,6 +36,7 @@ async def build(context: Context[GatewaySettings]) -> AsyncIterator[Parts]:
         admission = Admission(
             settings=context.settings, authenticator=context.identity, limit=limit
         )
+        context.identity.on_api_key(count_lookup)
         fallback = Fallback(context.clock)
         app = service_app(
             title="Leaky Tokens",

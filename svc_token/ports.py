@@ -11,11 +11,9 @@ from svc_token.domain.lease import Lease
 from svc_token.domain.member import MemberCap
 from svc_token.domain.operations import Operation
 from svc_token.domain.owner import PoolKey
-from svc_token.domain.payment import Payment, PaymentState
 from svc_token.domain.pool import Pool
 from svc_token.domain.provider import ProviderFacts
 from svc_token.domain.reservation import Reservation
-from svc_token.domain.saga import Move, Saga, Unfinished
 from svc_token.domain.shards import ALL
 from svc_token.domain.window import Window
 
@@ -76,69 +74,22 @@ class MemberCaps(Protocol):
         ...
 
 
-class Sagas(Protocol):
-    """Purchases; each verb is one transaction with the events that tell of it."""
-
-    async def start(self, saga: Saga, event_id: str) -> Saga:
-        """The saga, or the one that this scope's idempotency key began earlier."""
-        ...
-
-    async def find(self, saga_id: str) -> Saga | None:
-        """A saga by its id."""
-        ...
-
-    async def unfinished(self, limit: int, *, after: Saga | None = None) -> Sequence[Saga]:
-        """Sagas that have a next step, longest untouched first; from `after` on, exclusive."""
-        ...
-
-    async def claim(
-        self, holder: str, limit: int, *, now_us: int, until_us: int, after: Saga | None = None
-    ) -> Sequence[Saga]:
-        """As `unfinished`, those that nobody holds or that are the holder's; now it holds them.
-
-        Whoever held one before can end no step of it any more.
-        """
-        ...
-
-    async def renew(self, saga: Saga, until_us: int) -> Saga | None:
-        """The saga with a longer lease; None when it has moved, or is somebody else's."""
-        ...
-
-    async def survey(self, before_us: int) -> Unfinished:
-        """What has not ended; stale is what nobody has moved since `before_us`."""
-        ...
-
-    async def move(self, saga: Saga, move: Move, event_ids: Sequence[str], now_us: int) -> bool:
-        """Ends a step; False when the saga has moved since it was read, or somebody moves it."""
-        ...
-
-    async def allocate(
-        self,
-        saga: Saga,
-        move: Move,
-        event_ids: Sequence[str],
-        *,
-        allowance: int,
-        window: Window,
-        now_us: int,
-    ) -> bool:
-        """As `move`, and the tokens are in the pool, which is made when missing."""
-        ...
-
-
 class Outbox(Protocol):
     """Committed events on their way out."""
 
     async def pending(self, limit: int, *, shards: Collection[int] = ALL) -> Sequence[OutboxRow]:
-        """The oldest rows of these shards that may go: those of a key wait for its parked row."""
+        """The oldest rows of these shards that may go.
+
+        Those of a key and topic wait for a parked row of both.
+        """
         ...
 
     async def delivered(self, seqs: Sequence[int]) -> None:
         """These need not be sent again."""
         ...
 
-    async def park(self, seq: int, now_us: int) -> None:
-        """Sets a row aside that no receiver takes; its key's later rows wait."""
+    async def park(self, seqs: Sequence[int], now_us: int) -> None:
+        """Sets rows aside that no receiver takes; their keys' later ones on the topic wait."""
         ...
 
     async def parked(self, limit: int, *, after: int = 0) -> Sequence[ParkedRow]:
@@ -237,13 +188,22 @@ class RejectedBatchError(Exception):
     """The receiver will never take these messages as they are."""
 
 
+class RefusedTopicsError(RejectedBatchError):
+    """The receiver has not got these topics, or will not take anything for them."""
+
+    def __init__(self, topics: Collection[str]) -> None:
+        super().__init__(", ".join(sorted(topics)))
+        self.topics = frozenset(topics)
+
+
 class EventSink(Protocol):
     """Where committed events go."""
 
     async def publish(self, rows: Sequence[OutboxRow]) -> None:
         """Returns when all are durable there.
 
-        Raises RejectedBatchError, or AppError when it is to be tried later.
+        Raises RejectedBatchError, RefusedTopicsError where all is the topics'
+        fault, or AppError when it is to be tried later.
         """
         ...
 
@@ -253,35 +213,6 @@ class DeniedEvents(Protocol):
 
     def offer(self, event: UsageEvent) -> None:
         """Queues an event, or drops it when too many wait."""
-        ...
-
-
-class Payments(Protocol):
-    """Money. Every call may be repeated; a lost answer is an AppError, to be asked again."""
-
-    async def authorize(self, payment_id: str, tokens: int) -> bool:
-        """Holds the money; False when it was declined."""
-        ...
-
-    async def capture(self, payment_id: str) -> None:
-        """Takes the money held."""
-        ...
-
-    async def void(self, payment_id: str) -> None:
-        """Lets go of the money, also of a payment never seen."""
-        ...
-
-    async def find(self, payment_id: str) -> Payment | None:
-        """Where a payment stands; None when the books do not know it."""
-        ...
-
-    async def list(
-        self, limit: int, *, after: str | None = None, state: PaymentState | None = None
-    ) -> Sequence[Payment]:
-        """The books in the order of ids, at most 1,000 of them; from `after` on, exclusive.
-
-        None are left when it is empty. `state` leaves out all others.
-        """
         ...
 
 

@@ -77,9 +77,10 @@ class TiersSettings(Section):
 
 
 class QuotaSettings(Section):
-    """token.quota.*."""
+    """token.quota.*; a pool with less than `low_fraction` of its tokens left is counted as low."""
 
     window: Duration = Field(default=24 * 3600.0, ge=1)
+    low_fraction: float = live(0.1, ge=0, le=1)
 
 
 class UsageSettings(Section):

@@ -15,6 +15,7 @@ from mesh.rpc.method import Method, methods_of
 from mesh.service import Context, Parts, Service
 from providers.egress import Providers
 from svc_token.limits import LiveLimits
+from svc_token.metrics import declare
 from svc_token.ports import Buckets, EventSink
 from svc_token.servicers.consume import ConsumeServicer
 from svc_token.servicers.member_caps import MemberCapServicer
@@ -61,12 +62,15 @@ from svc_token.usecases.reserve import ReserveTokens
 from svc_token.workers.loops import Loop
 from svc_token.workers.outbox_lag import OutboxLag
 from svc_token.workers.outbox_relay import OutboxRelay
+from svc_token.workers.pool_survey import PoolSurveyor
 from svc_token.workers.saga_runner import SagaRunner
+from svc_token.workers.saga_worker import SagaWorker
 
 VERSION = version("leaky-tokens")
 RELAY_PAUSE_SECONDS = 0.25
 SWEEP_PAUSE_SECONDS = 5.0
 LAG_PAUSE_SECONDS = 5.0
+SURVEY_PAUSE_SECONDS = 30.0
 FORGET_PAUSE_SECONDS = 60.0
 
 
@@ -74,6 +78,8 @@ FORGET_PAUSE_SECONDS = 60.0
 async def build(context: Context[TokenSettings]) -> AsyncIterator[Parts]:
     """The service's parts over the stores that the settings name."""
     settings = context.settings.current
+    declare(settings.providers)
+    context.settings.on_change(lambda changed: declare(changed.providers))
     topics = Topics(usage=settings.token.usage.topic, purchases=settings.token.saga.topic)
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(
@@ -132,7 +138,7 @@ class _House:
     def parts(self) -> Parts:
         """Servicers over use cases, the loops beside them, and REST over the servicers."""
         runner = self._saga_runner()
-        sagas = Loop(name="saga runner", work=runner, pause=lambda: self._saga_pause(runner))
+        sagas = SagaWorker(runner=runner, pause=lambda: self._saga_pause(runner))
         servicers: tuple[Servicer, ...] = (
             self._quota(),
             self._consume(),
@@ -145,7 +151,7 @@ class _House:
         port = self.context.settings.current.token.http_port
         return Parts(
             servicers=servicers,
-            workers=(sagas.run, self._relay(), *(loop.run for loop in self._loops())),
+            workers=(sagas, self._relay(), *(loop.run for loop in self._loops())),
             http={port: self._http(servicers)},
             ready={"store": self.stores.ping},
         )
@@ -233,7 +239,7 @@ class _House:
             get_provider_quota=GetProviderQuota(limits=self.limits),
         )
 
-    def _purchase(self, sagas: Loop, holder: str) -> PurchaseServicer:
+    def _purchase(self, sagas: SagaWorker, holder: str) -> PurchaseServicer:
         create = CreatePurchase(
             sagas=self.stores.sagas,
             limits=self.limits,
@@ -304,6 +310,12 @@ class _House:
             limits=self.limits,
             clock=self.context.clock,
         )
+        survey = PoolSurveyor(
+            surveys=self.stores.surveys,
+            limits=self.limits,
+            clock=self.context.clock,
+            low_fraction=lambda: self.context.settings.current.token.quota.low_fraction,
+        )
         forget = ForgetAnswers(keys=self.stores.keys, limits=self.limits, clock=self.context.clock)
 
         async def expire_round() -> bool:
@@ -313,6 +325,7 @@ class _House:
             Loop(name="denied events", work=self.denied.flush, pause=lambda: RELAY_PAUSE_SECONDS),
             Loop(name="sweeper", work=expire_round, pause=lambda: SWEEP_PAUSE_SECONDS),
             Loop(name="outbox lag", work=measure, pause=lambda: LAG_PAUSE_SECONDS),
+            Loop(name="pool survey", work=survey, pause=lambda: SURVEY_PAUSE_SECONDS),
             Loop(name="kept answers", work=forget, pause=lambda: FORGET_PAUSE_SECONDS),
         )
 

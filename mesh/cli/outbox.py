@@ -28,7 +28,7 @@ app = typer.Typer(help="Look at events that no receiver takes.", no_args_is_help
 
 @app.command()
 def parked(data: options.Data = None, token: options.Token = "") -> None:
-    """List what is set aside; later events of the same key wait behind it."""
+    """List what is set aside; later events of the same key and topic wait behind it."""
 
     async def read(outbox: "_Outbox") -> list[pb.ParkedEvent]:
         return [event async for event in outbox.parked()]

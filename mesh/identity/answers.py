@@ -35,12 +35,17 @@ class Answers(Generic[K, V]):
     def __len__(self) -> int:
         return len(self._held)
 
+    def known(self, key: K) -> V | None:
+        """The remembered answer; None where none is believed."""
+        if not self._pulse.trusted():
+            return None
+        return self._held.get(key, now=self._clock.monotonic())
+
     async def get(self, key: K, ask: Callable[[], Awaitable[Answer[V]]]) -> V:
         """The remembered answer, else a new one; `ask`'s error is not remembered."""
-        if self._pulse.trusted():
-            held = self._held.get(key, now=self._clock.monotonic())
-            if held is not None:
-                return held
+        held = self.known(key)
+        if held is not None:
+            return held
         return await self._flights.join(key, partial(self._ask, key, ask))
 
     def drop(self, matches: Callable[[K, V], bool]) -> None:

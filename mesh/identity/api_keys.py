@@ -2,6 +2,7 @@
 
 import hashlib
 from functools import partial
+from typing import Protocol
 
 import structlog
 
@@ -36,6 +37,14 @@ _REFUSALS = frozenset({reason_pb2.REASON_INVALID_API_KEY, reason_pb2.REASON_INVA
 log = structlog.get_logger("identity")
 
 
+class OnApiKey(Protocol):
+    """Hears of each key that is looked for among those remembered."""
+
+    def __call__(self, *, known: bool) -> None:
+        """`known` where svc_auth was not asked, be the key good or bad."""
+        ...
+
+
 class ApiKeys:
     """Whom API keys stand for. Keys are remembered by their hash only."""
 
@@ -56,6 +65,7 @@ class ApiKeys:
             capacity=_CAPACITY, clock=clock, pulse=pulse
         )
         self._refused: Lru[bytes, bool] = Lru(_CAPACITY)
+        self.listener: OnApiKey = _nobody
 
     async def principal(self, key: str) -> Principal:
         """The key's user, with the exchanged token. Raises INVALID_API_KEY or UNAVAILABLE."""
@@ -63,7 +73,12 @@ class ApiKeys:
             raise invalid_api_key()
         digest = hashlib.sha256(key.encode()).digest()
         if self._refused.get(digest, now=self._clock.monotonic()):
+            self.listener(known=True)
             raise invalid_api_key()
+        held = self._answers.known(digest)
+        self.listener(known=held is not None)
+        if held is not None:
+            return held
         return await self._answers.get(digest, partial(self._exchange, digest, key))
 
     def drop(self, revoked: Revoked) -> None:
@@ -107,3 +122,7 @@ class ApiKeys:
             log.warning("an exchanged token names no API key")
             raise unavailable()
         return proof
+
+
+def _nobody(*, known: bool) -> None:
+    """Hears nothing."""

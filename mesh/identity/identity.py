@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from mesh.clock import Clock
-from mesh.identity.api_keys import ApiKeys
+from mesh.identity.api_keys import ApiKeys, OnApiKey
 from mesh.identity.bearer import Bearer
 from mesh.identity.credentials import Credentials
 from mesh.identity.jwks import KeySet
@@ -39,7 +39,7 @@ class Identity:
             oauth_issuer=settings.current.auth.oidc.issuer,
             clock=clock,
         )
-        api_keys = ApiKeys(
+        api_keys = self._api_keys = ApiKeys(
             channel=auth_channel,
             bearer=bearer,
             clock=clock,
@@ -62,6 +62,10 @@ class Identity:
         Raises AppError UNAUTHENTICATED, INVALID_API_KEY or UNAVAILABLE.
         """
         return await self._credentials.principal(metadata)
+
+    def on_api_key(self, listener: OnApiKey) -> None:
+        """Tells the listener of each API key whether it was known from before."""
+        self._api_keys.listener = listener
 
     async def ready(self) -> None:
         """Returns once the signing keys are here and revocations arrive."""

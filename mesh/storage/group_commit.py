@@ -28,15 +28,29 @@ class GroupCommit(Generic[Op, Res]):
 
     `commit` makes a batch durable and returns a result or an exception for
     each operation; when it raises, all of them fail with that. At most
-    `queue` operations wait, the next is refused as OVERLOADED.
+    `queue` operations wait, the next is refused as OVERLOADED. `measure` is
+    told of each batch's size as it begins.
     """
 
-    def __init__(self, commit: Commit[Op, Res], *, batch: int = 256, queue: int = 4096) -> None:
+    def __init__(
+        self,
+        commit: Commit[Op, Res],
+        *,
+        batch: int = 256,
+        queue: int = 4096,
+        measure: Callable[[int], None] | None = None,
+    ) -> None:
         self._commit = commit
+        self._measure = measure
         self._batch = batch
         self._queue_limit = queue
         self._waiting: list[tuple[Op, asyncio.Future[Res]]] = []
         self._writer: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many operations are in no batch yet."""
+        return len(self._waiting)
 
     async def submit(self, operation: Op) -> Res:
         """The operation's result, once it is durable.
@@ -90,6 +104,8 @@ class GroupCommit(Generic[Op, Res]):
         _ANSWERED()
 
     async def _committed(self, operations: Sequence[Op]) -> Sequence[Res | Exception]:
+        if self._measure is not None:
+            self._measure(len(operations))
         _BEGINNING()
         answers = await self._commit(operations)
         _COMMITTED()

@@ -4,8 +4,18 @@ import logging
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
+import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    InvalidTopicError,
+    KafkaError,
+    NoError,
+    PolicyViolationError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
@@ -17,6 +27,14 @@ REQUEST_SECONDS = 3.0
 # What a broker that is away looks like.
 AWAY = (KafkaError, OSError, TimeoutError)
 _BROKER_DEFAULT = -1
+# Until somebody changes a right, a rule or a name.
+_REFUSED = (
+    ClusterAuthorizationFailedError,
+    InvalidTopicError,
+    PolicyViolationError,
+    TopicAuthorizationFailedError,
+)
+log = structlog.get_logger("kafka")
 
 # It tells of each failed try, ten a second and from several tasks; who calls it says it once.
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -53,19 +71,34 @@ def unavailable(error: BaseException) -> AppError:
 
 
 async def ensure_topics(servers: Sequence[str], topics: Iterable[str]) -> None:
-    """Creates the topics that are missing, replicated as the brokers' default says.
+    """Creates the topics that are missing. Raises KafkaError or OSError when one is not there then.
 
-    The one place where topics are made: left to the brokers, whoever names one
-    first would decide how many partitions it has. Raises KafkaError or OSError.
+    As `known_topics` does it.
+    """
+    wanted = set(topics)
+    missing = wanted - await known_topics(servers, wanted)
+    if missing:
+        raise KafkaError(f"these topics cannot be created: {', '.join(sorted(missing))}")
+
+
+async def known_topics(servers: Sequence[str], topics: Iterable[str]) -> frozenset[str]:
+    """All that there are, when those of `topics` that are missing have been created.
+
+    Replicated as the brokers' default says, and without those that they will not
+    create. The one place where topics are made: left to the brokers, whoever
+    names one first would decide how many partitions it has. Raises KafkaError or
+    OSError.
     """
     admin = AIOKafkaAdminClient(
         bootstrap_servers=list(servers), request_timeout_ms=int(REQUEST_SECONDS * 1000)
     )
     try:
         await admin.start()
-        missing = sorted(set(topics) - set(await admin.list_topics()))
+        there = frozenset(await admin.list_topics())
+        missing = sorted(set(topics) - there)
         if missing:
-            _check(await admin.create_topics([_new(topic) for topic in missing]))
+            there |= _made(await admin.create_topics([_new(topic) for topic in missing]))
+        return there
     finally:
         await admin.close()
 
@@ -75,8 +108,14 @@ def _new(topic: str) -> NewTopic:
     return NewTopic(topic, PARTITIONS, _BROKER_DEFAULT, replica_assignments={})
 
 
-def _check(answer: object) -> None:
-    for topic in getattr(answer, "topic_errors", ()):
-        error = for_code(topic[1])
-        if error not in (NoError, TopicAlreadyExistsError):
-            raise error(f"topic {topic[0]}")
+def _made(answer: object) -> frozenset[str]:
+    made = set()
+    for name, code, *_ in getattr(answer, "topic_errors", ()):
+        error = for_code(code)
+        if error in _REFUSED:
+            log.error("a topic is missing and cannot be created", topic=name, error=error.__name__)
+        elif error in (NoError, TopicAlreadyExistsError):
+            made.add(name)
+        else:
+            raise error(f"topic {name}")
+    return frozenset(made)

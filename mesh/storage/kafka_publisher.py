@@ -1,7 +1,7 @@
 """Writing to Kafka: a batch is acknowledged as a whole, in time, or not at all."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +12,10 @@ from aiokafka.errors import (
     InvalidTimestampError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
+    TopicAuthorizationFailedError,
 )
 
-from mesh.storage.kafka import AWAY, REQUEST_SECONDS, ensure_topics, unavailable
+from mesh.storage.kafka import AWAY, REQUEST_SECONDS, known_topics, unavailable
 
 log = structlog.get_logger("kafka")
 # A relay's whole batch for one partition fits, and stays below a broker's own bound of 1 MiB.
@@ -37,6 +38,14 @@ class RejectedRecordsError(Exception):
     """At least one of the records will never be taken as it is."""
 
 
+class RefusedTopicsError(RejectedRecordsError):
+    """These topics are not there, and are not to be created or not ours to write to."""
+
+    def __init__(self, topics: Collection[str]) -> None:
+        super().__init__(", ".join(sorted(topics)))
+        self.topics = frozenset(topics)
+
+
 class Publisher:
     """An idempotent producer, opened at the first use and again after each failure.
 
@@ -49,20 +58,27 @@ class Publisher:
         self._servers = servers
         self._topics = topics
         self._producer: AIOKafkaProducer | None = None
+        # Topics that were there when it was opened, or asked for since.
+        self._known: frozenset[str] = frozenset()
         self._opening = asyncio.Lock()
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def publish(self, records: Sequence[Record]) -> None:
         """Returns when every in-sync replica has all of them; within three seconds or so.
 
-        Raises RejectedRecordsError, or AppError UNAVAILABLE when it is to be
-        tried later; in both cases some may have been taken.
+        Raises RejectedRecordsError (RefusedTopicsError where all is the topics'
+        fault), or AppError UNAVAILABLE when it is to be tried later; in each case
+        some may have been taken.
         """
         producer = None
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 producer = await self._open()
+                await self._look_for({record.topic for record in records})
                 await _send(producer, records)
+        except RefusedTopicsError:
+            self._leave(producer)
+            raise
         except _NEVER as error:
             self._leave(producer)
             raise RejectedRecordsError from error
@@ -83,9 +99,17 @@ class Publisher:
     async def _open(self) -> AIOKafkaProducer:
         async with self._opening:
             if self._producer is None:
-                await ensure_topics(self._servers, self._topics)
+                self._known = await known_topics(self._servers, self._topics)
                 self._producer = await self._started()
             return self._producer
+
+    async def _look_for(self, topics: Collection[str]) -> None:
+        # Sent to a topic that is not there, the whole batch would wait for it in vain.
+        if not self._known.issuperset(topics):
+            self._known = await known_topics(self._servers, ())
+        missing = set(topics) - self._known
+        if missing:
+            raise RefusedTopicsError(missing)
 
     async def _started(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
@@ -132,6 +156,13 @@ async def _send(producer: AIOKafkaProducer, records: Sequence[Record]) -> None:
         raise
     # What follows a refused record in its partition fails too, for another reason.
     failures = [result for result in results if isinstance(result, BaseException)]
+    refused = {
+        record.topic
+        for record, result in zip(records, results, strict=True)
+        if isinstance(result, TopicAuthorizationFailedError)
+    }
+    if refused:
+        raise RefusedTopicsError(refused)
     for failure in sorted(failures, key=lambda one: not isinstance(one, _NEVER)):
         raise failure
 

@@ -6,11 +6,12 @@ snapshot. The schema is the business of `leaky migrate`, not of a service.
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.pool import QueuePool
 
 from mesh.failpoints import failpoint
 from mesh.storage.asyncpg_engine import (
@@ -23,6 +24,7 @@ from mesh.storage.asyncpg_engine import (
 )
 from mesh.storage.database import Database, Outage
 from mesh.storage.postgresql_errors import cause, is_away, is_conflict
+from mesh.telemetry.storage import IDLE, IN_USE
 
 T = TypeVar("T")
 # How often work is done at most that other transactions come between.
@@ -100,6 +102,11 @@ def _snapshots(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
+def _pool(engine: AsyncEngine) -> QueuePool:
+    # Asked for each time: an engine makes another one when it is disposed of.
+    return cast("QueuePool", engine.pool)
+
+
 def _unknown(error: BaseException | None) -> bool:
     # The driver's own error says that it knew of the loss, and has sent nothing.
     return is_away(error) and not isinstance(error, InterfaceError)
@@ -133,7 +140,9 @@ async def open_postgresql(
     engine = make_engine(url, application, patience)
     scans = make_engine(url, f"{application}-scan", scanning, connections=SCANS, planner=UNSORTED)
     try:
-        yield PostgresqlDatabase(engine, scans)
+        with IDLE.reading(lambda: _pool(engine).checkedin()):
+            with IN_USE.reading(lambda: _pool(engine).checkedout()):
+                yield PostgresqlDatabase(engine, scans)
     finally:
         await scans.dispose()
         await engine.dispose()

@@ -2,9 +2,11 @@
 
 from prometheus_client import Counter
 
-# decision: "refused" or "passed".
-STORE_AWAY = Counter(
+from mesh.telemetry.closed import Closed
+
+STORE_AWAY = Closed(
+    Counter,
     "rate_limit_store_away_total",
     "Calls decided while the store of rate limits was away.",
-    ["store", "decision"],
+    {"store": ("buckets", "windows"), "decision": ("refused", "passed")},
 )

@@ -6,6 +6,7 @@ from mesh.clock import Clock
 from svc_analytics.domain.anomaly import Comparison, compare
 from svc_analytics.domain.totals import Totals
 from svc_analytics.domain.window import Buckets, Window
+from svc_analytics.metrics import ANOMALIES
 from svc_analytics.ports import UsageStore
 
 
@@ -34,6 +35,7 @@ class GetAnomalies:
         only_user: str | None = None,
     ) -> Anomalies:
         """At or above `threshold` times the average it is an anomaly."""
+        ANOMALIES.inc()
         window = Window.until(self.clock.now_us(), minutes=window_minutes)
         # All windows are the buckets of one stretch, so one read sees them all.
         stretch = Buckets(window=window.with_before(baseline_windows), width_us=window.length_us)

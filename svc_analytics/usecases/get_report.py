@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from mesh.clock import Clock
 from svc_analytics.domain.totals import Summary
 from svc_analytics.domain.window import Window
+from svc_analytics.metrics import REPORTS
 from svc_analytics.ports import UsageStore
 
 TOP_USERS = 5
@@ -29,6 +30,7 @@ class GetReport:
         self, provider: str, *, window_minutes: int = 60, only_user: str | None = None
     ) -> Report:
         """The minutes up to now; with `only_user` that user's events alone."""
+        REPORTS.inc()
         window = Window.until(self.clock.now_us(), minutes=window_minutes)
         summary = await self.store.summary(provider, window, user=only_user, top=TOP_USERS)
         return Report(window=window, summary=summary)

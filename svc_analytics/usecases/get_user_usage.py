@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from mesh.clock import Clock
 from svc_analytics.domain.totals import ProviderUsage, Totals, ranked, total
 from svc_analytics.domain.window import Window
+from svc_analytics.metrics import USAGE
 from svc_analytics.ports import UsageStore
 
 
@@ -27,6 +28,7 @@ class GetUserUsage:
 
     async def __call__(self, user_id: str, *, window_minutes: int = 60) -> UserUsage:
         """The minutes up to now."""
+        USAGE.inc()
         window = Window.until(self.clock.now_us(), minutes=window_minutes)
         providers = ranked(await self.store.by_provider(window, user=user_id))
         return UserUsage(

@@ -7,11 +7,17 @@ from prometheus_client import Counter
 
 from leaky.common.v1.reason_pb2 import REASON_INVALID_ARGUMENT
 from mesh.errors import AppError, FieldViolation, invalid
+from mesh.telemetry.closed import Closed
 from svc_analytics.domain.usage import UsageEvent
 from svc_analytics.ports import UsageStore
 
 MOST_EVENTS = 1_000
-INGESTED = Counter("analytics_events_ingested", "Usage events received, by outcome.", ["outcome"])
+INGESTED = Closed(
+    Counter,
+    "analytics_events_ingested_total",
+    "Usage events received, by outcome.",
+    {"outcome": ("stored", "duplicate", "dead")},
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +34,8 @@ class Ingest:
         """
         _check(events)
         stored = await self.store.append(events)
-        INGESTED.labels("stored").inc(stored)
-        INGESTED.labels("duplicate").inc(len(events) - stored)
+        INGESTED.of("stored").inc(stored)
+        INGESTED.of("duplicate").inc(len(events) - stored)
         return stored
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from svc_analytics.domain.usage import UsageEvent
+from svc_analytics.metrics import USAGE
 from svc_analytics.ports import UsageStore
 
 
@@ -17,4 +18,5 @@ class ListUsage:
         self, provider: str, *, limit: int = 20, only_user: str | None = None
     ) -> Sequence[UsageEvent]:
         """At most `limit` events; with `only_user` that user's alone."""
+        USAGE.inc()
         return await self.store.newest(provider, user=only_user, limit=limit)

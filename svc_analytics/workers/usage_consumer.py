@@ -85,7 +85,7 @@ class UsageConsumer:
     async def _set_aside(self, message: Message, error: AppError) -> None:
         reason = f"{error.outcome.name}: {error.message}"
         await self._insist("set aside", partial(self.source.bury, message, reason))
-        INGESTED.labels("dead").inc()
+        INGESTED.of("dead").inc()
         log.warning(
             "a message that can never be stored is set aside",
             partition=message.partition,

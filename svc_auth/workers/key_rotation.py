@@ -6,10 +6,13 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from mesh.errors import AppError
+from svc_auth.domain import signing
 from svc_auth.domain.caller import SYSTEM
+from svc_auth.metrics import KEY_EXPIRY
 from svc_auth.ports import KeyRotation
 
 log = structlog.get_logger("auth.keys")
+MICRO = 1_000_000
 
 
 class Rotating:
@@ -41,6 +44,15 @@ class Rotating:
             await self._keys.forget_retired()
         except AppError as error:
             log.warning("signing keys cannot be looked at", error=error.message)
+        self._measure()
+
+    def _measure(self) -> None:
+        lives = self._keys.lives
+        for alg in {life.alg for life in lives}:
+            newest = signing.newest(lives, alg)
+            if newest is not None:
+                # The next key moves it on as soon as it is published.
+                KEY_EXPIRY.of(alg).set((newest.active_at + self._every) / MICRO)
 
     async def run(self) -> None:
         """Looks until cancelled."""

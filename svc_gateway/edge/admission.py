@@ -3,17 +3,21 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from leaky.common.v1.reason_pb2 import REASON_RATE_LIMIT_EXCEEDED
+from leaky.common.v1.reason_pb2 import REASON_INVALID_API_KEY, REASON_RATE_LIMIT_EXCEEDED
 from leaky.edge.v1.options_pb2 import ACCESS_PUBLIC
 from mesh.edge.address import counted
 from mesh.edge.request import EdgeRequest
 from mesh.errors import AppError
 from mesh.identity.principal import NOBODY, Principal
 from mesh.settings import Live
+from svc_gateway.metrics import VALIDATIONS
 from svc_gateway.settings import GatewaySettings, KeyStrategy
 from svc_gateway.usecases.limit_request import LimitRequest
 
 API_KEY = "x-api-key"
+AUTHORIZATION = "authorization"
+VALID, INVALID = VALIDATIONS.of("valid"), VALIDATIONS.of("invalid")
+UNAVAILABLE = VALIDATIONS.of("unavailable")
 
 
 class Authenticator(Protocol):
@@ -68,13 +72,19 @@ class Admission:
         if not self._settings.current.feature.flags.gateway.api_key_validation:
             # The services check the key themselves, each time.
             metadata.pop(API_KEY, None)
+        # A key beside an Authorization is not looked at.
+        keyed = API_KEY in metadata and AUTHORIZATION not in metadata
         try:
             principal = await self._authenticator.authenticate(metadata)
         except AppError as refusal:
+            if keyed:
+                (INVALID if refusal.reason == REASON_INVALID_API_KEY else UNAVAILABLE).inc()
             return NOBODY, refusal
+        if keyed:
+            VALID.inc()
         if not principal.anonymous:
             request.metadata.pop(API_KEY, None)
-            request.metadata["authorization"] = f"Bearer {principal.token}"
+            request.metadata[AUTHORIZATION] = f"Bearer {principal.token}"
         return principal, None
 
     def _rename_key(self, request: EdgeRequest) -> None:

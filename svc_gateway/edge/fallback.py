@@ -11,6 +11,7 @@ from mesh.clock import Clock
 from mesh.edge.codec.wellknown import rfc3339
 from mesh.errors import AppError
 from mesh.rpc.method import Method
+from svc_gateway.metrics import FALLBACKS
 from svc_gateway.routing import service_of
 
 RETRY_AFTER_SECONDS = "1"
@@ -44,6 +45,7 @@ class Fallback:
         service = error.away or service_of(method)
         if service == EDGE:
             return None
+        FALLBACKS.of(service).inc()
         if service in NAMES:
             return self.body(NAMES[service])
         provider = next((stub for stub in STUBS if f"/{stub.removesuffix('-stub')}/" in path), "")

@@ -8,10 +8,12 @@ from mesh.clock import Clock
 from mesh.errors import AppError
 from mesh.telemetry.rate_limits import STORE_AWAY
 from svc_gateway.domain.limit import Limit, Verdict
+from svc_gateway.metrics import REQUESTS
 from svc_gateway.ports import Windows
 
-REFUSED = STORE_AWAY.labels("windows", "refused")
-PASSED = STORE_AWAY.labels("windows", "passed")
+ALLOWED, BLOCKED = REQUESTS.of("allowed"), REQUESTS.of("blocked")
+REFUSED = STORE_AWAY.of("windows", "refused")
+PASSED = STORE_AWAY.of("windows", "passed")
 # Who is missed: no service that is behind the edge.
 AWAY = "gateway"
 
@@ -42,7 +44,9 @@ class LimitRequest:
         if count is None:
             return None
         end_us = (window_id + 1) * limit.window_us
-        return Verdict(limit=limit, count=count, now_us=now, end_us=end_us)
+        verdict = Verdict(limit=limit, count=count, now_us=now, end_us=end_us)
+        (ALLOWED if verdict.allowed else BLOCKED).inc()
+        return verdict
 
     async def _count(self, limit: Limit, caller: str, window_id: int) -> int | None:
         try:

@@ -18,6 +18,7 @@ from leaky.common.v1.reason_pb2 import (
 )
 from mesh.clock import Clock
 from mesh.errors import AppError
+from mesh.telemetry.closed import Closed
 from svc_stubs.domain.payment import (
     ConflictError,
     DeclinedError,
@@ -28,8 +29,11 @@ from svc_stubs.domain.payment import (
 from svc_stubs.ports import Books, Faults
 
 T = TypeVar("T")
-CALLS = Counter(
-    "stubs_payment_calls", "Calls of the payment double, by what became of them.", ["outcome"]
+CALLS = Closed(
+    Counter,
+    "stubs_payment_calls_total",
+    "Calls of the payment double, by what became of them.",
+    {"outcome": ("answered", "refused", "failed", "lost")},
 )
 
 
@@ -72,7 +76,7 @@ class Payments:
     async def _answer(self, work: Callable[[], Awaitable[T]]) -> T:
         trouble = self.faults.of_payments()
         if self._hits(trouble.fail):
-            CALLS.labels("failed").inc()
+            CALLS.of("failed").inc()
             raise AppError(REASON_UNAVAILABLE, "a fault switch is on", retry_after=1)
         times = 2 if self._hits(trouble.answer_twice) else 1
         *_, answer = await asyncio.gather(*(_told(work()) for _ in range(times)))
@@ -80,12 +84,12 @@ class Payments:
         if trouble.delay:
             await asyncio.sleep(trouble.delay)
         if self._hits(trouble.lose_answer):
-            CALLS.labels("lost").inc()
+            CALLS.of("lost").inc()
             raise AppError(REASON_UNAVAILABLE, "a fault switch loses the answer", retry_after=1)
         if isinstance(answer, AppError):
-            CALLS.labels("refused").inc()
+            CALLS.of("refused").inc()
             raise answer
-        CALLS.labels("answered").inc()
+        CALLS.of("answered").inc()
         return answer
 
     def _hits(self, percent: int) -> bool:

@@ -56,6 +56,9 @@ MOVES: dict[Step, Move] = {
     ),
     Step.VOID: Move(status=Status.FAILED, step=Step.NONE, events=("TOKEN_PURCHASE_FAILED",)),
 }
+# What there is to do, and how it ends.
+STEPS = tuple(step for step in Step if step is not Step.NONE)
+ENDS = tuple(move.status for move in MOVES.values() if move.step is Step.NONE)
 STARTED_EVENT = "TOKEN_PURCHASE_STARTED"
 # The intent to void is written before the call that voids.
 DECLINED = Move(status=Status.STARTED, step=Step.VOID, events=("PAYMENT_RELEASE_REQUESTED",))

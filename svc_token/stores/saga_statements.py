@@ -36,6 +36,11 @@ MOVE = (
     )
     .values({column.name: bindparam(column.name) for column in SAGAS.c})
 )
+GIVE_BACK = (
+    update(SAGAS)
+    .where(_UNFINISHED, SAGAS.c.holder == bindparam("its_holder"))
+    .values(version=SAGAS.c.version + 1, holder=None, lease_until_us=0)
+)
 TAKE = (
     update(SAGAS)
     .where(SAGAS.c.id.in_(bindparam("its_ids", expanding=True)))

@@ -4,15 +4,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from mesh.rpc.channel import Channel
+from mesh.storage import kafka_publisher as kafka
 from mesh.storage.kafka import servers_of
-from mesh.storage.kafka_publisher import (
-    Publisher,
-    Record,
-    RejectedRecordsError,
-    open_publisher,
-)
+from mesh.storage.kafka_publisher import Publisher, Record, open_publisher
 from svc_token.domain.events import SCHEMA_VERSION, OutboxRow
-from svc_token.ports import RejectedBatchError
+from svc_token.ports import RefusedTopicsError, RejectedBatchError
 from svc_token.stores.topics import Topics
 
 _SCHEMA = ("schema-version", str(SCHEMA_VERSION).encode())
@@ -32,7 +28,9 @@ class KafkaSink:
         """
         try:
             await self._publisher.publish([_record(row) for row in rows])
-        except RejectedRecordsError as error:
+        except kafka.RefusedTopicsError as error:
+            raise RefusedTopicsError(error.topics) from error
+        except kafka.RejectedRecordsError as error:
             raise RejectedBatchError from error
 
 

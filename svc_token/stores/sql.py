@@ -7,6 +7,7 @@ from pathlib import Path
 from mesh.storage import sql
 from mesh.storage.group_commit import GroupCommit
 from mesh.storage.schema import Schema
+from mesh.telemetry.storage import BATCH_SIZE, WAITING
 from svc_token.domain.operations import Operation
 from svc_token.domain.reservation import Reservation
 from svc_token.stores.sql_audit import SqlAudit
@@ -16,6 +17,7 @@ from svc_token.stores.sql_caps import SqlMemberCaps
 from svc_token.stores.sql_idempotency import SqlIdempotencyKeys
 from svc_token.stores.sql_leases import SqlLeases
 from svc_token.stores.sql_outbox import SqlOutbox
+from svc_token.stores.sql_pool_surveys import SqlPoolSurveys
 from svc_token.stores.sql_pools import SqlPools
 from svc_token.stores.sql_sagas import SqlSagas
 from svc_token.stores.stores import TokenStores
@@ -41,20 +43,24 @@ async def open_stores(url: str, *, topics: Topics) -> AsyncIterator[TokenStores]
     async with sql.open_database(url, service="token", folder=MIGRATIONS) as database:
         books = SqlBook(database.dialect, topics)
         batch = SqlBatch(database, books)
-        writes: GroupCommit[Operation, Reservation | None] = GroupCommit(batch.commit)
+        writes: GroupCommit[Operation, Reservation | None] = GroupCommit(
+            batch.commit, measure=BATCH_SIZE.observe
+        )
         keys = SqlIdempotencyKeys(database)
         try:
-            yield TokenStores(
-                ledger=SqlLedger(writes),
-                pools=SqlPools(database, books),
-                caps=SqlMemberCaps(database),
-                sagas=SqlSagas(database, books, topics),
-                outbox=SqlOutbox(database),
-                leases=SqlLeases(database),
-                keys=keys,
-                audit=SqlAudit(database, topics),
-                ping=database.ping,
-            )
+            with WAITING.reading(lambda: writes.waiting):
+                yield TokenStores(
+                    ledger=SqlLedger(writes),
+                    pools=SqlPools(database, books),
+                    surveys=SqlPoolSurveys(database),
+                    caps=SqlMemberCaps(database),
+                    sagas=SqlSagas(database, books, topics),
+                    outbox=SqlOutbox(database),
+                    leases=SqlLeases(database),
+                    keys=keys,
+                    audit=SqlAudit(database, topics),
+                    ping=database.ping,
+                )
         finally:
             await writes.close()
             await keys.close()

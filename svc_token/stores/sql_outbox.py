@@ -13,8 +13,8 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    tuple_,
     union_all,
-    update,
 )
 
 from mesh.storage.database import Database
@@ -45,11 +45,11 @@ class SqlOutbox:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._rows = STATEMENTS[database.dialect](OUTBOX, ("seq",))
+        self._rows = STATEMENTS[database.dialect](OUTBOX, ("seq",), ("parked", "parked_us"))
         self._events = STATEMENTS[database.dialect](OUTBOX, ("event_id",), ("parked", "parked_us"))
 
     async def pending(self, limit: int, *, shards: Collection[int] = ALL) -> Sequence[OutboxRow]:
-        """The oldest rows of these shards whose key has no parked row."""
+        """The oldest rows of these shards whose key and topic have no parked row."""
         if not shards:
             return ()
         query = _oldest(self._database.dialect, len(shards), limit, blocked=False)
@@ -61,10 +61,10 @@ class SqlOutbox:
         gone = [{"seq": seq} for seq in seqs]
         await self._database.transact(lambda c: self._rows.delete(c, gone))
 
-    async def park(self, seq: int, now_us: int) -> None:
-        """Sets a row aside that no receiver takes."""
-        parked = update(OUTBOX).where(OUTBOX.c.seq == seq).values(parked=True, parked_us=now_us)
-        await self._database.transact(lambda c: c.execute(parked))
+    async def park(self, seqs: Sequence[int], now_us: int) -> None:
+        """Sets rows aside that no receiver takes."""
+        parked = [{"seq": seq, "parked": True, "parked_us": now_us} for seq in seqs]
+        await self._database.transact(lambda c: self._rows.update(c, parked))
 
     async def parked(self, limit: int, *, after: int = 0) -> Sequence[ParkedRow]:
         """Rows set aside, without what they tell."""
@@ -115,7 +115,8 @@ def _oldest(dialect: str, count: int, limit: int, *, blocked: bool) -> CompoundS
     does so by itself; PostgreSQL would sort all that wait, if not asked for
     the first of each.
     """
-    free = OUTBOX.c.key.not_in(select(OUTBOX.c.key).where(_PARKED))
+    stream = (OUTBOX.c.key, OUTBOX.c.topic)
+    free = tuple_(*stream).not_in(select(*stream).where(_PARKED))
     wanted = select(*_SENT, OUTBOX.c.at_us).where(_WAITING, *(() if blocked else (free,)))
     each = [wanted.where(OUTBOX.c.shard == bindparam(f"shard_{n}")) for n in range(count)]
     if dialect == "postgresql":

@@ -83,6 +83,11 @@ class SqlSagas:
         renewed = await self._step(lambda c: c.execute(statements.RENEW, longer).rowcount)
         return replace(saga, lease_until_us=until_us) if renewed else None
 
+    async def give_back(self, holder: str) -> None:
+        """What this one holds is anybody's at once; it can end no step of it any more."""
+        mine = {"its_holder": holder}
+        await self._database.transact(lambda c: c.execute(statements.GIVE_BACK, mine))
+
     async def survey(self, before_us: int) -> Unfinished:
         """What has not ended; stale is what nobody has moved since `before_us`."""
         async with self._database.read() as connection:

@@ -3,8 +3,10 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from svc_token.ports import IdempotencyKeys, Leases, Ledger, MemberCaps, Outbox, Pools, Sagas
+from svc_token.ports import IdempotencyKeys, Leases, Ledger, MemberCaps, Outbox, Pools
+from svc_token.purchase_ports import Sagas
 from svc_token.reconcile_ports import Audit
+from svc_token.survey_ports import PoolSurveys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +15,7 @@ class TokenStores:
 
     ledger: Ledger
     pools: Pools
+    surveys: PoolSurveys
     caps: MemberCaps
     sagas: Sagas
     outbox: Outbox

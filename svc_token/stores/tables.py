@@ -23,6 +23,7 @@ PROVIDER = String(64)
 # Columns that an earlier version's tables did not have.
 ZERO = text("0")
 PURCHASE, RENEWAL = text("kind = 'purchase'"), text("kind = 'renew'")
+CUT = text("allowance < 0")
 
 POOLS = Table(
     "pools",
@@ -94,6 +95,7 @@ LEDGER = Table(
     Index(
         "ledger_windows", "owner", "provider", "seq", sqlite_where=RENEWAL, postgresql_where=RENEWAL
     ),
+    Index("ledger_cuts", "owner", "provider", "window", sqlite_where=CUT, postgresql_where=CUT),
 )
 
 MEMBER_CAPS = Table(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from prometheus_client import Counter
 
@@ -14,13 +15,44 @@ from leaky.common.v1.reason_pb2 import (
 from mesh.clock import Clock, Ids
 from mesh.errors import AppError
 from mesh.failpoints import failpoint
+from mesh.telemetry.closed import Closed
 from svc_token.domain.owner import OwnerKind
 from svc_token.domain.payment import PaymentState
-from svc_token.domain.saga import DECLINED, GIVEN_UP, MOVES, REFUSED, Move, Saga, Step, taken
-from svc_token.ports import Limits, Payments, Roles, Sagas
+from svc_token.domain.saga import (
+    DECLINED,
+    ENDS,
+    GIVEN_UP,
+    MOVES,
+    REFUSED,
+    STEPS,
+    Move,
+    Saga,
+    Step,
+    taken,
+)
+from svc_token.ports import Limits, Roles
+from svc_token.purchase_ports import Payments, Sagas
 
-ENDED = Counter(
-    "token_purchases_ended", "Purchases that this process brought to an end.", ["status"]
+
+class Outcome(StrEnum):
+    """What became of a step: it led on, it led to giving up, or it is due again."""
+
+    DONE = "done"
+    FAILED = "failed"
+    HINDERED = "hindered"
+
+
+ENDED = Closed(
+    Counter,
+    "token_purchase_total",
+    "Purchases that this process brought to an end, by how.",
+    {"status": ENDS},
+)
+TAKEN = Closed(
+    Counter,
+    "saga_steps_total",
+    "Steps of purchases that this process took: done, failed, or hindered and due again.",
+    {"step": STEPS, "outcome": Outcome},
 )
 # Answers that are final, and no outage.
 _REFUSALS = {REASON_PAYMENT_CONFLICT, REASON_PAYMENT_NOT_FOUND}
@@ -62,9 +94,16 @@ class AdvancePurchase:
         """
         current: Saga | None = saga
         while current is not None and current.step is not Step.NONE:
-            held = await self._held(current)
+            current = await self._counted(current)
+
+    async def _counted(self, saga: Saga) -> Saga | None:
+        try:
+            held = await self._held(saga)
             _LEASED()
-            current = await self._in_time(held) if held else None
+            return await self._in_time(held) if held else None
+        except Exception:
+            TAKEN.of(saga.step, Outcome.HINDERED).inc()
+            raise
 
     async def _held(self, saga: Saga) -> Saga | None:
         """The saga with time enough for a step; None when it is another's."""
@@ -103,9 +142,12 @@ class AdvancePurchase:
             _MOVING()
             done = await self.sagas.move(saga, move, event_ids, now)
             _MOVED()
-        if done and move.step is Step.NONE:
-            ENDED.labels(move.status.value).inc()
-        return saga.moved(move, now) if done else None
+        if not done:
+            return None
+        TAKEN.of(saga.step, Outcome.FAILED if move.step is Step.VOID else Outcome.DONE).inc()
+        if move.step is Step.NONE:
+            ENDED.of(move.status).inc()
+        return saga.moved(move, now)
 
     async def _do(self, saga: Saga) -> Move:
         if saga.step is Step.AUTHORIZE:

@@ -12,8 +12,8 @@ from svc_token.domain.bucket import BucketRule, Decision, uncounted
 from svc_token.domain.spend import Spend
 from svc_token.ports import Buckets, Limits
 
-REFUSED = STORE_AWAY.labels("buckets", "refused")
-PASSED = STORE_AWAY.labels("buckets", "passed")
+REFUSED = STORE_AWAY.of("buckets", "refused")
+PASSED = STORE_AWAY.of("buckets", "passed")
 _TAKING = failpoint("bucket.take.before")
 _TAKEN = failpoint("bucket.take.after")
 _REFUNDING = failpoint("bucket.refund.before")

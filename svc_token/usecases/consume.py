@@ -2,17 +2,26 @@
 
 from dataclasses import dataclass
 
+from leaky.common.v1 import reason_pb2
 from mesh.clock import Clock, Ids
+from mesh.errors import AppError
 from mesh.finisher import Finisher
 from mesh.identity.principal import Principal
 from svc_token.domain.idempotency import ClaimLostError, Key, Operation, fingerprint_of
 from svc_token.domain.reservation import State
 from svc_token.domain.spend import Spend
 from svc_token.domain.spent import Spent
+from svc_token.metrics import CONSUMED, Ending
 from svc_token.ports import Limits, Providers
 from svc_token.usecases.hold_tokens import HoldTokens
 from svc_token.usecases.once import Once, Turn
-from svc_token.usecases.reserve import Held, ReserveTokens
+from svc_token.usecases.reserve import Held, RateLimitedError, ReserveTokens
+
+_ENDINGS = {
+    reason_pb2.REASON_INSUFFICIENT_QUOTA: Ending.QUOTA_INSUFFICIENT,
+    reason_pb2.REASON_MEMBER_CAP_EXCEEDED: Ending.QUOTA_INSUFFICIENT,
+    reason_pb2.REASON_PROVIDER_CALL_FAILED: Ending.PROVIDER_FAILURE,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +66,19 @@ class Consume:
         return Spent.of(await self.once(key, _meaning(spend), effect))
 
     async def _spend(self, spend: Spend, principal: Principal, turn: Turn | None = None) -> Spent:
+        try:
+            spent = await self._spent(spend, principal, turn)
+        except RateLimitedError:
+            CONSUMED.of(spend.provider, Ending.RATE_LIMITED).inc()
+            raise
+        except AppError as error:
+            if error.reason in _ENDINGS:
+                CONSUMED.of(spend.provider, _ENDINGS[error.reason]).inc()
+            raise
+        CONSUMED.of(spend.provider, Ending.ALLOWED).inc()
+        return spent
+
+    async def _spent(self, spend: Spend, principal: Principal, turn: Turn | None) -> Spent:
         id_ = turn.id if turn else self.ids.new()
         held = await self.reserve(spend, principal, id_=id_, ttl_us=self.limits.hold_us)
         if turn and await self._too_late(held, turn):

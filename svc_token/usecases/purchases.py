@@ -9,7 +9,8 @@ from mesh.errors import AppError
 from mesh.identity.flights import Flights
 from mesh.identity.principal import Principal
 from svc_token.domain.saga import Saga, Status, Step
-from svc_token.ports import Limits, Sagas, Visibility
+from svc_token.ports import Limits, Visibility
+from svc_token.purchase_ports import Sagas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from svc_token.domain.idempotency import ANYBODY, Key, Operation, fingerprint_of
 from svc_token.domain.owner import Owner, OwnerKind, PoolKey
 from svc_token.domain.pool import Pool
 from svc_token.domain.window import Window
+from svc_token.metrics import LOOKUPS
 from svc_token.ports import Limits, Pools
 from svc_token.usecases.once import Once, Turn
 from svc_token.usecases.owner_roles import OwnerRoles
@@ -39,6 +40,7 @@ class GetQuota:
 
     async def __call__(self, user_id: str, provider: str, principal: Principal) -> PoolView:
         """The pool. Raises AppError QUOTA_NOT_FOUND or UNKNOWN_PROVIDER."""
+        LOOKUPS.inc()
         self.limits.provider(provider)
         pool = await self.pools.find(PoolKey(Owner(OwnerKind.USER, user_id), provider))
         if pool is None:
@@ -58,6 +60,7 @@ class GetOrgQuota:
 
     async def __call__(self, org_id: str, provider: str) -> PoolView:
         """The pool. Raises AppError QUOTA_NOT_FOUND or UNKNOWN_PROVIDER."""
+        LOOKUPS.inc()
         self.limits.provider(provider)
         pool = await self.pools.find(PoolKey(Owner(OwnerKind.ORG, org_id), provider))
         if pool is None:

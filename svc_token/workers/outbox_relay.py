@@ -8,6 +8,7 @@ import structlog
 from mesh.errors import AppError
 from svc_token.usecases.hold_shards import HoldShards
 from svc_token.usecases.relay_outbox import BATCH, RelayOutbox
+from svc_token.workers.draining import to_its_end
 from svc_token.workers.loops import Loop
 
 # How long the last batch has to end when the service stops, and the leases to be given back.
@@ -33,14 +34,7 @@ class OutboxRelay:
             await self._leave()
 
     async def _round(self) -> bool:
-        task = asyncio.ensure_future(self.relay())
-        try:
-            return await asyncio.shield(task) == BATCH
-        except asyncio.CancelledError:
-            await asyncio.wait({task}, timeout=DRAIN_SECONDS)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            raise
+        return await to_its_end(self.relay(), DRAIN_SECONDS) == BATCH
 
     async def _leave(self) -> None:
         try:

@@ -9,16 +9,20 @@ from prometheus_client import Gauge
 from mesh.clock import Clock
 from mesh.errors import AppError
 from mesh.failpoints import failpoint
-from svc_token.domain.saga import Saga, Step
-from svc_token.ports import Limits, Sagas
+from mesh.telemetry.closed import Closed
+from svc_token.domain.saga import STEPS, Saga
+from svc_token.ports import Limits
+from svc_token.purchase_ports import Sagas
 from svc_token.usecases.advance_purchase import AdvancePurchase
 
 AT_ONCE = 16
 # A lease that has ended is not looked after more often than this.
 SHORTEST_SECONDS = 0.05
 _CLAIMED = failpoint("saga.claimed")
-UNFINISHED = Gauge("token_purchases_unfinished", "Purchases on their way, by next step.", ["step"])
-STALE = Gauge("token_purchases_stale", "Purchases that stand still for token.saga.stale-after.")
+UNFINISHED = Closed(
+    Gauge, "saga_unfinished", "Purchases on their way, by next step.", {"step": STEPS}
+)
+STALE = Gauge("saga_stale", "Purchases that stand still for token.saga.stale-after.")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,6 +66,10 @@ class SagaRunner:
             raise _told(hindered)
         return False
 
+    async def give_back(self) -> None:
+        """Leaves what has not ended to the others at once; for when no round is under way."""
+        await self.sagas.give_back(self.holder)
+
     def idle_seconds(self) -> float:
         """After a round: how long until a purchase may be due that is another's as yet."""
         longest = self.limits.lease_us
@@ -80,9 +88,8 @@ class SagaRunner:
         unfinished = await self.sagas.survey(self.clock.now_us() - self.limits.stale_us)
         self._lease_ends_us = unfinished.lease_ends_us
         STALE.set(unfinished.stale)
-        for step in Step:
-            if step is not Step.NONE:
-                UNFINISHED.labels(step.value).set(unfinished.steps.get(step, 0))
+        for step in STEPS:
+            UNFINISHED.of(step).set(unfinished.steps.get(step, 0))
         return bool(unfinished.steps)
 
 

@@ -11,10 +11,13 @@ from enum import StrEnum
 
 from tests.faults.books import Books, Row
 from tests.faults.history import Kind, Op, Outcome
+from tests.faults.watch import Stretch
 
 BALANCES = ("allowance", "allowance_used", "purchased", "purchased_used", "debt")
 # How a reservation may end; a late settle comes after an expiry.
 ENDS = [["settle"], ["release"], ["expire"], ["expire", "settle"]]
+# How long an orphan may be held beyond its time while there is somebody to free it.
+SWEPT_SECONDS = 10.0
 
 
 class Wrong(StrEnum):
@@ -33,11 +36,19 @@ class Finding:
     text: str
 
 
-def check(ops: Sequence[Op], books: Books, *, allowance: int) -> list[Finding]:
-    """Every violation; `allowance` is each user's own tokens."""
+def check(
+    ops: Sequence[Op], books: Books, *, allowance: int, watched: Sequence[Stretch]
+) -> list[Finding]:
+    """Every violation; `allowance` is each user's own tokens.
+
+    An orphan is free SWEPT_SECONDS after its time. That is counted within each
+    stretch that is `watched` by itself, from the later of its beginning and the
+    reservation's expiry: where all instances were killed, from when one is back.
+    """
     return [
         *_consumes(ops, books),
         *_reservations(ops, books),
+        *_orphans(books, watched),
         *_purchases(ops, books),
         *_money(books),
         *_events(books),
@@ -58,12 +69,23 @@ def uncharged(ops: Iterable[Op], books: Books) -> int:
     return sum(op.ref in answered and answered[op.ref] not in settled for op in unknown)
 
 
-def late_seconds(books: Books) -> float:
-    """The longest that an orphan was held beyond its time, whatever was down meanwhile."""
+def late_seconds(books: Books, watched: Sequence[Stretch] | None = None) -> float:
+    """The longest that an orphan was held beyond its time, within one of the stretches.
+
+    None counts all of the time, whatever was down meanwhile.
+    """
+    return max((late for _, late in _late(books, watched)), default=0.0)
+
+
+def _late(books: Books, watched: Sequence[Stretch] | None) -> Iterator[tuple[str, float]]:
+    """Each orphan, and for how many seconds it was held beyond its time."""
     ends = {row["id"]: row["expires_us"] for row in books.reservations}
-    expired = (line for line in books.ledger if line["kind"] == "expire")
-    late = (line["at_us"] - ends[line["ref"]] for line in expired if line["ref"] in ends)
-    return max(late, default=0) / 1_000_000
+    for line in books.ledger:
+        if line["kind"] == "expire" and line["ref"] in ends:
+            due_us, free_us = ends[line["ref"]], line["at_us"]
+            every = [Stretch(due_us, free_us)] if watched is None else watched
+            within = (min(free_us, one.ended_us) - max(due_us, one.begun_us) for one in every)
+            yield line["ref"], max(0, max(within, default=0)) / 1_000_000
 
 
 def _consumes(ops: Iterable[Op], books: Books) -> Iterator[Finding]:
@@ -99,6 +121,12 @@ def _reservations(ops: Iterable[Op], books: Books) -> Iterator[Finding]:
     for row in books.reservations:
         if row["state"] == "RESERVED":
             yield _lost(f"reservation {row['id']} never came free")
+
+
+def _orphans(books: Books, watched: Sequence[Stretch]) -> Iterator[Finding]:
+    for ref, late in _late(books, watched):
+        if late > SWEPT_SECONDS:
+            yield _lost(f"reservation {ref} came free {late:.1f} s after somebody could free it")
 
 
 def _reservation(op: Op, lines: Mapping[str, Row]) -> Iterator[Finding]:

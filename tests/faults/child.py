@@ -12,6 +12,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from mesh.failpoints import VARIABLE
+from tests.faults.watch import Watch
 
 # On a machine that is busy with other tests.
 START_SECONDS = 180.0
@@ -24,12 +25,23 @@ END_SECONDS = 20.0
 class Child:
     """`leaky serve NAME`; the log of all its lives is one file."""
 
-    def __init__(self, name: str, env: Mapping[str, str], port: int, log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        env: Mapping[str, str],
+        port: int,
+        log: Path,
+        watch: Watch | None = None,
+    ) -> None:
         self.name = name
         self.port = port
         self.log = log
         self.kills = 0
         self._env = env
+        self._watch = watch
+        self._armed = False
+        # It takes calls, and does so until something is done to it.
+        self._serves = False
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -49,6 +61,7 @@ class Child:
         env = {**known, **self._env}
         # Its compiled modules are kept: a start is nearly twice as fast with them.
         env.pop("PYTHONDONTWRITEBYTECODE", None)
+        self._armed, self._serves = bool(failpoints), False
         if failpoints:
             env[VARIABLE] = failpoints
         with self.log.open("ab") as log:
@@ -76,6 +89,8 @@ class Child:
                 with suppress(grpc.aio.AioRpcError):
                     answer = await check(health_pb2.HealthCheckRequest(), timeout=1)
                     if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                        self._serves = not self._armed
+                        self._tell(up=self._serves)
                         return True
                 if asyncio.get_running_loop().time() > deadline:
                     message = f"{self.name} is not ready, see {self.log}"
@@ -95,10 +110,16 @@ class Child:
 
     def send(self, what: signal.Signals) -> None:
         """A signal to this process alone; to one that has ended, none."""
+        self._serves = self._serves and self.runs and what in {signal.SIGSTOP, signal.SIGCONT}
+        self._tell(up=self._serves and what is signal.SIGCONT)
         if self.runs:
             assert self._process is not None
             with suppress(ProcessLookupError):
                 self._process.send_signal(what)
+
+    def _tell(self, *, up: bool) -> None:
+        if self._watch is not None:
+            (self._watch.up if up else self._watch.down)(self.name)
 
     async def kill(self) -> None:
         """kill -9, and gone."""

@@ -113,7 +113,6 @@ class Schedule:
             await connection.close()
 
     async def _bounce(self, fault: Fault) -> None:
-        part = self.town.parts[fault.target]
-        await asyncio.to_thread(part.stop)
+        await self.town.stop_part(fault.target)
         await asyncio.sleep(fault.seconds)
-        await asyncio.to_thread(part.start)
+        await self.town.start_part(fault.target)

@@ -1,14 +1,15 @@
 """The checker finds what is wrong: one planted bug after another in books that are right."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.faults.books import Books, ProviderCall
-from tests.faults.checks import Finding, Wrong, check, uncharged
+from tests.faults.checks import SWEPT_SECONDS, Finding, Wrong, check, late_seconds, uncharged
 from tests.faults.history import Kind, Op, Outcome
+from tests.faults.watch import STORE, Stretch, Watch
 
 USER = "8f0c8d9e-0000-4000-8000-000000000001"
 POOL = {"owner": f"user:{USER}", "provider": "openai"}
@@ -23,8 +24,8 @@ def op(kind: Kind, ref: str, tokens: int, outcome: Outcome = Outcome.DONE, **mor
 def line(seq: int, kind: str, ref: str | None, tokens: int, **deltas: Any) -> dict[str, Any]:
     nothing = {"allowance": 0, "allowance_used": 0, "purchased": 0, "purchased_used": 0, "debt": 0}
     event = f"event-{ref}" if kind == "settle" else None
-    row = {**POOL, "seq": seq, "kind": kind, "ref": ref, "tokens": tokens, "event_id": event}
-    return {**row, **nothing, **deltas}
+    row = {"seq": seq, "kind": kind, "ref": ref, "tokens": tokens, "event_id": event, "at_us": 0}
+    return {**POOL, **row, **nothing, **deltas}
 
 
 # One consume, one reservation that was settled and one let go, one purchase.
@@ -48,7 +49,7 @@ LEDGER = [
     line(7, "release", "let-go", 5, allowance_used=-5),
     line(8, "purchase", "saga", BOUGHT, purchased=BOUGHT),
 ]
-SETTLED = {"state": "SETTLED"}
+SETTLED = {"state": "SETTLED", "expires_us": 0}
 BOOKS = Books(
     pools=[
         {
@@ -83,8 +84,10 @@ BOOKS = Books(
 )
 
 
-def found(books: Books = BOOKS, ops: list[Op] = OPS) -> list[Finding]:
-    return check(ops, books, allowance=ALLOWANCE)
+def found(
+    books: Books = BOOKS, ops: list[Op] = OPS, watched: Sequence[Stretch] = ()
+) -> list[Finding]:
+    return check(ops, books, allowance=ALLOWANCE, watched=watched)
 
 
 def without(rows: Any, **values: Any) -> list[Any]:
@@ -148,7 +151,9 @@ BUGS: dict[str, tuple[Wrong, Callable[[Books], Books]]] = {
     "a pool is gone": (Wrong.LOST, lambda books: replace(books, pools=[])),
     "a reservation never came free": (
         Wrong.LOST,
-        lambda books: replace(books, reservations=[{"id": "orphan", "state": "RESERVED"}]),
+        lambda books: replace(
+            books, reservations=[{"id": "orphan", "state": "RESERVED", "expires_us": 0}]
+        ),
     ),
     "an event never reached analytics": (
         Wrong.LOST,
@@ -259,3 +264,67 @@ def test_an_answered_charge_beyond_the_cap_is_counted_whatever_the_books_say() -
 def test_a_key_that_was_answered_with_two_purchases_is_counted() -> None:
     twice = [*OPS, op(Kind.PURCHASE, "key", BOUGHT, said=("saga", "another"))]
     assert Wrong.DOUBLE in {finding.wrong for finding in found(ops=twice)}
+
+
+# An orphan whose time is up at 100 s and that comes free at a moment.
+
+
+def orphan(free_seconds: float) -> Books:
+    at = {"expires_us": 100_000_000, "id": "orphan", "state": "EXPIRED"}
+    lines = [
+        line(9, "reserve", "orphan", 1, allowance_used=1, at_us=0),
+        line(10, "expire", "orphan", 1, allowance_used=-1, at_us=int(free_seconds * 1_000_000)),
+    ]
+    pools = changed(BOOKS.pools, 0, seq=10)
+    gone = [*BOOKS.reservations, at]
+    return replace(BOOKS, ledger=[*LEDGER, *lines], pools=pools, reservations=gone)
+
+
+def seconds(*stretches: tuple[float, float]) -> list[Stretch]:
+    return [Stretch(int(one * 1_000_000), int(other * 1_000_000)) for one, other in stretches]
+
+
+@pytest.mark.parametrize(
+    ("free", "watched", "late"),
+    [
+        (104, [(0, 200)], 4),
+        (110, [(0, 200)], 10),
+        (110.1, [(0, 200)], 10.1),
+        # From when an instance is back, and only as long as one is there.
+        (150, [(0, 105), (144, 200)], 6),
+        (155, [(0, 105), (144, 200)], 11),
+        (250, [(0, 105), (120, 131), (240, 300)], 11),
+        (250, [(0, 105), (120, 129), (240, 300)], 10),
+        # It was its own last act.
+        (150, [(0, 99), (160, 200)], 0),
+        (99, [(0, 200)], 0),
+        (150, [], 0),
+    ],
+)
+def test_an_orphan_is_counted_late_from_when_somebody_could_free_it(
+    free: float, watched: list[tuple[float, float]], late: float
+) -> None:
+    books, stretches = orphan(free), seconds(*watched)
+    assert late_seconds(books, stretches) == late
+    assert late_seconds(books) == pytest.approx(max(0, free - 100))
+    wrong = [finding.wrong for finding in found(books, watched=stretches)]
+    assert wrong == ([Wrong.LOST] if late > SWEPT_SECONDS else [])
+
+
+def test_an_instance_is_watched_while_the_store_runs_and_others_take_over_from_it() -> None:
+    moments = iter(range(1, 100))
+    watch = Watch(clock=lambda: next(moments))
+    watch.up("token")
+    assert list(watch.stretches()) == []
+    watch.up(STORE)
+    watch.up("token.2")
+    watch.down("token")
+    watch.down("token")
+    watch.up("token")
+    watch.down("token.2")
+    assert list(watch.stretches()) == [Stretch(1, 2)]
+    watch.down("token")
+    watch.up("token.2")
+    watch.down(STORE)
+    watch.down("token.2")
+    assert list(watch.stretches()) == [Stretch(1, 3), Stretch(4, 5)]

@@ -12,11 +12,13 @@ from pathlib import Path
 from tests.faults.books import Databases
 from tests.faults.child import Child
 from tests.faults.provider import Provider, providing
+from tests.faults.watch import STORE, Watch
 from tests.parts.native import NativePart, free_ports, native_part
 
 # Small enough that every user comes to the end of it.
 ALLOWANCE = 400
 STORES = ("token", "stubs", "analytics")
+DATABASE = "postgresql"
 PORTS = (
     *(f"{name.upper()}_HTTP" for name in ("gateway", "auth", "token", "analytics")),
     *(f"{name.upper()}_GRPC" for name in ("gateway", "auth", "token", "analytics", "stubs")),
@@ -33,6 +35,7 @@ class Town:
     provider: Provider
     databases: Databases
     edge: str
+    watch: Watch
 
     @property
     def tokens(self) -> list[Child]:
@@ -41,12 +44,24 @@ class Town:
 
     async def heal(self) -> None:
         """Everything runs again, and nothing is armed."""
-        for part in self.parts.values():
+        for name, part in self.parts.items():
             if await asyncio.to_thread(part.status):
-                await asyncio.to_thread(part.start)
+                await self.start_part(name)
         for child in self.children.values():
             await child.end()
         await self.start()
+
+    async def stop_part(self, name: str) -> None:
+        """Returns once its process is gone."""
+        if name == DATABASE:
+            self.watch.down(STORE)
+        await asyncio.to_thread(self.parts[name].stop)
+
+    async def start_part(self, name: str) -> None:
+        """Returns once it answers."""
+        await asyncio.to_thread(self.parts[name].start)
+        if name == DATABASE:
+            self.watch.up(STORE)
 
     async def start(self) -> None:
         """Starts what does not run, and returns when all are ready."""
@@ -66,6 +81,8 @@ async def town(folder: Path, parts: tuple[str, ...]) -> AsyncIterator[Town]:
     async with AsyncExitStack() as stack:
         natives = {name: stack.enter_context(native_part(name)) for name in parts}
         await asyncio.gather(*(asyncio.to_thread(part.start) for part in natives.values()))
+        watch = Watch()
+        watch.up(STORE)
         ports = free_ports(len(PORTS) + 3)
         provider = await stack.enter_async_context(providing(ports[-1]))
         databases = {name: f"{natives['postgresql'].url}/leaky_{name}" for name in STORES}
@@ -73,10 +90,11 @@ async def town(folder: Path, parts: tuple[str, ...]) -> AsyncIterator[Town]:
         await asyncio.to_thread(_migrate, env)
         made = Town(
             parts=natives,
-            children=_children(folder, env, ports),
+            children=_children(folder, env, ports, watch),
             provider=provider,
             databases=Databases(**databases),
             edge=f"http://127.0.0.1:{env['LEAKY_GATEWAY_HTTP_PORT']}",
+            watch=watch,
         )
         stack.push_async_callback(_end, made)
         await made.start()
@@ -114,7 +132,9 @@ def _env(
     }
 
 
-def _children(folder: Path, env: Mapping[str, str], ports: list[int]) -> dict[str, Child]:
+def _children(
+    folder: Path, env: Mapping[str, str], ports: list[int], watch: Watch
+) -> dict[str, Child]:
     second = {
         "LEAKY_TOKEN_HTTP_PORT": str(ports[-2]),
         "LEAKY_TOKEN_GRPC_PORT": str(ports[-3]),
@@ -126,7 +146,8 @@ def _children(folder: Path, env: Mapping[str, str], ports: list[int]) -> dict[st
     def child(name: str, more: Mapping[str, str] = {}) -> Child:
         own = {**env, **more}
         port = int(own[f"LEAKY_{name.partition('.')[0].upper()}_GRPC_PORT"])
-        return Child(name, own, port, folder / f"{name}.log")
+        seen = watch if name.partition(".")[0] == "token" else None
+        return Child(name, own, port, folder / f"{name}.log", seen)
 
     made = [child("auth"), child("stubs"), child("analytics"), child("gateway")]
     made += [child("token"), child("token.2", second)]

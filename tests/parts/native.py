@@ -28,6 +28,9 @@ PORTS = {
         "CONSUL_SERVER_PORT",
         "CONSUL_SERF_PORT",
     ),
+    "targets": ("TARGETS_PORT",),
+    "alertmanager": ("ALERTMANAGER_PORT",),
+    "prometheus": ("PROMETHEUS_PORT",),
 }
 
 

@@ -23,7 +23,7 @@ from svc_token.domain.pool import Pool
 from svc_token.domain.reservation import Reservation
 from svc_token.domain.spend import Spend
 from svc_token.limits import LiveLimits
-from svc_token.ports import Ledger, RejectedBatchError
+from svc_token.ports import Ledger, RefusedTopicsError, RejectedBatchError
 from svc_token.settings import TokenSettings
 from svc_token.stores import SCHEMAS, TOKEN_STORES
 from svc_token.stores.buckets_memory import MemoryBuckets
@@ -123,15 +123,20 @@ class FlakyLedger:
 
 @dataclass
 class Receiver:
-    """Where events arrive; may be away, or refuse what is poisoned."""
+    """Where events arrive; may be away, refuse what is poisoned, or have not all topics."""
 
     away: bool = False
     poison: set[str] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
+    calls: int = 0
     taken: list[OutboxRow] = field(default_factory=list)
 
     async def publish(self, rows: Sequence[OutboxRow]) -> None:
+        self.calls += 1
         if self.away:
             raise AppError(REASON_UNAVAILABLE, "analytics is away")
+        if refused := self.missing & {row.topic for row in rows}:
+            raise RefusedTopicsError(refused)
         if any(row.event_id in self.poison for row in rows):
             raise RejectedBatchError
         self.taken += rows

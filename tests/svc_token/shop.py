@@ -14,7 +14,7 @@ from mesh.errors import AppError
 from svc_token.domain.payment import Payment, PaymentState
 from svc_token.domain.saga import Move, Saga, Unfinished
 from svc_token.domain.window import Window
-from svc_token.ports import Sagas
+from svc_token.purchase_ports import Sagas
 from svc_token.usecases.advance_purchase import AdvancePurchase
 from svc_token.usecases.purchases import CreatePurchase, Order
 from svc_token.workers.saga_runner import SagaRunner
@@ -114,6 +114,9 @@ class Crashing:
 
     async def renew(self, saga: Saga, until_us: int) -> Saga | None:
         return await self.inner.renew(saga, until_us)
+
+    async def give_back(self, holder: str) -> None:
+        await self.inner.give_back(holder)
 
     async def survey(self, before_us: int) -> Unfinished:
         return await self.inner.survey(before_us)

@@ -8,7 +8,7 @@ from svc_token.domain.audit.difference import Difference
 from svc_token.domain.audit.purchases import given, payment_difference
 from svc_token.domain.payment import Payment, PaymentState
 from svc_token.domain.saga import Saga
-from svc_token.ports import Payments
+from svc_token.purchase_ports import Payments
 from svc_token.reconcile_ports import Audit
 from svc_token.usecases.reconcile.comparison import GRACE_US, PAGE, Compared, pages
 

@@ -1,18 +1,27 @@
 """All comparisons, one after another, and what may be mended."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import structlog
+from prometheus_client import Gauge
 
 from mesh.errors import AppError
 from mesh.rpc.streams import closing
-from svc_token.domain.audit.difference import Difference
+from mesh.telemetry.closed import Closed
+from svc_token.domain.audit.difference import Difference, Mismatch
 from svc_token.domain.reservation import ReservationConflictError
 from svc_token.ports import Ledger
 from svc_token.usecases.reconcile.comparison import Compared, Comparison
 
 log = structlog.get_logger("reconcile")
+DIFFERENCES = Closed(
+    Gauge,
+    "reconcile_differences",
+    "What the last reconciliation of this process found to differ and left so, by kind.",
+    {"kind": Mismatch},
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +53,20 @@ class Reconcile:
     async def __call__(self, *, repair: bool) -> AsyncIterator[Told]:
         """What differs, as it is found, what could not be compared, and at last how much was."""
         compared = Compared()
+        left: Counter[Mismatch] = Counter()
+        everything = True
         for comparison in self.comparisons:
             try:
                 async with closing(comparison(compared)) as differences:
                     async for difference in differences:
                         repaired = repair and await self._repaired(difference)
+                        left[difference.kind] += not repaired
                         yield Found(difference=difference, repaired=repaired)
             except AppError as error:
+                everything = False
                 log.warning("not compared", what=comparison.what, reason=error.outcome.name)
                 yield NotCompared(what=comparison.what, why=error.message)
+        _measure(left, everything=everything)
         yield compared
 
     async def _repaired(self, difference: Difference) -> bool:
@@ -69,3 +83,10 @@ class Reconcile:
         else:
             log.warning("repaired", **told)
         return True
+
+
+def _measure(left: Counter[Mismatch], *, everything: bool) -> None:
+    for kind in Mismatch:
+        # What could not be compared is not known to agree.
+        if everything or left[kind]:
+            DIFFERENCES.of(kind).set(left[kind])

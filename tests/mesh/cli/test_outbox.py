@@ -35,7 +35,7 @@ async def outbox(folder: Path, *interceptors: Any, events: int = 3) -> AsyncIter
             event = spend(user_id=f"u{number}", prompt="secret").event(f"e{number}", NOW_US)
             await stores.ledger.submit(Emit(event=event))
         for row in await stores.outbox.pending(events):
-            await stores.outbox.park(row.seq, NOW_US)
+            await stores.outbox.park([row.seq], NOW_US)
         servicer = OutboxServicer(
             list_parked=ListParked(outbox=stores.outbox),
             requeue=RequeueParked(outbox=stores.outbox),

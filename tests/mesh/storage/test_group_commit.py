@@ -49,6 +49,23 @@ class Store:
         return first
 
 
+async def test_what_waits_and_the_size_of_each_batch_are_measured() -> None:
+    sizes: list[int] = []
+    store = Store(held=True)
+    commits: GroupCommit[str, str] = GroupCommit(store._commit, batch=3, measure=sizes.append)
+    assert commits.waiting == 0
+    first = asyncio.ensure_future(commits.submit("first"))
+    await store.begun.acquire()
+    assert (commits.waiting, sizes) == (0, [1])
+    rest = [asyncio.ensure_future(commits.submit(str(number))) for number in range(5)]
+    await asyncio.sleep(0)
+    assert commits.waiting == 5
+    for _ in range(3):
+        store.go.release()
+    assert await asyncio.gather(first, *rest) == ["FIRST", *"01234"]
+    assert (commits.waiting, sizes) == (0, [1, 3, 2])
+
+
 def _result(operation: str) -> str | Exception:
     if operation.startswith("bad"):
         return AppError(REASON_INSUFFICIENT_QUOTA, operation)

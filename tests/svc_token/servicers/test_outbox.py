@@ -39,7 +39,7 @@ async def parked(data: Path, *event_ids: str) -> None:
             event = spend(user_id=f"u-{event_id}", prompt="secret").event(event_id, NOW_US)
             await stores.ledger.submit(Emit(event=event))
         for row in await stores.outbox.pending(10):
-            await stores.outbox.park(row.seq, NOW_US)
+            await stores.outbox.park([row.seq], NOW_US)
 
 
 async def listed(channel: Channel, **request: int) -> list[pb.ParkedEvent]:

@@ -9,6 +9,7 @@ from svc_token.domain.operations import Emit
 from svc_token.domain.shards import ALL, shard_of
 from svc_token.stores.stores import TokenStores
 from tests.svc_token.stores.test_ledger_contract import used
+from tests.svc_token.stores.test_sagas_contract import SAGA
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +28,7 @@ async def going(stores: TokenStores, limit: int = 100, **shards: range) -> list[
 async def park(stores: TokenStores, *event_ids: str) -> None:
     for row in await stores.outbox.pending(100):
         if row.event_id in event_ids:
-            await stores.outbox.park(row.seq, 777)
+            await stores.outbox.park([row.seq], 777)
 
 
 async def test_the_oldest_of_all_shards_come_first(stores: TokenStores) -> None:
@@ -68,6 +69,25 @@ async def test_behind_a_parked_row_its_key_waits_and_no_other(stores: TokenStore
     await told(stores, ("a4", "a"), ("c1", "c"))
     assert await going(stores) == ["b1", "b2", "c1"]
     assert await stores.outbox.depth() == 6
+
+
+async def test_a_key_s_rows_on_another_topic_do_not_wait(stores: TokenStores) -> None:
+    await told(stores, ("a1", "u"), ("a2", "u"))
+    await stores.sagas.start(SAGA, "bought")
+    await park(stores, "a1")
+    assert await going(stores) == ["bought"]
+    await stores.outbox.requeue(["a1"])
+    await park(stores, "bought")
+    assert await going(stores) == ["a1", "a2"]
+
+
+async def test_several_rows_are_parked_at_once(stores: TokenStores) -> None:
+    await told(stores, ("a1", "a"), ("b1", "b"), ("c1", "c"))
+    rows = await stores.outbox.pending(2)
+    await stores.outbox.park([row.seq for row in rows], 777)
+    assert await going(stores) == ["c1"]
+    parked = await stores.outbox.parked(10)
+    assert [(row.event_id, row.parked_us) for row in parked] == [("a1", 777), ("b1", 777)]
 
 
 async def test_a_parked_row_is_shown_without_what_it_tells(stores: TokenStores) -> None:

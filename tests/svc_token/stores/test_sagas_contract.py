@@ -111,6 +111,22 @@ async def test_what_one_holds_no_other_claims_until_the_lease_ends(stores: Token
     assert await names(claim("one", 9, now_us=299, until_us=400)) == []
 
 
+async def test_what_one_gives_back_is_anybody_s_at_once(stores: TokenStores) -> None:
+    await begun(stores, 3)
+    done = replace(SAGA, id="s9", idempotency_key=None, step=Step.NONE, holder="one")
+    await stores.sagas.start(done, "e-s9")
+    claim = stores.sagas.claim
+    [first, _] = await claim("one", 2, now_us=100, until_us=200)
+    assert await names(claim("other", 1, now_us=101, until_us=200)) == ["s2"]
+    for _ in range(2):
+        await stores.sagas.give_back("one")
+    # It may still be at a step of it.
+    assert not await stores.sagas.move(first, MOVES[Step.AUTHORIZE], ["e"], 102)
+    assert await stores.sagas.renew(first, 300) is None
+    assert await names(claim("third", 9, now_us=103, until_us=200)) == ["s0", "s1"]
+    assert await stores.sagas.find("s9") == done
+
+
 async def test_a_holder_claims_its_own_again_page_by_page(stores: TokenStores) -> None:
     await begun(stores, 5)
     for _ in range(2):

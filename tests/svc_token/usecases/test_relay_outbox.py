@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
@@ -16,6 +17,7 @@ from svc_token.usecases.hold_shards import GROUP, LEASE_US
 from svc_token.usecases.relay_outbox import BATCH, RelayOutbox
 from tests.svc_token.conftest import House, Receiver, spend
 from tests.svc_token.relaying import relay_of
+from tests.svc_token.stores.test_sagas_contract import SAGA
 
 pytestmark = pytest.mark.anyio
 LEASE_SECONDS = LEASE_US / 1_000_000
@@ -162,6 +164,85 @@ async def test_a_requeued_event_goes_before_what_waited_behind_it(house: House) 
     await house.stores.outbox.requeue(["e1"])
     await one()
     assert ids(house.receiver.taken) == ["e0", "e1", "e2"]
+
+
+# Topics that are not there.
+
+
+async def bought(house: House, *users: str) -> list[str]:
+    """Purchases' first events, on the other topic."""
+    events = []
+    for user in users:
+        event_id = house.ids.new()
+        saga = replace(SAGA, id=house.ids.new(), user_id=user, idempotency_key=None)
+        await house.stores.sagas.start(saga, event_id)
+        events.append(event_id)
+    return events
+
+
+async def test_a_topic_that_is_missing_holds_up_no_other(house: House) -> None:
+    for number in range(5):
+        await committed(house, f"e{number}", user=f"u{number}")
+    events = await bought(house, "u0", "u4", "v")
+    house.receiver.missing = {"token-usage"}
+    one = relay(house)
+    with capture_logs() as logs:
+        assert await one() == 8
+    assert ids(house.receiver.taken) == events
+    assert [entry for entry in logs if entry["log_level"] == "error"] == [
+        {
+            "event": "events that have no topic are parked",
+            "log_level": "error",
+            "topics": ["token-usage"],
+            "events": 5,
+        }
+    ]
+    # Not one by one: each try at a topic that is not there takes time.
+    assert house.receiver.calls == 2
+    parked = await house.stores.outbox.parked(10)
+    assert {(row.event_id, row.topic) for row in parked} == {
+        (f"e{number}", "token-usage") for number in range(5)
+    }
+    events += await bought(house, "u0")
+    await one()
+    assert ids(house.receiver.taken) == events
+
+
+async def test_more_than_a_batch_for_a_missing_topic_hold_up_no_other(house: House) -> None:
+    user = "u"
+    for start in range(0, BATCH + 10, 100):
+        several = (f"e{number}" for number in range(start, start + 100))
+        await asyncio.gather(*(committed(house, one, user=user) for one in several))
+    events = await bought(house, user)
+    house.receiver.missing = {"token-usage"}
+    one = relay(house)
+    while await one():
+        pass
+    assert ids(house.receiver.taken) == events
+
+
+async def test_when_the_topic_is_there_its_events_go_again_in_their_order(house: House) -> None:
+    await committed(house, "e0", "e1", "e2")
+    house.receiver.missing = {"token-usage"}
+    one = relay(house)
+    await one()
+    await committed(house, "e3")
+    assert await one() == 0
+    house.receiver.missing = set()
+    assert await one() == 0
+    await house.stores.outbox.requeue(None)
+    await one()
+    assert ids(house.receiver.taken) == ["e0", "e1", "e2", "e3"]
+
+
+async def test_poison_beside_a_missing_topic_is_found(house: House) -> None:
+    await committed(house, "e0", "e1", user="a")
+    first, second = await bought(house, "a", "b")
+    house.receiver.missing, house.receiver.poison = {"token-usage"}, {first}
+    await relay(house)()
+    assert ids(house.receiver.taken) == [second]
+    parked = await house.stores.outbox.parked(10)
+    assert {row.event_id for row in parked} == {"e0", "e1", first}
 
 
 # Leases.

@@ -111,7 +111,7 @@ async def test_the_lag_is_the_age_of_the_oldest_event(house: House) -> None:
     assert await measure() is False
     assert (DEPTH._value.get(), LAG._value.get(), PARKED._value.get()) == (3, 7, 0)
     [first, *_] = await house.stores.outbox.pending(1)
-    await house.stores.outbox.park(first.seq, house.clock.now)
+    await house.stores.outbox.park([first.seq], house.clock.now)
     await measure()
     assert (DEPTH._value.get(), PARKED._value.get()) == (2, 1)
     await house.stores.outbox.requeue(None)

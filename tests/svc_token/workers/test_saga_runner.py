@@ -162,7 +162,7 @@ async def test_the_next_look_is_when_the_first_lease_of_another_ends(shop: Shop)
 
 
 def ended(status: str) -> float:
-    return float(ENDED.labels(status)._value.get())
+    return float(ENDED.of(status)._value.get())
 
 
 async def test_what_is_on_its_way_stands_still_or_has_ended_is_measured(shop: Shop) -> None:
@@ -176,7 +176,7 @@ async def test_what_is_on_its_way_stands_still_or_has_ended_is_measured(shop: Sh
     await shop.buy()
     with pytest.raises(AppError):
         await shop.runner()
-    counts = {step: UNFINISHED.labels(step.value)._value.get() for step in Step if step != "NONE"}
+    counts = {step: UNFINISHED.of(step)._value.get() for step in Step if step != "NONE"}
     assert {step for step, count in counts.items() if count} == {Step.AUTHORIZE, Step.ALLOCATE}
     assert STALE._value.get() == 1
     shop.house.roles.away = shop.books.away = False
