@@ -22,7 +22,7 @@ class Calls:
 class Row:
     """An instance, or all of a service; `rest` and `grpc` are None before there are two scrapes.
 
-    `loop_lag` is the 99th percentile, in seconds.
+    `seconds` is what its rates are over; `loop_lag` is the 99th percentile, in seconds.
     """
 
     service: str
@@ -30,6 +30,7 @@ class Row:
     url: str
     health: str
     problem: str
+    seconds: float
     rest: Calls | None
     grpc: Calls | None
     in_flight: float
@@ -59,8 +60,8 @@ class Breaker:
 class Frame:
     """The whole system; NaN stands for what no instance tells.
 
-    Rates are a second over `seconds`. What each process tells of the whole store
-    (pools, outbox, sagas) is the largest that any tells.
+    Rates are a second, over `seconds` where instances are added up. What each process tells
+    of the whole store (pools, outbox, sagas) is the largest that any tells.
     """
 
     at: str

@@ -9,6 +9,7 @@ from mesh.cli.health import Health
 from mesh.cli.services import NAMES
 from mesh.cli.top.target import RegistryAwayError, Target
 from mesh.consul.client import FAILURES, opened, told, within
+from mesh.consul.targets import METRICS_PORT
 from mesh.discovery.instances import address
 from mesh.settings import MeshSettings
 
@@ -46,12 +47,11 @@ def _target(service: str, node: Mapping[str, Any]) -> Target:
     known = node["Service"]
     host = str(known["Address"] or node["Node"]["Address"])
     meta: Mapping[str, str] = known.get("Meta") or {}
-    # svc_stubs has a port for each double, all of one process.
-    ports = [port for key, port in sorted(meta.items()) if key.startswith("http_port")]
+    port = meta.get(METRICS_PORT, "")
     passing = all(check["Status"] == "passing" for check in node["Checks"])
     return Target(
         service=service,
         name=str(known["ID"]),
-        url=f"http://{address(host, int(ports[0]))}" if ports else None,
+        url=f"http://{address(host, int(port))}" if port.isdecimal() else None,
         health=Health.HEALTHY if passing else Health.NOT_READY,
     )

@@ -16,15 +16,14 @@ _STATES = {0.0: "closed", 1.0: "half-open", 2.0: "open"}
 
 @dataclass(slots=True)
 class Look:
-    """Remembers the last answer of each process, and of each instance."""
+    """Remembers the last answer of each instance."""
 
-    _processes: dict[str, Scrape] = field(default_factory=dict)
-    _names: dict[str, Scrape] = field(default_factory=dict)
+    _before: dict[str, Scrape] = field(default_factory=dict)
 
     def frame(self, scrapes: Sequence[Scrape], *, at: str, problems: Iterable[str] = ()) -> Frame:
         """What they say, compared with those before."""
         windows = [self._window(scrape) for scrape in scrapes]
-        self._remember(scrapes)
+        self._before |= {one.target.name: one for one in scrapes if one.samples}
         told = [one.samples for one in scrapes if one.samples]
         whole = together(window for window in windows if window)
         breakers = [(one, *each) for one in scrapes for each in _breakers(one.samples)]
@@ -52,23 +51,13 @@ class Look:
         )
 
     def _window(self, scrape: Scrape) -> Window | None:
-        if scrape.samples is None:
+        before, now = self._before.get(scrape.target.name), scrape.samples
+        if before is None or before.samples is None or now is None or scrape.at <= before.at:
             return None
-        before = self._processes.get(scrape.samples.process)
-        # An instance that is another process now has counted all of it since it was last seen.
-        since = before or self._names.get(scrape.target.name)
-        if since is None or scrape.at <= since.at:
-            return None
-        counted = before.samples if before and before.samples else Samples(series={})
-        return Window.between(counted, scrape.samples, scrape.at - since.at)
-
-    def _remember(self, scrapes: Sequence[Scrape]) -> None:
-        # On a shared port, a process that was not met this time keeps what it had.
-        missed = {one.target.url for one in scrapes if one.samples is None}
-        kept = {key: one for key, one in self._processes.items() if one.target.url in missed}
-        now = {one.samples.process: one for one in scrapes if one.samples}
-        self._processes = kept | now
-        self._names |= {one.target.name: one for one in now.values()}
+        # Another process has counted all of it since the one before was seen last.
+        same = before.samples.started == now.started
+        counted = before.samples if same else Samples(series={})
+        return Window.between(counted, now, scrape.at - before.at)
 
 
 def _instance(scrape: Scrape, window: Window | None) -> Row:
@@ -79,6 +68,7 @@ def _instance(scrape: Scrape, window: Window | None) -> Row:
         url=target.url or "",
         health=target.health if scrape.samples else DOWN,
         problem=scrape.problem,
+        seconds=window.seconds if window else math.nan,
         rest=window.rest() if window else None,
         grpc=window.grpc() if window else None,
         in_flight=total(scrape.samples.of("grpc_server_in_flight")) if scrape.samples else math.nan,
@@ -103,6 +93,7 @@ def _services(scrapes: Sequence[Scrape], windows: Sequence[Window | None]) -> It
             url="",
             health=f"{len(up)} of {len(own)}",
             problem="",
+            seconds=window.seconds if window else math.nan,
             rest=window.rest() if window else None,
             grpc=window.grpc() if window else None,
             in_flight=sum(total(one.of("grpc_server_in_flight")) for one in told),

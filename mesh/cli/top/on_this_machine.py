@@ -13,7 +13,7 @@ from mesh.settings import MeshSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnThisMachine:
-    """Asked again each time, as a process may have been started anew elsewhere."""
+    """Asked again each time, as the system may have been started anew on other ports."""
 
     settings: MeshSettings
 
@@ -25,9 +25,10 @@ class OnThisMachine:
 
 async def _target(each: Running) -> Target:
     at = each.endpoint
+    port = at.own_http or at.http[0]
     return Target(
         service=at.service,
         name=at.name,
-        url=f"http://{address(at.host, at.http[0].number)}",
+        url=f"http://{address(at.host, port.number)}",
         health=await health(at),
     )

@@ -20,21 +20,9 @@ class Samples:
         return self.series.get(name, {})
 
     @property
-    def process(self) -> str:
-        """The same for two answers of one process, and for no others.
-
-        The start of a process is told in hundredths of a second, and two may share one.
-        Beside it stands when it made its first counter without labels, in microseconds.
-        """
-        made = [
-            value
-            for name, series in self.series.items()
-            if name.endswith("_created")
-            for labels, value in series.items()
-            if not labels
-        ]
-        started = self.of("process_start_time_seconds").get(frozenset(), 0.0)
-        return f"{started!r}/{min(made, default=0.0)!r}"
+    def started(self) -> float:
+        """When the process began, in seconds since 1970; 0 where it does not tell."""
+        return self.of("process_start_time_seconds").get(frozenset(), 0.0)
 
 
 def parse(text: str) -> Samples:

@@ -53,7 +53,7 @@ def _title(frame: Frame) -> str:
 
 
 def _table(*head: str, left: int) -> Table:
-    table = Table(pad_edge=False)
+    table = Table()
     for at, name in enumerate(head):
         table.add_column(name, justify="left" if at < left else "right", no_wrap=True)
     return table

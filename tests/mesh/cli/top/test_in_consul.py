@@ -11,12 +11,12 @@ def node(number: int, *statuses: str, address: str = "10.0.0.1", **meta: str) ->
     return {"Node": {"Address": "10.0.0.9"}, "Service": known, "Checks": checks}
 
 
-def test_each_instance_is_found_on_its_rest_port_whether_it_is_well_or_not() -> None:
+def test_each_instance_is_found_on_the_port_of_its_metrics_whether_it_is_well_or_not() -> None:
     found = targets(
         "token",
         [
-            node(2, "passing", "critical", http_port="18082"),
-            node(1, "passing", http_port="8082"),
+            node(2, "passing", "critical", metrics_port="18082"),
+            node(1, "passing", metrics_port="8082"),
         ],
     )
     assert [(one.name, one.url, one.health) for one in found] == [
@@ -26,20 +26,14 @@ def test_each_instance_is_found_on_its_rest_port_whether_it_is_well_or_not() -> 
 
 
 def test_an_instance_without_an_address_is_where_its_agent_is() -> None:
-    [found] = targets("token", [node(1, "passing", address="", http_port="8082")])
+    [found] = targets("token", [node(1, "passing", address="", metrics_port="8082")])
     assert found.url == "http://10.0.0.9:8082"
-
-
-def test_of_several_ports_of_one_process_one_is_asked() -> None:
-    ports = {"http_port_qwen": "8091", "http_port_gemini": "8092", "http_port_openai": "8093"}
-    [found] = targets("stubs", [node(1, "passing", address="::1", **ports)])
-    assert found.url == "http://[::1]:8092"
 
 
 def test_a_service_without_an_instance_is_told_and_so_is_one_that_names_no_port() -> None:
     [none] = targets("token", [])
     assert (none.name, none.url, none.health) == ("token", None, "no instance")
-    [hidden] = targets("token", [node(1, "passing")])
+    [hidden] = targets("token", [node(1, "passing", http_port="8082")])
     assert (hidden.url, hidden.health) == (None, "healthy")
 
 

@@ -46,7 +46,9 @@ def test_refusals_of_a_caller_are_no_errors_of_a_service() -> None:
 
 def test_an_instance_that_was_started_again_counts_from_nothing() -> None:
     look, before, after = Look(), Told(), Told()
-    before.called("GetQuota", 0.05, times=1000)
+    before.gauge("process_start_time_seconds", 1.0)
+    after.gauge("process_start_time_seconds", 2.0)
+    before.called("GetQuota", 0.05, times=3)
     look.frame([scraped(before, 0.0)], at="")
     after.called("GetQuota", 0.05, times=4)
     [row] = look.frame([scraped(after, 2.0)], at="").instances
@@ -80,23 +82,6 @@ def test_the_instances_of_a_service_are_added_up() -> None:
     assert whole is not None
     assert whole.p50 < 0.01
     assert whole.p95 > 0.1
-
-
-def test_a_process_that_was_not_met_on_a_shared_port_goes_on_from_where_it_was() -> None:
-    one, other, look = Told(), Told(), Look()
-    other.called("GetQuota", 0.05, times=1000)
-    first = [scraped(one, 0.0, name="gateway"), scraped(other, 0.0, name="gateway.2")]
-    url = first[0].target.url
-    second = [scraped(one, 2.0, name="gateway"), scraped(None, 2.0, name="gateway.2")]
-    third = [scraped(one, 4.0, name="gateway"), scraped(other, 4.0, name="gateway.2")]
-    assert url is not None
-    look.frame(first, at="")
-    look.frame(second, at="")
-    other.called("GetQuota", 0.05, times=8)
-    third[1] = scraped(other, 4.0, name="gateway.2")
-    row = look.frame(third, at="").instances[1]
-    assert row.grpc is not None
-    assert row.grpc.rate == 2.0
 
 
 def test_what_each_process_tells_of_the_store_is_told_once() -> None:

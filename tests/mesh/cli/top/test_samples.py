@@ -26,12 +26,11 @@ def test_labels_may_hold_quotes_commas_and_braces() -> None:
     assert told.samples.of("breaker_state") == {frozenset({("name", 'a="b",{c}\\d')}): 2.0}
 
 
-def test_two_answers_of_one_process_are_of_one_and_those_of_another_are_not() -> None:
-    one, other = Told(), Told()
-    before = one.samples.process
-    one.requested("/a", 0.05)
-    assert one.samples.process == before
-    assert other.samples.process != before
+def test_when_a_process_began_is_told_where_it_tells() -> None:
+    told = Told()
+    assert told.samples.started == 0.0
+    told.gauge("process_start_time_seconds", 1767225600.25)
+    assert told.samples.started == 1767225600.25
 
 
 @pytest.mark.parametrize(

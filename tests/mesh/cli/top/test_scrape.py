@@ -54,7 +54,7 @@ async def test_those_that_answer_and_those_that_do_not_are_told_in_their_order()
     async with serving(told.text) as url:
         up, down, unknown = await read(target(url), target(nobody, "dead"), target(None, "none"))
     assert up.samples is not None
-    assert up.samples.process == told.samples.process
+    assert up.samples.of("grpc_server_handling_seconds_count")
     assert (down.target.name, down.samples) == ("dead", None)
     assert "refused" in down.problem or "connect" in down.problem
     assert (unknown.samples, unknown.problem) == (None, "no REST port is known")
@@ -72,17 +72,3 @@ async def test_what_is_no_exposition_is_told() -> None:
     async with serving("<html></html>") as url:
         [found] = await read(target(url))
     assert "text format" in found.problem
-
-
-async def test_processes_that_share_a_port_are_told_apart() -> None:
-    one, other = Told().text, Told().text
-    async with serving(one, one, other) as url:
-        found = await read(target(url, "gateway"), target(url, "gateway.2"))
-    assert len({each.samples.process for each in found}) == 2
-
-
-async def test_of_two_on_a_port_of_which_one_answers_the_healthy_one_is_up() -> None:
-    async with serving(Told().text) as url:
-        dead, up = await read(target(url, "gateway", "unreachable"), target(url, "gateway.2"))
-    assert dead.samples is None
-    assert up.samples is not None
