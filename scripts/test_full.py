@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ROOT / "compose" / "native" / "parts.sh"
 # What checks files and watches systems, which tests start for themselves.
-TOOLS = ("docker-compose", "alertmanager", "prometheus")
+TOOLS = ("docker-compose", "alertmanager", "prometheus", "tmux")
 # What stops the parts that all share, which then have to be its own.
 ALONE = "tests/e2e/parts"
 # What stands on a real part; what is on embedded stores alone `make test` runs.

@@ -25,18 +25,19 @@ class Scrape:
 
 
 async def scrape(client: httpx.AsyncClient, targets: Sequence[Target]) -> list[Scrape]:
-    """All at once, in their order."""
-    return list(await asyncio.gather(*(_scrape(client, target) for target in targets)))
+    """All at once, in their order, and of one moment: when they were asked, as Prometheus has it."""
+    at = time.monotonic()
+    return list(await asyncio.gather(*(_scrape(client, target, at) for target in targets)))
 
 
-async def _scrape(client: httpx.AsyncClient, target: Target) -> Scrape:
+async def _scrape(client: httpx.AsyncClient, target: Target, at: float) -> Scrape:
     problem, samples = "no REST port is known", None
     if target.url is not None:
         try:
             samples, problem = await _metrics(client, target.url), ""
         except (httpx.HTTPError, ValueError) as error:
             problem = str(error) or type(error).__name__
-    return Scrape(target=target, at=time.monotonic(), samples=samples, problem=problem)
+    return Scrape(target=target, at=at, samples=samples, problem=problem)
 
 
 async def _metrics(client: httpx.AsyncClient, url: str) -> Samples:

@@ -11,7 +11,7 @@ from mesh.cli.top.frame import Calls, Frame, Row
 
 UNKNOWN = "-"
 MOST_ROUTES = 12
-_NUMBERS = ("calls/s", "errors", "p50", "p95", "p99")
+_NUMBERS = ("calls/s", "err %", "p50 ms", "p95 ms", "p99 ms")
 _FIRST = {"gateway": "REST"}
 _WELL = "healthy"
 
@@ -20,9 +20,9 @@ def view(frame: Frame) -> RenderableType:
     """What matters first, as a small terminal cuts off the end."""
     parts: list[RenderableType] = [Text(_title(frame))]
     parts += [Text(problem, style="bold red") for problem in frame.problems]
-    parts += [_instances(frame), *_states(frame)]
+    parts += [_instances(frame), *_down(frame), Text(), *_states(frame)]
     if frame.routes:
-        parts.append(_routes(frame))
+        parts += [Text(), _routes(frame)]
     return Group(*parts)
 
 
@@ -40,9 +40,8 @@ def seconds(value: float) -> str:
     return f"{value * 1000:.1f} ms"
 
 
-def share(value: float) -> str:
-    """In percent."""
-    return UNKNOWN if math.isnan(value) else f"{value * 100:.1f} %"
+def _milliseconds(value: float) -> str:
+    return number(value * 1000)
 
 
 def _title(frame: Frame) -> str:
@@ -53,16 +52,23 @@ def _title(frame: Frame) -> str:
 
 
 def _table(*head: str, left: int) -> Table:
-    table = Table()
+    """With so many columns of text; the first is wrapped where there is little room."""
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for at, name in enumerate(head):
-        table.add_column(name, justify="left" if at < left else "right", no_wrap=True)
+        table.add_column(
+            name, justify="left" if at < left else "right", no_wrap=at > 0, overflow="fold"
+        )
     return table
 
 
+def _down(frame: Frame) -> Iterator[Text]:
+    for row in frame.instances:
+        if row.problem:
+            yield Text(f"{row.name} is {row.health}: {row.problem}", style="bold red")
+
+
 def _instances(frame: Frame) -> Table:
-    table = _table(
-        *("instance", "health", "", *_NUMBERS, "in flight", "shed/s", "loop p99"), left=3
-    )
+    table = _table(*("instance", "health", "", *_NUMBERS, "busy", "shed/s", "loop ms"), left=3)
     for service in frame.services:
         own = [row for row in frame.instances if row.service == service.service]
         if len(own) > 1:
@@ -76,13 +82,11 @@ def _add(table: Table, row: Row, name: str) -> None:
     kinds = {"REST": row.rest, "gRPC": row.grpc}
     first = _FIRST.get(row.service, "gRPC")
     style = "" if row.health == _WELL or row.health.endswith(_all_of(row)) else "bold red"
-    rest = (number(row.in_flight, 0), number(row.shed), seconds(row.loop_lag))
+    rest = (number(row.in_flight, 0), number(row.shed), _milliseconds(row.loop_lag))
     table.add_row(name, row.health, first, *_calls(kinds.pop(first)), *rest, style=style)
     for kind, calls in kinds.items():
         if calls is not None and calls.rate:
             table.add_row("", "", kind, *_calls(calls), style=style)
-    if row.problem:
-        table.add_row(f"  {row.problem}", style=style)
 
 
 def _all_of(row: Row) -> str:
@@ -95,7 +99,7 @@ def _calls(calls: Calls | None) -> Iterator[str]:
     if calls is None:
         return iter((UNKNOWN,) * len(_NUMBERS))
     quantiles = (calls.p50, calls.p95, calls.p99)
-    return iter((number(calls.rate), share(calls.errors), *map(seconds, quantiles)))
+    return iter((number(calls.rate), number(calls.errors * 100), *map(_milliseconds, quantiles)))
 
 
 def _states(frame: Frame) -> Iterable[Text]:
@@ -128,7 +132,7 @@ def _by_name(values: Mapping[str, float], digits: int = 0) -> str:
 
 
 def _routes(frame: Frame) -> Table:
-    table = _table("service", "route", *_NUMBERS, left=2)
+    table = _table("route", "service", *_NUMBERS, left=2)
     for route in frame.routes[:MOST_ROUTES]:
-        table.add_row(route.service, route.name, *_calls(route.calls))
+        table.add_row(route.name, route.service, *_calls(route.calls))
     return table

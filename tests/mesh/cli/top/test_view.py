@@ -4,22 +4,21 @@ from rich.console import Console
 
 from mesh.cli.top.frame import Frame
 from mesh.cli.top.look import Look
-from mesh.cli.top.view import number, seconds, share, view
+from mesh.cli.top.view import number, seconds, view
 from tests.mesh.cli.top.exposition import Told, scraped
 
 
-def shown(frame: Frame) -> str:
-    console = Console(width=160, markup=False, highlight=False)
+def shown(frame: Frame, width: int = 160) -> str:
+    console = Console(width=width, markup=False, highlight=False)
     with console.capture() as capture:
         console.print(view(frame))
     return capture.get()
 
 
 def test_units_are_told_and_the_unknown_is_a_dash() -> None:
-    assert [number(math.nan), seconds(math.nan), share(math.nan)] == ["-", "-", "-"]
+    assert [number(math.nan), seconds(math.nan)] == ["-", "-"]
     assert [number(12.345), number(3, 0)] == ["12.3", "3"]
     assert [seconds(0.01234), seconds(2.5)] == ["12.3 ms", "2.50 s"]
-    assert share(0.125) == "12.5 %"
 
 
 def test_a_frame_of_nothing_known_is_shown() -> None:
@@ -55,3 +54,14 @@ def test_everything_that_is_wrong_is_named() -> None:
         "standing still: 1",
     ):
         assert part in text, part
+
+
+def test_in_a_narrow_terminal_no_figure_is_cut() -> None:
+    told, look = Told(), Look()
+    name = "token-192.168.100.200-19082"
+    look.frame([scraped(told, 0.0, name=name)], at="")
+    told.called("GetQuota", 0.5, times=4_000)
+    text = shown(look.frame([scraped(told, 2.0, name=name)], at=""), width=72)
+    assert "…" not in text
+    assert "2000.0" in text
+    assert max(map(len, text.splitlines())) <= 72
