@@ -25,7 +25,7 @@ class Scrape:
 
 
 async def scrape(client: httpx.AsyncClient, targets: Sequence[Target]) -> list[Scrape]:
-    """All at once, in their order, and of one moment: when they were asked, as Prometheus has it."""
+    """All at once, in their order; `at` is when they were asked, as Prometheus has it, too."""
     at = time.monotonic()
     return list(await asyncio.gather(*(_scrape(client, target, at) for target in targets)))
 
