@@ -1,5 +1,6 @@
 """The simulated users, a class a scenario."""
 
+import random
 import time
 import uuid
 from itertools import count, cycle
@@ -41,6 +42,9 @@ class Caller(FastHttpUser):
         except NoAccountError as error:
             self.failed("setup", str(error))
             raise StopUser from error
+        # Users do not march in step: as many at once as there are is another load. gevent has
+        # made it a sleep that lets the others go on.
+        time.sleep(random.uniform(0, 1 / self.options.rate))  # noqa: S311 no secret
 
     def _account(self) -> Account:
         """The next of those that were made ready, else one found out or made now."""

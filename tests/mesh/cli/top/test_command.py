@@ -126,7 +126,7 @@ def shown(one: Any) -> float:
     """How many requests of the edge a frame stands for."""
     gateway = one["instances"][0]
     routes = [each for each in one["routes"] if each["name"] == f"GET {PATH}"]
-    return sum(each["calls"]["rate"] for each in routes) * float(gateway["seconds"])
+    return float(sum(each["calls"]["rate"] for each in routes) * gateway["seconds"])
 
 
 def counted(env: dict[str, str]) -> float:
