@@ -16,7 +16,7 @@ TYPED := $(wildcard mesh providers svc_* tests bench scripts)
 # Handed on to leaky up, pytest or the benchmark: make test ARGS="-n 0 -k quota"
 ARGS ?=
 
-.PHONY: run run-full test test-full sim faults lint lint-gen lint-proto lint-style lint-types lint-imports gen lock bench bench-metering bench-reconcile clean help
+.PHONY: run run-full test test-full sim faults lint lint-gen lint-proto lint-style lint-types lint-imports gen lock bench bench-metering bench-reconcile load load-check clean help
 
 run: $(VENV)/.run ## start the whole system (Ctrl-C drains it)
 	@exec $(BIN)/leaky up $(ARGS)
@@ -73,6 +73,16 @@ bench-metering: $(VENV)/.dev ## compare group commit with one transaction a call
 
 bench-reconcile: $(VENV)/.dev ## read a ledger of a million lines from end to end, on SQLite and PostgreSQL
 	@$(BIN)/python -m bench.reconcile $(ARGS)
+
+# Another system, other users: make load SCENARIO=login ARGS="--base-url https://... --username ada --password ..."
+SCENARIO ?= consume
+load: $(VENV)/.dev ## let many users use a running system, by Locust; bench/README.md
+	@$(BIN)/python -m bench.locust $(SCENARIO) $(ARGS)
+
+# bash has a variable of that name, which counts.
+SECONDS := 30
+load-check: $(VENV)/.dev ## every kind of load on a system of its own; nothing may fail but 402 and 429
+	@$(BIN)/python -m bench.locust all --up --duration $(SECONDS)s $(ARGS)
 
 # Needs uv. The locks name hashes and no index, so any mirror of the registry serves them.
 LOCK := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header

@@ -13,7 +13,7 @@ def describe(options: Options) -> dict[str, str]:
     cores = len(os.sched_getaffinity(0))
     apart = options.server_core != options.load_core
     return {
-        "CPU": f"{_model()}, {cores} cores",
+        "CPU": f"{model()}, {cores} cores",
         "cores": f"servers on {options.server_core}, load on {options.load_core}"
         + ("" if apart else " (the same: latency and throughput include the load's own work)"),
         "Python": platform.python_version(),
@@ -24,7 +24,8 @@ def describe(options: Options) -> dict[str, str]:
     }
 
 
-def _model() -> str:
+def model() -> str:
+    """The processor."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

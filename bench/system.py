@@ -1,4 +1,4 @@
-"""One `leaky up`, with limits that no load reaches."""
+"""One `leaky up`, by default with limits that no load reaches."""
 
 import os
 import sys
@@ -12,10 +12,11 @@ from bench.processes import free_ports, running, until
 from mesh.cli.state import read_state
 from mesh.settings.names import env_name
 
-START_SECONDS = 60.0
+# Beside other work, too.
+START_SECONDS = 180.0
 # The supervisor, which is none of the five services.
 UP = "up"
-_NO_LIMITS = {
+NO_LIMITS = {
     "gateway.rate-limit.capacity": "1000000000",
     "gateway.rate-limit.routes./api/v1/tokens": "1000000000",
     "token.bucket.capacity": "1000000000",
@@ -32,9 +33,12 @@ _PORTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
-    """A system that is ready: the edge's port, its processes, how long it took to start."""
+    """A system that is ready: where it listens, its processes, how long it took to start.
 
-    port: int
+    `ports` are by their settings, such as "gateway.http-port".
+    """
+
+    ports: Mapping[str, int]
     pids: Mapping[str, int]
     start_seconds: float
 
@@ -43,13 +47,18 @@ class System:
         """The edge."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def port(self) -> int:
+        """The edge's."""
+        return self.ports["gateway.http-port"]
+
 
 @contextmanager
-def up(folder: Path, profile: str) -> Iterator[System]:
+def up(folder: Path, profile: str, settings: Mapping[str, str] = NO_LIMITS) -> Iterator[System]:
     """A system over the data in the folder, on ports of its own; drained at the end."""
     ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
     data, log = folder / "data", folder / "leaky.log"
-    env = _environment({**_NO_LIMITS, "profile": profile, "data": str(data)}, ports)
+    env = _environment({**settings, "profile": profile, "data": str(data)}, ports)
     told = log.stat().st_size if log.exists() else 0
     started = time.monotonic()
     with running((sys.executable, "-m", "mesh.cli", "up"), log, env) as process:
@@ -62,7 +71,7 @@ def up(folder: Path, profile: str) -> Iterator[System]:
             raise RuntimeError(log.read_text(errors="replace")[told:][-3000:])
         pids = {one.endpoint.service: one.pid for one in read_state(data) if one.pid is not None}
         yield System(
-            port=ports["gateway.http-port"],
+            ports=ports,
             pids={**pids, UP: process.pid},
             start_seconds=seconds,
         )

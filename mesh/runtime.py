@@ -155,6 +155,9 @@ async def _listening(
     host, grace = settings.bind_address, settings.mesh.drain_grace
     shared = settings.mesh.share_http_port
     https = [HttpServer(app, host, port, grace, shared=shared) for port, app in parts.http.items()]
+    if settings.mesh.own_http_port:
+        app = next(iter(parts.http.values()))
+        https.append(HttpServer(app, host, settings.mesh.own_http_port, grace))
     ports = getattr(settings, context.name)
     try:
         await server.start(

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The system on PostgreSQL, Redis, Kafka, Cassandra and Consul, without Docker: two of svc_token, and two of
 # svc_gateway behind one port. Arguments are those of `leaky up`. Ctrl-C drains it and stops the parts it started.
+# `compose/native/parts.sh up FOLDER targets alertmanager prometheus` beside it watches it; they stop with the parts.
 # The parts' data is under LEAKY_PARTS, by default a folder of this user's in /var/tmp; the system's under LEAKY_DATA.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd -P)

@@ -18,7 +18,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ROOT / "compose" / "native" / "parts.sh"
-COMPOSE = ROOT / "compose" / "native" / "docker-compose.sh"
+STARTED = ("postgresql", "redis", "kafka", "cassandra", "consul", "jaeger")
+# What checks files and watches systems, which tests start for themselves.
+TOOLS = ("docker-compose", "alertmanager", "prometheus", "tmux")
 # What stops the parts that all share, which then have to be its own.
 ALONE = "tests/e2e/parts"
 # What stands on a real part; what is on embedded stores alone `make test` runs.
@@ -41,7 +43,8 @@ RANGE = range(20_000, 32_000)
 def main(arguments: Sequence[str]) -> int:
     """Pytest's exit code."""
     chosen = any(Path(one.partition("::")[0]).exists() for one in arguments)
-    subprocess.run([COMPOSE], check=True)  # noqa: S603
+    for tool in TOOLS:
+        subprocess.run([PARTS.with_name(f"{tool}.sh"), "install"], check=True)  # noqa: S603
     with _parts() as env:
         codes = [_pytest([*arguments, *run], env) for run in ([()] if chosen else RUNS)]
     return max((code for code in codes if code != NO_TESTS), default=NO_TESTS)
@@ -60,7 +63,7 @@ def _parts() -> Iterator[dict[str, str]]:
     folder.chmod(0o755)
     env = {**os.environ, **_ports()}
     try:
-        _run("up", folder, env)
+        _run("up", folder, env, *STARTED)
         lines = (folder / "parts.env").read_text().splitlines()
         told = dict(line.split("=", 1) for line in lines)
         yield {**os.environ, **told, "PARTS_DIR": str(folder)}
@@ -69,8 +72,8 @@ def _parts() -> Iterator[dict[str, str]]:
         shutil.rmtree(folder)
 
 
-def _run(verb: str, folder: Path, env: dict[str, str]) -> None:
-    subprocess.run([PARTS, verb, folder], env=env, check=True)  # noqa: S603
+def _run(verb: str, folder: Path, env: dict[str, str], *parts: str) -> None:
+    subprocess.run([PARTS, verb, folder, *parts], env=env, check=True)  # noqa: S603
 
 
 def _ports() -> dict[str, str]:

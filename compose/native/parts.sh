@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
-# All real parts, or those named: up DIR [PART...] | down DIR [PART...] | status DIR [PART...] | install [PART...]
+# All that services need, or those named: up DIR [PART...] | down DIR [PART...] | status DIR [PART...] | install [PART...]
 # `up` writes DIR/parts.env (0600): the URL of every part that answers, anew as each comes up.
+# What watches the services comes up where it is named; down, with no name, ends it too.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd -P)
-every=(postgresql redis kafka cassandra consul jaeger)
+every=(postgresql redis kafka cassandra consul)
+watching=(jaeger targets alertmanager prometheus)
 
 usage() {
-  echo "usage: $0 up|down|status DIR [PART...] | install [PART...]; parts: ${every[*]}" >&2
+  echo "usage: $0 up|down|status DIR [PART...] | install [PART...]; parts: ${every[*]}; ${watching[*]}" >&2
   exit 2
 }
 
 known() {
   local name
   for name in "$@"; do
-    [[ " ${every[*]} " == *" $name "* ]] || usage
+    [[ " ${every[*]} ${watching[*]} " == *" $name "* ]] || usage
   done
 }
 
@@ -23,7 +25,7 @@ write_env() {
   (
     flock 9
     umask 077
-    for name in "${every[@]}"; do
+    for name in "${every[@]}" "${watching[@]}"; do
       if [[ -d $folder/$name ]] && "$here/$name.sh" status "$folder" >/dev/null 2>&1; then
         "$here/$name.sh" url "$folder"
       fi
@@ -64,7 +66,12 @@ if [[ $verb != install ]]; then
   shift
 fi
 known "$@"
-[[ $# -gt 0 ]] || set -- "${every[@]}"
+[[ $# -gt 0 ]] || {
+  set -- "${every[@]}"
+  [[ $verb != down ]] || for name in "${watching[@]}"; do
+    [[ ! -d $folder/$name ]] || set -- "$@" "$name"
+  done
+}
 
 case $verb in
   install) each install_one "$@" ;;

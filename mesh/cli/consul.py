@@ -45,12 +45,7 @@ def bootstrap(
     from mesh.consul.plan import PlanError, read_plan  # noqa: PLC0415
     from mesh.consul.token import read_token  # noqa: PLC0415
 
-    env = environment(data)
-    if registry:
-        env[env_name("registry")] = registry
-    start = load(MeshSettings, env, {})
-    if not start.uses_consul:
-        raise RefusedError("no Consul is named; give --registry consul://HOST:PORT", code=USAGE)
+    start = _start(registry, data)
     try:
         plan = read_plan(folder)
     except PlanError as error:
@@ -63,6 +58,26 @@ def bootstrap(
         typer.echo("nothing to change")
 
 
+@app.command()
+def targets(
+    token_file: Annotated[
+        Path, typer.Option("--token-file", metavar="FILE", help="Prometheus' token.")
+    ],
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where Prometheus asks for them.")
+    ] = "127.0.0.1:9190",
+    registry: Annotated[
+        str | None, typer.Option(metavar="URL", help="consul://HOST:PORT; else LEAKY_REGISTRY.")
+    ] = None,
+    data: options.Data = None,
+) -> None:
+    """Tell Prometheus whom to ask for metrics, at /targets, until it is ended."""
+    from mesh.cli import targets as serving  # noqa: PLC0415 much to import
+    from mesh.consul.token import read_token  # noqa: PLC0415
+
+    serving.run(_start(registry, data), read_token(token_file), listen)
+
+
 @app.command("env")
 def variables(
     tokens: Annotated[
@@ -73,6 +88,16 @@ def variables(
     for name in NAMES:
         file = tokens.absolute() / f"{name}.token"
         typer.echo(f"{env_name(f'{name}.consul-token-file')}={file}")
+
+
+def _start(registry: str | None, data: Path | None) -> MeshSettings:
+    env = environment(data)
+    if registry:
+        env[env_name("registry")] = registry
+    start = load(MeshSettings, env, {})
+    if not start.uses_consul:
+        raise RefusedError("no Consul is named; give --registry consul://HOST:PORT", code=USAGE)
+    return start
 
 
 class _Changes:

@@ -35,6 +35,8 @@ class Endpoint:
     grpc: Port
     # Health and reflection only, without a certificate; in `secure`.
     health: Port | None
+    # REST of this process alone, where it shares its other REST port.
+    own_http: Port | None = None
     instance: int = 1
 
     @property
@@ -45,7 +47,7 @@ class Endpoint:
     @property
     def ports(self) -> tuple[Port, ...]:
         """Every port."""
-        return (*self.http, self.grpc, *([self.health] if self.health else []))
+        return (*self.http, self.grpc, *filter(None, (self.health, self.own_http)))
 
 
 def endpoint(settings: MeshSettings, service: str, *, instance: int = 1) -> Endpoint:
@@ -56,6 +58,7 @@ def endpoint(settings: MeshSettings, service: str, *, instance: int = 1) -> Endp
     if settings.effective_profile is Profile.SECURE:
         where = settings.mesh.health_address
         health = Port(f"{service}.health-port", section.effective_health_port, where)
+    own = settings.mesh.own_http_port
     return Endpoint(
         service=service,
         host=settings.own_host,
@@ -65,6 +68,7 @@ def endpoint(settings: MeshSettings, service: str, *, instance: int = 1) -> Endp
         ),
         grpc=Port(f"{service}.grpc-port", section.grpc_port, bind),
         health=health,
+        own_http=Port("mesh.own-http-port", own, bind) if own else None,
         instance=instance,
     )
 

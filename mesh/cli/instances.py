@@ -2,7 +2,8 @@
 
 The first listens where the settings say. The others take free ports near by,
 which the registry tells the callers; gateways share the one REST port, as the
-kernel lets several processes listen on one (SO_REUSEPORT, socket(7)).
+kernel lets several processes listen on one (SO_REUSEPORT, socket(7)), and each
+has one of its own beside it, where its metrics are no other's.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,7 +60,7 @@ def plan(
         number = wanted[each.service]
         if number > 1:
             _check(each.service, settings, env)
-        own = _sharing(each.service, number)
+        own = _sharing(each, taken) if number > 1 and each.service == _SHARES_PORT else {}
         where = _at(env, own, each.service, 1) if own else each
         planned.append(Instance(endpoint=where, env=own))
         for instance in range(2, number + 1):
@@ -89,9 +90,9 @@ def _stores(service: str, env: Mapping[str, str]) -> Sequence[tuple[str, str]]:
     return found
 
 
-def _sharing(service: str, number: int) -> dict[str, str]:
-    shared = service == _SHARES_PORT and number > 1
-    return {env_name("mesh.share-http-port"): "true"} if shared else {}
+def _sharing(each: Endpoint, taken: set[int]) -> dict[str, str]:
+    own = free_port(each.http[0], taken)
+    return {env_name("mesh.share-http-port"): "true", env_name("mesh.own-http-port"): str(own)}
 
 
 def _another(
@@ -101,6 +102,7 @@ def _another(
     instance: int,
     taken: set[int],
 ) -> Instance:
+    shared = _sharing(first, taken) if shared else {}
     own = {**shared, env_name("mesh.instance"): str(instance)}
     moved = [first.grpc, *([first.health] if first.health else [])]
     if not shared:

@@ -23,6 +23,7 @@ from mesh.cli import (
 from mesh.cli.doctor.command import doctor
 from mesh.cli.reconcile import reconcile
 from mesh.cli.refusal import FAILED, USAGE, RefusedError
+from mesh.cli.top.command import top
 from mesh.settings.remote import SourceAwayError
 from mesh.settings.source import SettingsError
 
@@ -39,6 +40,7 @@ app.command()(status.status)
 app.command()(probe.probe)
 app.command()(down.down)
 app.command()(migrate.migrate)
+app.command()(top)
 app.command()(doctor)
 app.command()(reconcile)
 app.command()(audit.audit)

@@ -42,5 +42,6 @@ def _endpoint(row: Mapping[str, Any]) -> Endpoint:
         http=tuple(Port(**port) for port in row["http"]),
         grpc=Port(**row["grpc"]),
         health=Port(**row["health"]) if row["health"] else None,
+        own_http=Port(**row["own_http"]) if row.get("own_http") else None,
         instance=row["instance"],
     )

@@ -17,7 +17,7 @@ from mesh.settings import Live, MeshSettings
 
 def status(data: options.Data = None) -> None:
     """Show address, health and pid of each service; exit 1 if any is not healthy."""
-    services = _services(Live.read(MeshSettings, environment(data)).current)
+    services = services_of(Live.read(MeshSettings, environment(data)).current)
     states = asyncio.run(_ask(services))
     print_table(
         ("service", "REST", "gRPC", "pid", "health"),
@@ -30,8 +30,8 @@ def status(data: options.Data = None) -> None:
         raise typer.Exit(1)
 
 
-def _services(settings: MeshSettings) -> list[Running]:
-    """As the running `leaky up` told; without one, as the settings say."""
+def services_of(settings: MeshSettings) -> list[Running]:
+    """Those on this machine: as the running `leaky up` told; without one, as the settings say."""
     if holder(settings.data / LOCK) is not None and (told := read_state(settings.data)):
         return told
     return [

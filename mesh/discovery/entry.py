@@ -88,8 +88,18 @@ class Entry:
             host=host,
             port=ports.grpc_port,
             check=self._check(ports, host, own),
-            meta={"version": version("leaky-tokens"), "protocol": "grpc", **_http_ports(ports)},
+            meta={
+                "version": version("leaky-tokens"),
+                "protocol": "grpc",
+                **_http_ports(ports),
+                "metrics_port": self._metrics_port(ports),
+            },
         )
+
+    def _metrics_port(self, ports: Any) -> str:
+        """Where /metrics tells of this process and no other."""
+        own = self.settings.mesh.own_http_port
+        return str(own) if own else next(iter(_http_ports(ports).values()))
 
     def _check(self, ports: Any, host: str, own: "_Own") -> str:
         if self.settings.effective_profile is Profile.LOCAL:

@@ -229,6 +229,8 @@ class Mesh(Section):
     instance: Annotated[int, Field(ge=1)] = 1
     # Whether other processes of the service listen on the same REST port.
     share_http_port: bool = False
+    # REST of this process alone, beside a shared port: whose metrics it tells is known there.
+    own_http_port: Annotated[int, Field(ge=0, le=65_535)] = 0
 
 
 def _trust_domain(text: str) -> str:

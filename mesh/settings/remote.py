@@ -20,7 +20,7 @@ from mesh.telemetry.redact import scrub, secret_key
 log = structlog.get_logger("settings")
 _OWN = re.compile(
     r"data|registry|bind-address|allow-insecure-bind|mesh\.advertise-address|mesh\.health-address"
-    r"|mesh\.instance|mesh\.share-http-port|pki\..*|.*\.(?:http|grpc|health)-port|.*\.consul-token-file"
+    r"|mesh\.instance|mesh\.share-http-port|mesh\.own-http-port|pki\..*|.*\.(?:http|grpc|health)-port|.*\.consul-token-file"
 )
 # Wider than what `scrub` hides: a false alarm costs nothing here.
 _URL_SECRET = re.compile(

@@ -232,28 +232,15 @@ def test_the_doubles_are_where_the_consumer_looks_for_them() -> None:
         assert env[f"LEAKY_PROVIDERS_{provider.upper()}_BASE_URL"] == f"http://stubs:{port}"
 
 
-def test_prometheus_asks_every_service_at_its_port() -> None:
+def test_prometheus_learns_from_consul_whom_to_ask() -> None:
     config = yaml.safe_load((COMPOSE / "prometheus/prometheus.yml").read_text())
     (job,) = config["scrape_configs"]
-    targets = {target for one in job["static_configs"] for target in one["targets"]}
-    wanted = set()
-    for name, one in read("full")["services"].items():
-        match one.get("command"):
-            case ["serve", "stubs"]:
-                wanted.add(f"{name}:8093")
-            case ["serve", service]:
-                section = getattr(load(settings_models()[service], {}, {}), service)
-                wanted.add(f"{name}:{section.http_port}")
-    assert targets == wanted
+    (source,) = job["http_sd_configs"]
     assert job["authorization"]["credentials_file"] == "/run/secrets/actuator"
-
-
-def test_every_metric_that_an_alert_asks_for_is_documented() -> None:
-    rules = (COMPOSE / "prometheus/rules.yml").read_text()
-    asked = set(re.findall(r"\b([a-z]+_[a-z_]+)\b", " ".join(re.findall(r"expr: (.*)", rules))))
-    documented = (ROOT / "docs/services.md").read_text()
-    assert asked
-    assert [name for name in asked if f"`{name}`" not in documented] == []
+    targets = services()["observability/targets"]
+    _, _, port = next(w for w in targets["command"] if w.startswith("--listen=")).rpartition(":")
+    assert source["url"] == f"http://targets:{port}/targets"
+    assert "--token-file=/tokens/prometheus.token" in targets["command"]
 
 
 # Versions.
@@ -324,6 +311,8 @@ def test_a_container_starts_again_and_says_how_it_is(name: str) -> None:
 def test_a_container_waits_for_what_there_is(name: str) -> None:
     own = read(name.partition("/")[0])["services"]
     there = own.keys() | read("infra")["services"].keys()
+    if name.startswith("observability/"):
+        there |= read("full")["services"].keys()
     waits = services()[name].get("depends_on", {})
     assert waits.keys() <= there
     for other, how in waits.items():

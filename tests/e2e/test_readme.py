@@ -64,6 +64,7 @@ def test_set_up_is_two_commands() -> None:
         "make run",
         "make test",
         "go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest",
+        "make load SCENARIO=consume",
         'make run ARGS="--profile secure"',
         "make run-full",
     ]

@@ -34,6 +34,9 @@ PORTS = {
         "JAEGER_OTLP_HTTP_PORT",
         "JAEGER_QUERY_GRPC_PORT",
     ),
+    "targets": ("TARGETS_PORT",),
+    "alertmanager": ("ALERTMANAGER_PORT",),
+    "prometheus": ("PROMETHEUS_PORT",),
 }
 
 

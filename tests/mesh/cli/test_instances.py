@@ -45,6 +45,12 @@ def test_gateways_share_their_rest_port_and_nothing_else() -> None:
     assert first.endpoint.http == second.endpoint.http
     assert first.endpoint.http[0].shared
     assert first.endpoint.grpc != second.endpoint.grpc
+    for each in (first, second):
+        own = each.endpoint.own_http
+        assert own
+        assert not own.shared
+        assert each.env["LEAKY_MESH_OWN_HTTP_PORT"] == str(own.number)
+    assert first.endpoint.own_http != second.endpoint.own_http
     assert second.env["LEAKY_MESH_INSTANCE"] == "2"
     assert "LEAKY_MESH_INSTANCE" not in first.env
 

@@ -97,11 +97,16 @@ def test_every_service_speaks_grpc() -> None:
 
 
 def test_there_is_a_policy_for_everybody_and_for_nobody_else() -> None:
-    assert PLAN.policies.keys() == {*NAMES, AGENT, "operator"}
+    assert PLAN.policies.keys() == {*NAMES, AGENT, "operator", "prometheus"}
     assert rules("operator")["key_prefix", "leaky/"] == "write"
     assert {access for what, access in rules("operator").items() if what[0] != "key_prefix"} == {
         "read"
     }
+
+
+def test_prometheus_finds_every_service_and_may_nothing_else() -> None:
+    found = {("service", name): "read" for name in NAMES}
+    assert rules("prometheus") == {**found, ("node_prefix", ""): "read"}
 
 
 def test_the_seed_is_what_settings_are_without_it_and_changes_live() -> None:

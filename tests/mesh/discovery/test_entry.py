@@ -32,7 +32,7 @@ def test_an_instance_is_told_of_by_its_address_port_and_version(tmp_path: Path) 
     found = place(tmp_path, bind_address="127.0.0.2", token_grpc_port="9999")
     assert (found.id, found.name) == ("token-127.0.0.2-9999", "token")
     assert (found.host, found.port, found.check) == ("127.0.0.2", 9999, "127.0.0.2:9999")
-    assert found.meta.keys() == {"version", "protocol", "http_port"}
+    assert found.meta.keys() == {"version", "protocol", "http_port", "metrics_port"}
 
 
 def test_stubs_have_a_rest_port_for_each_provider(tmp_path: Path) -> None:
@@ -42,6 +42,13 @@ def test_stubs_have_a_rest_port_for_each_provider(tmp_path: Path) -> None:
         "http_port_gemini": "8092",
         "http_port_openai": "8093",
     }
+
+
+def test_metrics_are_on_the_rest_port_or_on_the_one_that_nobody_shares(tmp_path: Path) -> None:
+    assert place(tmp_path).meta["metrics_port"] == "8082"
+    assert place(tmp_path, "stubs").meta["metrics_port"] == "8091"
+    shared = place(tmp_path, mesh_share_http_port="true", mesh_own_http_port="9999").meta
+    assert (shared["http_port"], shared["metrics_port"]) == ("8082", "9999")
 
 
 def test_what_is_to_be_told_wins_over_what_is_bound(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""`leaky top`: how the system is doing, live in a terminal."""
