@@ -1,4 +1,4 @@
-"""The alerts against promtool, amtool, their tests, their runbooks and the metrics that there are."""
+"""The alerts against promtool, amtool, their tests, their runbooks and our metrics."""
 
 import re
 import shutil
@@ -95,7 +95,9 @@ def test_an_alert_asks_for_metrics_that_there_are(name: str) -> None:
 
 
 def test_metrics_are_found_in_expressions() -> None:
-    asked = 'sum by (exported_service) (rate(some_seconds_bucket{a_b="c_d"}[5m])) > on () max(other)'
+    asked = (
+        'sum by (exported_service) (rate(some_seconds_bucket{a_b="c_d"}[5m])) > on () max(other)'
+    )
     assert list(metrics_in(asked)) == ["some_seconds"]
     assert list(metrics_in("max(outbox_depth) > 1 and max(deriv(outbox_lag[5m])) > 0")) == [
         "outbox_depth",

@@ -1,6 +1,6 @@
 """Prometheus and Alertmanager of a test's own, and somebody who is told.
 
-A test cannot wait for five minutes. So its Prometheus asks every second, and its rules are the
+A test cannot wait for five minutes. So its Prometheus asks every two seconds, and its rules are the
 project's own with every duration in them, of windows and of `for`, divided by `SOONER`: the
 expressions and thresholds are the same, and what has to happen within five minutes has to happen
 within fifteen seconds.
@@ -22,6 +22,7 @@ from tests.compose.rules import RULES
 from tests.parts.native import PORTS, NativePart, free_ports, private_folder
 
 SOONER = 20
+INTERVAL = "2s"
 _UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
 _DURATION = re.compile(r"(\[|^ +for: )(\d+)([smh])(\]?)", re.MULTILINE)
 
@@ -129,7 +130,7 @@ def watching(registry: str, token_file: Path) -> Iterator[Watch]:
         found = {"PARTS_CONSUL": registry, "TARGETS_TOKEN_FILE": str(token_file)}
         stack.enter_context(_started("targets", folder, found))
         stack.enter_context(alertmanager(folder, told))
-        soon = {"PROMETHEUS_RULES": str(rules), "PROMETHEUS_INTERVAL": "1s"}
+        soon = {"PROMETHEUS_RULES": str(rules), "PROMETHEUS_INTERVAL": INTERVAL}
         prometheus = stack.enter_context(_started("prometheus", folder, soon))
         url = prometheus.variables["PARTS_PROMETHEUS"]
         yield Watch(http=stack.enter_context(httpx.Client(base_url=url, timeout=10)), told=told)

@@ -1,9 +1,11 @@
 """What people do, over and over, each kind in a thread of its own; slow enough for two cores."""
 
+import secrets
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,9 +37,28 @@ def newcomer(http: httpx.Client) -> User:
     return User(id=user, name=name, key={"x-api-key": new_key(http, user, token)["rawKey"]})
 
 
-def consume(http: httpx.Client, who: User, provider: str, tokens: int = 1) -> httpx.Response:
+def empty_pool(system: System, http: httpx.Client, who: User) -> str:
+    """An organisation of this user's, whose pool at qwen has nothing in it."""
+    root, org = f"root-{uuid.uuid4().hex[:8]}", str(uuid.uuid4())
+    made = system.leaky(
+        *("admin", "create", "--username", root, "--email", f"{root}@example.com"),
+        "--password-stdin",
+        stdin=f"{PASSWORD}\n",
+    )
+    assert made.returncode == 0, made.stderr
+    admin = {"authorization": f"Bearer {login(http, root).json()['token']}"}
+    put = http.put(f"/api/v1/orgs/{org}/members/{who.id}", headers=admin)
+    assert put.status_code == 204, put.text
+    pool = {"orgId": org, "provider": "qwen", "totalTokens": 1}
+    assert http.post("/api/v1/tokens/quota/org", json=pool, headers=admin).is_success
+    return org
+
+
+def consume(
+    http: httpx.Client, who: User, provider: str, tokens: int = 1, org: str | None = None
+) -> httpx.Response:
     """Uses tokens."""
-    body = {"userId": who.id, "provider": provider, "tokens": tokens}
+    body = {"userId": who.id, "orgId": org, "provider": provider, "tokens": tokens}
     return http.post("/api/v1/tokens/consume", json=body, headers=who.key)
 
 
@@ -69,46 +90,55 @@ def usual(http: httpx.Client, who: User) -> list[tuple[Do, float]]:
         (lambda: look(http, who, f"{analytics}/anomalies"), 1.5),
         (lambda: purchase(http, who), 1.5),
         (lambda: login(http, who.name), 2.0),
-        (lambda: newcomer(http), 3.0),
+        (lambda: newcomer(http), 5.0),
     ]
 
 
-def faulty(system: System, http: httpx.Client, who: User, spent: User) -> list[tuple[Do, float]]:
-    """What goes on while much is wrong. Each kind comes from an address of its own."""
-    auth = httpx.Client(base_url=system.url("auth"), timeout=15)
+def faulty(http: httpx.Client, auth: httpx.Client, who: User, spent: str) -> list[tuple[Do, float]]:
+    """What goes on while much is wrong, at the edge, and at svc_auth where no window is before it.
+
+    `spent` is an organisation whose pool at qwen is empty.
+    """
+
+    def guessed() -> Any:
+        # Of accounts that are not there, each another one: none is slowed down.
+        return login(auth, f"nobody-{uuid.uuid4().hex[:8]}")
 
     def invented() -> Any:
+        # Each from another address, or the edge's window would end it.
+        address = f"198.51.100.{secrets.randbelow(250)}"
         key = f"leaky_{uuid.uuid4()}_{'x' * 43}"
-        seen = {"x-api-key": key, "x-forwarded-for": "192.0.2.7"}
+        seen = {"x-api-key": key, "x-forwarded-for": address}
         return http.get("/api/v1/tokens/quota", params={"userId": who.id}, headers=seen)
 
     def flood() -> Any:
         return http.get("/api/v1/auth/health", headers={"x-forwarded-for": "192.0.2.8"})
 
     return [
-        (lambda: consume(http, who, "openai"), 0.3),
-        (lambda: consume(http, who, "gemini", 900), 0.3),
-        (lambda: consume(http, spent, "qwen", 5), 0.2),
-        # Of accounts that are not there, each another one: nobody is slowed down.
-        (lambda: login(auth, f"nobody-{uuid.uuid4().hex[:8]}"), 0.1),
-        (invented, 0.2),
+        (lambda: consume(http, who, "openai"), 0.2),
+        (lambda: consume(http, who, "gemini", 900), 0.1),
+        (lambda: consume(http, who, "qwen", 5, spent), 0.1),
+        (guessed, 0.1),
+        (guessed, 0.1),
+        (invented, 0.1),
         (flood, 0.02),
     ]
 
 
 @contextmanager
 def going_on(what: Sequence[tuple[Do, float]]) -> Iterator[None]:
-    """Until the block ends; what is under way then is waited for."""
+    """Until the block ends; what is under way then is waited for. Raises what ended one early."""
     stop = threading.Event()
 
     def again(do: Do, pause: float) -> None:
         while not stop.wait(pause):
             do()
 
-    with ExitStack() as stack:
-        for do, pause in what:
-            thread = threading.Thread(target=again, args=(do, pause))
-            thread.start()
-            stack.callback(thread.join)
-        stack.callback(stop.set)
-        yield
+    with ThreadPoolExecutor(len(what)) as pool:
+        running = [pool.submit(again, do, pause) for do, pause in what]
+        try:
+            yield
+        finally:
+            stop.set()
+    for one in running:
+        one.result()
