@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 
 import aiohttp
 import orjson
@@ -58,7 +58,9 @@ async def attempt(session: aiohttp.ClientSession, post: Post, now_us: int) -> by
             post.url, data=post.body, headers=post.headers, allow_redirects=False
         )
     except (aiohttp.ClientConnectionError, OSError) as error:
-        raise AttemptError(Kind.CONNECTION, f"{type(error).__name__}: {error}", retry=True) from error
+        raise AttemptError(
+            Kind.CONNECTION, f"{type(error).__name__}: {error}", retry=True
+        ) from error
     except (aiohttp.ClientError, ValueError) as error:
         raise AttemptError(Kind.INVALID, type(error).__name__, retry=False) from error
     # Leaving before the end of the body closes the connection instead of keeping it.

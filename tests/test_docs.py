@@ -255,7 +255,7 @@ def test_the_ports_are_as_documented() -> None:
 # In a process of its own: other tests have metrics, too.
 _LOADED = """
 from importlib.metadata import entry_points
-import mesh.discovery.consul, mesh.runtime
+import mesh.discovery.consul, mesh.runtime, mesh.storage.postgresql
 for service in entry_points(group="leaky.services"):
     service.load()
 from prometheus_client import REGISTRY

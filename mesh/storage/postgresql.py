@@ -140,9 +140,11 @@ async def open_postgresql(
     engine = make_engine(url, application, patience)
     scans = make_engine(url, f"{application}-scan", scanning, connections=SCANS, planner=UNSORTED)
     try:
-        with IDLE.reading(lambda: _pool(engine).checkedin()):
-            with IN_USE.reading(lambda: _pool(engine).checkedout()):
-                yield PostgresqlDatabase(engine, scans)
+        with (
+            IDLE.reading(lambda: _pool(engine).checkedin()),
+            IN_USE.reading(lambda: _pool(engine).checkedout()),
+        ):
+            yield PostgresqlDatabase(engine, scans)
     finally:
         await scans.dispose()
         await engine.dispose()

@@ -33,7 +33,6 @@ from svc_token.domain.saga import (
 from svc_token.ports import Limits, Roles
 from svc_token.purchase_ports import Payments, Sagas
 
-
 class Outcome(StrEnum):
     """What became of a step: it led on, it led to giving up, or it is due again."""
 

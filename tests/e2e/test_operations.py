@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from leaky.token.v1.quota_service_pb2 import GetStatusRequest
 from svc_gateway.routing import service_of
-from tests.e2e import documented
+from tests.e2e import documented, series
 from tests.e2e.matrix import GRPC_SERVICES, METHODS, ROUTES, http_service
 from tests.e2e.shape import error_of
 from tests.e2e.system import System
@@ -122,6 +122,95 @@ def test_health_information_and_metrics(http: httpx.Client, local: System, servi
         # What callers make up is no label.
         assert stranger not in text
         assert str(uuid.UUID(stranger)) not in text
+
+
+# What each process must show, beside what all do.
+SHOWN = {
+    "gateway": (
+        "gateway_api_key_validation",
+        "gateway_api_key_cache",
+        "gateway_rate_limit",
+        "gateway_fallback",
+    ),
+    "auth": ("auth_login", "auth_register", "auth_signing_key_expiry_timestamp_seconds"),
+    "token": (
+        "token_consume",
+        "token_quota_lookup",
+        "token_purchase",
+        "token_pools_low",
+        "token_pools_overdrawn",
+        "saga_unfinished",
+        "saga_stale",
+        "saga_steps",
+        "commit_queue_depth",
+        "commit_batch_size",
+        "sql_pool_connections",
+        "reconcile_differences",
+        "provider_call_seconds",
+    ),
+    "analytics": ("analytics_usage_query", "analytics_report_query", "analytics_anomaly_query"),
+    "stubs.openai": ("stubs_answers", "stubs_payment_calls"),
+}
+
+
+@pytest.fixture(scope="module")
+def told(http: httpx.Client, secure: System) -> list[str]:
+    """What nobody may find in a metric, once it has been all over the system."""
+    name, password = f"m-{uuid.uuid4().hex}", uuid.uuid4().hex
+    edge, person = secure.url(), {"username": name, "password": password}
+    new = {**person, "email": f"{name}@example.com"}
+    user = http.post(f"{edge}/api/v1/auth/register", json=new).json()
+    bearer = {"Authorization": f"Bearer {user['token']}"}
+    http.post(f"{edge}/api/v1/auth/login", json=person)
+    http.post(f"{edge}/api/v1/auth/login", json={**person, "password": name})
+    made = {"userId": user["userId"], "name": name}
+    key = http.post(f"{edge}/api/v1/auth/api-keys", json=made, headers=bearer).json()["rawKey"]
+    bad = f"{key[:-4]}aaaa"
+    for one in (key, key, bad):
+        for provider in (*series.PROVIDERS, name):
+            spend = {"userId": user["userId"], "provider": provider, "tokens": 1, "prompt": name}
+            consume = f"{edge}/api/v1/tokens/consume"
+            http.post(consume, json=spend, headers={"X-Api-Key": one})
+    order = {"userId": user["userId"], "provider": "openai", "tokens": 7}
+    http.post(f"{edge}/api/v1/tokens/purchase", json=order, headers=bearer)
+    asked = {"provider": name, "userId": user["userId"]}
+    for path in ("tokens/quota", "analytics/usage", "analytics/report", "analytics/anomalies"):
+        http.get(f"{edge}/api/v1/{path}", params=asked, headers=bearer)
+    for path in (f"/{name}", f"/api/v1/{name}/chat", f"/api/v1/tokens/purchase/{uuid.uuid4()}"):
+        http.request(name.upper(), edge + path, headers=bearer)
+        http.get(edge + path, headers=bearer)
+    with grpc.insecure_channel(f"127.0.0.1:{secure.ports['token.health-port']}") as channel:
+        method: Any = channel.unary_unary(f"/leaky.token.v1.{name}/{name}")
+        with pytest.raises(grpc.RpcError):
+            method(b"", timeout=10)
+    return [name, user["userId"], key, bad, user["token"], password]
+
+
+@pytest.mark.parametrize("service", SHOWN)
+def test_every_sample_has_labels_of_declared_sets_alone(
+    http: httpx.Client, secure: System, told: list[str], service: str
+) -> None:
+    text = http.get(f"{secure.url(service)}/metrics").text
+    assert list(series.strangers(text)) == []
+    assert list(series.missing(text)) == []
+    for secret in told:
+        assert secret.lower() not in text.lower()
+    names = {family.name for family in series.families(text)}
+    assert names >= {*SHOWN[service], "event_loop_lag_seconds", "http_server_requests_seconds"}
+
+
+def test_a_label_that_nobody_has_declared_would_be_seen() -> None:
+    sample = 'token_consume_total{provider="%s",outcome="allowed"} 1.0\n'
+    text = "# TYPE token_consume_total counter\n" + sample
+    assert list(series.strangers(text % "qwen")) == []
+    assert len(list(series.strangers(text % uuid.uuid4()))) == 1
+    assert len(list(series.missing(text % "qwen"))) == 4 * 4 - 1
+    unknown = "# TYPE made_up gauge\n" + 'made_up{user="1"} 1.0\n'
+    assert len(list(series.strangers(unknown))) == 1
+    path = 'http_server_requests_seconds_count{uri="/%s",method="GET",status="200"} 1.0\n'
+    for uri, wrong in (("api/v1/{provider}/chat", 0), (uuid.uuid4(), 1), ("api/v1/X", 1)):
+        typed = "# TYPE http_server_requests_seconds histogram\n" + path % uri
+        assert len(list(series.strangers(typed))) == wrong
 
 
 @pytest.mark.parametrize("name", documented.FALLBACKS)

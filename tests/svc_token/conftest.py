@@ -23,6 +23,7 @@ from svc_token.domain.pool import Pool
 from svc_token.domain.reservation import Reservation
 from svc_token.domain.spend import Spend
 from svc_token.limits import LiveLimits
+from svc_token.metrics import declare
 from svc_token.ports import Ledger, RefusedTopicsError, RejectedBatchError
 from svc_token.settings import TokenSettings
 from svc_token.stores import SCHEMAS, TOKEN_STORES
@@ -159,6 +160,7 @@ class House:
     ids: RandomIds = field(default_factory=RandomIds)
 
     def __post_init__(self) -> None:
+        declare(self.settings.current.providers)
         self.limits = LiveLimits(self.settings)
         self.ledger = FlakyLedger(self.stores.ledger)
         self.buckets = MemoryBuckets(self.clock, 6 * 3_600_000_000)

@@ -343,3 +343,23 @@ async def test_a_token_says_what_it_is_limited_to(world: World, auth: "Auth") ->
     for wrong in ({"scope": ["tokens.read"]}, {"providers": "openai"}, {"providers": [7]}):
         refusal = await world.refusal({"authorization": f"Bearer {auth.token(**wrong)}"})
         assert refusal == REASON_UNAUTHENTICATED
+
+
+async def test_a_listener_hears_of_each_key_whether_it_was_known(
+    world: World, auth: "Auth", clock: "Hands", key_id: str
+) -> None:
+    heard: list[bool] = []
+    world.api_keys.listener = lambda *, known: heard.append(known)
+    await world.with_key()
+    await world.with_key()
+    assert heard == [False, True]
+    # A refused one is remembered too; what cannot be a key is looked for nowhere.
+    for key in ("wrong", "wrong", ""):
+        assert await world.refusal({"x-api-key": key}) == REASON_INVALID_API_KEY
+    assert heard == [False, True, False, True]
+    # Without revocations nothing is believed.
+    clock.forward(10)
+    await world.with_key()
+    assert heard[4:] == [False]
+    assert key_id
+    assert auth.calls["ExchangeApiKey"] == 3

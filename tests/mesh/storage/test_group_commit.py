@@ -21,13 +21,16 @@ PATIENCE = 20.0
 class Store:
     """Commits when it is let, and remembers the batches."""
 
-    def __init__(self, *, held: bool = False, **bounds: int) -> None:
+    def __init__(self, *, held: bool = False, batch: int = 256, queue: int = 4096) -> None:
         self.batches: list[list[str]] = []
+        self.sizes: list[int] = []
         self.begun, self.go = asyncio.Semaphore(0), asyncio.Semaphore(0)
         self.held = held
         self.error: BaseException | None = None
         self.seen: list[Any] = []
-        self.commits: GroupCommit[str, str] = GroupCommit(self._commit, **bounds)
+        self.commits: GroupCommit[str, str] = GroupCommit(
+            self._commit, batch=batch, queue=queue, measure=self.sizes.append
+        )
 
     async def _commit(self, operations: Sequence[str]) -> Sequence[str | Exception]:
         self.batches.append(list(operations))
@@ -50,20 +53,17 @@ class Store:
 
 
 async def test_what_waits_and_the_size_of_each_batch_are_measured() -> None:
-    sizes: list[int] = []
-    store = Store(held=True)
-    commits: GroupCommit[str, str] = GroupCommit(store._commit, batch=3, measure=sizes.append)
-    assert commits.waiting == 0
-    first = asyncio.ensure_future(commits.submit("first"))
-    await store.begun.acquire()
-    assert (commits.waiting, sizes) == (0, [1])
-    rest = [asyncio.ensure_future(commits.submit(str(number))) for number in range(5)]
+    store = Store(held=True, batch=3)
+    assert store.commits.waiting == 0
+    first = await store.busy()
+    assert (store.commits.waiting, store.sizes) == (0, [1])
+    rest = store.submit(*"01234")
     await asyncio.sleep(0)
-    assert commits.waiting == 5
+    assert store.commits.waiting == 5
     for _ in range(3):
         store.go.release()
     assert await asyncio.gather(first, *rest) == ["FIRST", *"01234"]
-    assert (commits.waiting, sizes) == (0, [1, 3, 2])
+    assert (store.commits.waiting, store.sizes) == (0, [1, 3, 2])
 
 
 def _result(operation: str) -> str | Exception:

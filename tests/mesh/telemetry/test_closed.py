@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 import pytest
@@ -14,7 +14,7 @@ class Ending(StrEnum):
 
 @pytest.fixture
 def counted() -> Iterator[Closed[Counter]]:
-    labels = {"part": ("a", "b"), "ending": Ending}
+    labels: dict[str, Iterable[str]] = {"part": ("a", "b"), "ending": Ending}
     made = Closed(Counter, "test_closed_total", "A test's.", labels, spare={"part": "other"})
     yield made
     REGISTRY.unregister(made._metric)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from prometheus_client import REGISTRY
 
 from mesh.clock import Clock
 from svc_analytics.domain.totals import Totals
@@ -196,3 +197,19 @@ async def test_an_unknown_provider_is_empty_everywhere(store: UsageStore, clock:
     assert trends.totals == (Totals(),) * 60
     anomalies = await GetAnomalies(store=store, clock=clock)("nobody")
     assert anomalies.comparison.ratio is None
+
+
+def asked() -> tuple[float, ...]:
+    names = ("usage", "report", "anomaly")
+    values = (REGISTRY.get_sample_value(f"analytics_{name}_query_total") for name in names)
+    return tuple(value or 0.0 for value in values)
+
+
+async def test_questions_are_counted_by_what_is_asked(store: UsageStore, clock: Clock) -> None:
+    before = asked()
+    await ListUsage(store=store)("openai")
+    await GetUserUsage(store=store, clock=clock)(ALICE)
+    await GetReport(store=store, clock=clock)("openai")
+    await GetAnomalies(store=store, clock=clock)("openai")
+    await GetTrends(store=store, clock=clock)("openai")
+    assert [after - one for after, one in zip(asked(), before, strict=True)] == [2, 1, 1]

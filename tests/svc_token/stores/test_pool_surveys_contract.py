@@ -181,9 +181,9 @@ async def test_more_used_than_there_ever_was_is_an_overdraft(surveyed: Surveyed)
     await surveyed.allow(key(2), 700)
     await surveyed.allow(key(3), 700)
     for number, tokens in ((1, 1_001), (2, 1_000), (3, 1_001)):
-        await surveyed.plant(
-            f"UPDATE pools SET allowance_used = {tokens} WHERE owner = '{key(number).owner}'"
-        )
+        owner = key(number).owner
+        statement = f"UPDATE pools SET allowance_used = {tokens} WHERE owner = '{owner}'"  # noqa: S608
+        await surveyed.plant(statement)
     assert (await surveyed.survey()).overdrawn == 2
     assert (await surveyed.survey(window=NEXT)).overdrawn == 2
     assert (await surveyed.survey(key(1))).overdrawn == 1
