@@ -8,7 +8,7 @@
 # shellcheck disable=SC2034
 part=targets
 ports=(TARGETS_PORT=9190)
-patience=30
+patience=60
 here=$(cd "$(dirname "$0")" && pwd -P)
 # shellcheck source-path=SCRIPTDIR source=shared/lifecycle.sh
 . "$here/shared/lifecycle.sh"

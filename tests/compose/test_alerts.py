@@ -1,4 +1,4 @@
-"""The alerts against promtool, amtool, their tests, their runbooks and the metrics that there are."""
+"""The alerts against promtool, amtool, their tests, their runbooks and our metrics."""
 
 import re
 import shutil

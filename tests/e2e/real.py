@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,14 @@ ROOT = Path(__file__).resolve().parents[2]
 ALL = (POSTGRESQL, REDIS, KAFKA, CASSANDRA, CONSUL)
 # What `leaky up` is told on them.
 INSTANCES = ("token=2", "gateway=2")
-STORES_IN_POSTGRESQL = ("auth", "token", "stubs")
+STORES_IN_POSTGRESQL = ("auth", "token", "analytics", "stubs")
+# What two instances of a service share; usage goes straight to svc_analytics without the others.
+SHARED = (POSTGRESQL, REDIS, CONSUL)
 
 
-def there() -> bool:
+def there(parts: Iterable[str] = ALL) -> bool:
     """Whether all of them run."""
-    return all(url(part) for part in ALL)
+    return all(url(part) for part in parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +43,8 @@ class Corner:
 
 
 @contextmanager
-def corner() -> Iterator[Corner]:
-    """A corner that is ready for a system; gone afterwards.
+def corner(parts: Iterable[str] = ALL) -> Iterator[Corner]:
+    """A corner of all parts, or of `SHARED` ones, that is ready for a system; gone afterwards.
 
     Consul's names are the services' own, so each system has an agent to itself.
     """
@@ -56,14 +58,20 @@ def corner() -> Iterator[Corner]:
             **_databases(mark),
             "LEAKY_TOKEN_BUCKET_STORE": stack.enter_context(redis.corner()),
             "LEAKY_GATEWAY_RATE_LIMIT_STORE": stack.enter_context(redis.corner()),
-            "LEAKY_TOKEN_USAGE_SINK": url(KAFKA),
-            "LEAKY_TOKEN_USAGE_TOPIC": f"usage-{mark}",
-            "LEAKY_TOKEN_SAGA_TOPIC": f"purchases-{mark}",
-            "LEAKY_ANALYTICS_USAGE_SOURCE": url(KAFKA),
-            "LEAKY_ANALYTICS_USAGE_TOPIC": f"usage-{mark}",
-            "LEAKY_ANALYTICS_STORE": f"{url(CASSANDRA)}/leaky_{mark}",
+            **(_events(mark) if KAFKA in parts else {}),
         }
         yield Corner(env={**env, **_prepared(env, consul)}, consul=consul)
+
+
+def _events(mark: str) -> dict[str, str]:
+    return {
+        "LEAKY_TOKEN_USAGE_SINK": url(KAFKA),
+        "LEAKY_TOKEN_USAGE_TOPIC": f"usage-{mark}",
+        "LEAKY_TOKEN_SAGA_TOPIC": f"purchases-{mark}",
+        "LEAKY_ANALYTICS_USAGE_SOURCE": url(KAFKA),
+        "LEAKY_ANALYTICS_USAGE_TOPIC": f"usage-{mark}",
+        "LEAKY_ANALYTICS_STORE": f"{url(CASSANDRA)}/leaky_{mark}",
+    }
 
 
 def _databases(mark: str) -> dict[str, str]:

@@ -1,0 +1,137 @@
+"""A real Prometheus that finds the system in Consul: every panel shows something, alerts fire."""
+
+import math
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import httpx
+import pytest
+
+from tests.compose.dashboards import DASHBOARDS, expressions, filled_in
+from tests.e2e import real
+from tests.e2e.parts import traffic
+from tests.e2e.parts.whole import Whole
+from tests.e2e.system import System, until
+from tests.parts.watching import Watch, watching
+
+pytestmark = [
+    pytest.mark.skipif(not real.there(real.SHARED), reason="no real parts here"),
+    pytest.mark.e2e,
+]
+# In `secure`, so that there are certificates. Windows at the edge are small, and believe where the
+# test says that it comes from. A machine that is busy otherwise is no fault to be told of.
+SETTINGS = {
+    "LEAKY_PROFILE": "secure",
+    "LEAKY_GATEWAY_TRUSTED_PROXIES": "127.0.0.0/8",
+    "LEAKY_GATEWAY_RATE_LIMIT_CAPACITY": "200",
+    "LEAKY_GATEWAY_RATE_LIMIT_ROUTES_API_V1_TOKENS": "1000000",
+    **dict.fromkeys(
+        (f"LEAKY_DEADLINES_{name}" for name in ("EDGE", "MESH", "CONSUME", "PURCHASE")), "20s"
+    ),
+}
+# What is done to the system, and what it makes fire.
+MADE = {
+    "ServiceDown": "svc_analytics is stopped where it stands",
+    "TokenProviderFailures": "one provider answers with errors",
+    "TokenRateLimited": "somebody asks for more than a bucket holds, again and again",
+    "TokenQuotaInsufficientSpike": "somebody goes on with an empty pool",
+    "AuthLoginFailuresSpike": "passwords are guessed",
+    "ApiKeyValidationFailures": "API keys are invented",
+    "GatewayRateLimitBlocked": "one address floods the edge",
+}
+SHOWN_SECONDS = 60.0
+FIRED_SECONDS = 60.0
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
+    with ExitStack() as stack:
+        corner = stack.enter_context(real.corner(real.SHARED))
+        system = System(
+            tmp_path_factory.mktemp("watched") / "data",
+            {**corner.env, **SETTINGS},
+            instances=real.INSTANCES,
+            operator=corner.operator,
+        )
+        stack.callback(system.end)
+        yield Whole(system=system.start(), corner=corner)
+
+
+@pytest.fixture(scope="module")
+def watch(whole: Whole) -> Iterator[Watch]:
+    token = whole.corner.consul.folder / "tokens" / "prometheus.token"
+    with watching(whole.corner.env["LEAKY_REGISTRY"], token) as watch:
+        yield watch
+
+
+@pytest.fixture(scope="module")
+def http(whole: Whole) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=whole.system.url(), timeout=30) as client:
+        yield client
+
+
+def test_every_instance_is_found_in_consul_and_answers(whole: Whole, watch: Watch) -> None:
+    instances = {name for service in ("gateway", "auth", "token") for name in whole.states(service)}
+    instances |= {name for service in ("analytics", "stubs") for name in whole.states(service)}
+    assert len(instances) == 7
+    until(lambda: watch.up() == dict.fromkeys(instances, "up"), 30)
+    # Two behind one port are two, each asked by itself.
+    started = watch.ask('process_start_time_seconds{service="gateway"}')
+    assert len({one["value"][1] for one in started}) == 2
+
+
+def test_every_panel_of_every_dashboard_shows_something(watch: Watch, http: httpx.Client) -> None:
+    empty = {
+        (dashboard, title, filled_in(text, window="20s"))
+        for dashboard in DASHBOARDS
+        for title, text in expressions(dashboard)
+    }
+    assert len(empty) > 60
+    with traffic.going_on(traffic.usual(http, traffic.newcomer(http))):
+        deadline = time.monotonic() + SHOWN_SECONDS
+        while empty and time.monotonic() < deadline:
+            empty = {panel for panel in empty if not shows(watch, panel[2])}
+        assert empty == set()
+        assert watch.firing() & MADE.keys() == set()
+
+
+def shows(watch: Watch, expression: str) -> bool:
+    """Whether there is a number to draw."""
+    return any(not math.isnan(float(one["value"][1])) for one in watch.ask(expression))
+
+
+def test_what_goes_wrong_makes_its_alert_fire_and_somebody_is_told(
+    whole: Whole, watch: Watch, http: httpx.Client
+) -> None:
+    system, who = whole.system, traffic.newcomer(http)
+    spent = traffic.empty_pool(system, http, who)
+    configure(system, "stubs.openai.faults.status", "500")
+    stopped = system.pids()["analytics"]
+    fired: set[str] = set()
+    with (
+        httpx.Client(base_url=system.url("auth"), timeout=30) as auth,
+        traffic.going_on(traffic.faulty(http, auth, who, spent)),
+    ):
+        os.kill(stopped, signal.SIGSTOP)
+        try:
+            deadline = time.monotonic() + FIRED_SECONDS
+            while not fired >= MADE.keys() and time.monotonic() < deadline:
+                fired |= watch.firing()
+                time.sleep(0.1)
+        finally:
+            os.kill(stopped, signal.SIGCONT)
+    assert MADE.keys() - fired == set()
+    assert "Overspend" not in fired
+    told = watch.told
+    until(lambda: told.alerts("critical") >= {"ServiceDown", "TokenProviderFailures"}, 30)
+    assert "AuthLoginFailuresSpike" in told.alerts("warning")
+    assert "analytics" in told.services("critical")
+
+
+def configure(system: System, name: str, value: str) -> None:
+    """Changes a live setting, as an operator does."""
+    done = system.leaky("config", "set", name, value)
+    assert done.returncode == 0, done.stderr

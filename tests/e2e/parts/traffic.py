@@ -1,0 +1,144 @@
+"""What people do, over and over, each kind in a thread of its own; slow enough for two cores."""
+
+import secrets
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.e2e.cast import PASSWORD, new_key
+from tests.e2e.system import System
+
+Do = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Somebody with an API key."""
+
+    id: str
+    name: str
+    key: Mapping[str, str]
+
+
+def newcomer(http: httpx.Client) -> User:
+    """Registered, and signed in."""
+    name = f"u-{uuid.uuid4().hex[:12]}"
+    body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
+    made = http.post("/api/v1/auth/register", json=body)
+    assert made.status_code == 201, made.text
+    token = {"authorization": f"Bearer {made.json()['token']}"}
+    user = made.json()["userId"]
+    return User(id=user, name=name, key={"x-api-key": new_key(http, user, token)["rawKey"]})
+
+
+def empty_pool(system: System, http: httpx.Client, who: User) -> str:
+    """An organisation of this user's, whose pool at qwen has nothing in it."""
+    root, org = f"root-{uuid.uuid4().hex[:8]}", str(uuid.uuid4())
+    made = system.leaky(
+        *("admin", "create", "--username", root, "--email", f"{root}@example.com"),
+        "--password-stdin",
+        stdin=f"{PASSWORD}\n",
+    )
+    assert made.returncode == 0, made.stderr
+    admin = {"authorization": f"Bearer {login(http, root).json()['token']}"}
+    put = http.put(f"/api/v1/orgs/{org}/members/{who.id}", headers=admin)
+    assert put.status_code == 204, put.text
+    pool = {"orgId": org, "provider": "qwen", "totalTokens": 1}
+    assert http.post("/api/v1/tokens/quota/org", json=pool, headers=admin).is_success
+    return org
+
+
+def consume(
+    http: httpx.Client, who: User, provider: str, tokens: int = 1, org: str | None = None
+) -> httpx.Response:
+    """Uses tokens."""
+    body = {"userId": who.id, "orgId": org, "provider": provider, "tokens": tokens}
+    return http.post("/api/v1/tokens/consume", json=body, headers=who.key)
+
+
+def purchase(http: httpx.Client, who: User) -> httpx.Response:
+    """Buys some."""
+    body = {"userId": who.id, "provider": "openai", "tokens": 5}
+    return http.post("/api/v1/tokens/purchase", json=body, headers=who.key)
+
+
+def login(http: httpx.Client, name: str, password: str = PASSWORD) -> httpx.Response:
+    """Signs in, or fails to."""
+    return http.post("/api/v1/auth/login", json={"username": name, "password": password})
+
+
+def look(http: httpx.Client, who: User, path: str, **params: str) -> httpx.Response:
+    """Reads something."""
+    return http.get(path, params={"provider": "openai", **params}, headers=who.key)
+
+
+def usual(http: httpx.Client, who: User) -> list[tuple[Do, float]]:
+    """Everything that goes on while all is well, and the seconds between two of each."""
+    analytics = "/api/v1/analytics"
+    return [
+        *((lambda name=name: consume(http, who, name), 0.4) for name in ("openai", "gemini")),
+        (lambda: consume(http, who, "qwen"), 0.4),
+        (lambda: look(http, who, "/api/v1/tokens/quota", userId=who.id), 0.7),
+        (lambda: look(http, who, f"{analytics}/usage"), 1.5),
+        (lambda: look(http, who, f"{analytics}/report"), 1.5),
+        (lambda: look(http, who, f"{analytics}/anomalies"), 1.5),
+        (lambda: purchase(http, who), 1.5),
+        (lambda: login(http, who.name), 2.0),
+        (lambda: newcomer(http), 5.0),
+    ]
+
+
+def faulty(http: httpx.Client, auth: httpx.Client, who: User, spent: str) -> list[tuple[Do, float]]:
+    """What goes on while much is wrong, at the edge, and at svc_auth where no window is before it.
+
+    `spent` is an organisation whose pool at qwen is empty.
+    """
+
+    def guessed() -> Any:
+        # Of accounts that are not there, each another one: none is slowed down.
+        return login(auth, f"nobody-{uuid.uuid4().hex[:8]}")
+
+    def invented() -> Any:
+        # Each from another address, or the edge's window would end it.
+        address = f"198.51.100.{secrets.randbelow(250)}"
+        key = f"leaky_{uuid.uuid4()}_{'x' * 43}"
+        seen = {"x-api-key": key, "x-forwarded-for": address}
+        return http.get("/api/v1/tokens/quota", params={"userId": who.id}, headers=seen)
+
+    def flood() -> Any:
+        return http.get("/api/v1/auth/health", headers={"x-forwarded-for": "192.0.2.8"})
+
+    return [
+        (lambda: consume(http, who, "openai"), 0.2),
+        (lambda: consume(http, who, "gemini", 900), 0.1),
+        (lambda: consume(http, who, "qwen", 5, spent), 0.1),
+        (guessed, 0.1),
+        (guessed, 0.1),
+        (invented, 0.1),
+        (flood, 0.02),
+    ]
+
+
+@contextmanager
+def going_on(what: Sequence[tuple[Do, float]]) -> Iterator[None]:
+    """Until the block ends; what is under way then is waited for. Raises what ended one early."""
+    stop = threading.Event()
+
+    def again(do: Do, pause: float) -> None:
+        while not stop.wait(pause):
+            do()
+
+    with ThreadPoolExecutor(len(what)) as pool:
+        running = [pool.submit(again, do, pause) for do, pause in what]
+        try:
+            yield
+        finally:
+            stop.set()
+    for one in running:
+        one.result()
