@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from bench.processes import free_ports, running, until
 from mesh.cli.state import read_state
@@ -45,11 +46,14 @@ class System:
 
 
 @contextmanager
-def up(folder: Path, profile: str) -> Iterator[System]:
+def up(
+    folder: Path, profile: str, settings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[System]:
     """A system over the data in the folder, on ports of its own; drained at the end."""
     ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
     data, log = folder / "data", folder / "leaky.log"
-    env = _environment({**_NO_LIMITS, "profile": profile, "data": str(data)}, ports)
+    given = {**_NO_LIMITS, "profile": profile, "data": str(data), **settings}
+    env = _environment(given, ports)
     told = log.stat().st_size if log.exists() else 0
     started = time.monotonic()
     with running((sys.executable, "-m", "mesh.cli", "up"), log, env) as process:

@@ -194,7 +194,7 @@ def a_reply_that_is_made_anew(_town: Town) -> Patch:
 
 def a_step_without_a_fence(_town: Town) -> Patch:
     """A purchase's step is written by whoever comes, whatever has become of it since."""
-    values = {column.name: bindparam(column.name) for column in SAGAS.c}
+    values: dict[str, Any] = {column.name: bindparam(column.name) for column in SAGAS.c}
     unfenced = update(SAGAS).where(SAGAS.c.id == bindparam("its_id")).values(values)
     return patch.object(saga_statements, "MOVE", unfenced)
 
