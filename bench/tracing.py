@@ -86,8 +86,8 @@ def main(arguments: Sequence[str]) -> int:
         off = _way(stack, {})
         on = _way(stack, {"tracing.endpoint": endpoint})
         ways = {OFF: off, ONE: on, ALL: on}
-        for name in ways:
-            _cost(name, ways[name], options.calls)
+        for name, way in ways.items():
+            _cost(name, way, options.calls)
         rounds = [_round(ways, number, options.calls) for number in range(options.rounds)]
     told = f"{options.rounds} rounds of {options.calls} consumes at {_CONNECTIONS} connections"
     print("\n".join(markdown(rounds, f"{told}; load average {load:.1f} before")))
