@@ -107,7 +107,7 @@ def _way(stack: ExitStack, settings: Mapping[str, str]) -> Way:
 
 
 def _round(ways: Mapping[str, Way], number: int, calls: int) -> dict[str, float]:
-    order = list(ways) if number % 2 == 0 else list(reversed(ways))
+    order = list(ways)[:: -1 if number % 2 else 1]
     costs = {name: _cost(name, ways[name], calls) for name in order}
     shown = ", ".join(f"{name} {costs[name]:.0f} us" for name in ways)
     print(f"round {number + 1}: {shown}", file=sys.stderr, flush=True)
