@@ -16,7 +16,7 @@ TYPED := $(wildcard mesh providers svc_* tests bench scripts)
 # Handed on to leaky up, pytest or the benchmark: make test ARGS="-n 0 -k quota"
 ARGS ?=
 
-.PHONY: run run-full test test-full sim faults lint lint-gen lint-proto lint-style lint-types lint-imports gen lock bench bench-metering bench-reconcile load load-check clean help
+.PHONY: run run-full test test-full sim faults lint lint-gen lint-proto lint-style lint-types lint-imports gen lock bench bench-metering bench-reconcile bench-tracing load load-check clean help
 
 run: $(VENV)/.run ## start the whole system (Ctrl-C drains it)
 	@exec $(BIN)/leaky up $(ARGS)
@@ -73,6 +73,9 @@ bench-metering: $(VENV)/.dev ## compare group commit with one transaction a call
 
 bench-reconcile: $(VENV)/.dev ## read a ledger of a million lines from end to end, on SQLite and PostgreSQL
 	@$(BIN)/python -m bench.reconcile $(ARGS)
+
+bench-tracing: $(VENV)/.dev ## what a consume costs untraced, at 1 % and at 100 %
+	@$(BIN)/python -m bench.tracing $(ARGS)
 
 # Another system, other users: make load SCENARIO=login ARGS="--base-url https://... --username ada --password ..."
 SCENARIO ?= consume

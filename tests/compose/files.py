@@ -13,10 +13,12 @@ NAMES = ("compose", "infra", "full", "observability", "tracing")
 COMBINATIONS = (
     ("compose",),
     ("compose", "tracing"),
+    ("compose", "tracing", "traced-embedded"),
     ("infra",),
     ("infra", "full"),
     ("infra", "full", "observability"),
     ("infra", "full", "observability", "tracing"),
+    ("infra", "full", "observability", "tracing", "traced"),
 )
 IMAGE = "leaky-tokens"
 

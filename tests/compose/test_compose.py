@@ -20,6 +20,7 @@ import yaml
 from mesh.cli.main import app
 from mesh.cli.services import NAMES as SERVICES
 from mesh.cli.services import settings_models
+from mesh.settings import MeshSettings
 from mesh.settings.names import names_of
 from mesh.settings.source import load
 from tests.compose.files import (
@@ -363,3 +364,20 @@ def test_the_image_runs_as_nobody_in_particular_and_ends_in_order() -> None:
         assert json.loads(match[1])
     assert "--require-hashes" in text
     assert not re.search(r"https?://", text)
+
+
+@pytest.mark.parametrize(("overlay", "base"), [("traced", "full"), ("traced-embedded", "compose")])
+def test_what_is_traced_is_every_service_and_goes_to_the_jaeger_beside_it(
+    overlay: str, base: str
+) -> None:
+    traced = read(overlay)["services"]
+    serving = {
+        name
+        for name, one in read(base)["services"].items()
+        if one.get("command", [])[:1] == ["serve"]
+    }
+    assert set(traced) == serving
+    for one in traced.values():
+        settings = load(MeshSettings, one["environment"], {})
+        assert settings.tracing.endpoint == "http://jaeger:4317"
+        assert "127.0.0.1:4317:4317" in services()["tracing/jaeger"]["ports"]

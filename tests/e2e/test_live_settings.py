@@ -226,3 +226,22 @@ def test_quotas_not_enforced_leave_pools_untouched(http: httpx.Client, switched:
     assert consume(http, switched, orgId=org, provider="gemini", tokens=2).status_code == 200
     asked = http.get(url, params={"orgId": org, "provider": "gemini"}).json()
     assert (asked["totalTokens"], asked["remainingTokens"]) == (1, 1)
+
+
+def test_every_call_has_a_line_while_the_level_is_debug(http: httpx.Client, tuned: System) -> None:
+    trace = uuid.uuid4().hex
+    headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-00"}
+    url = f"{tuned.url('token')}/api/v1/tokens/status"
+
+    def told() -> list[str]:
+        assert http.get(url, headers=headers).status_code == 200
+        return [line for line in tuned.log().splitlines() if trace in line]
+
+    assert told() == []
+    assert tuned.leaky("config", "set", "log.level", "debug").returncode == 0
+    until(lambda: bool(told()), SECONDS)
+    assert tuned.leaky("config", "unset", "log.level").returncode == 0
+    (call, *_) = (line for line in told() if '"event":"call"' in line)
+    assert '"outcome":"OK"' in call
+    assert f'"trace_id":"{trace}"' in call
+    assert f'"trace_id":"{trace}"' in next(line for line in told() if '"event":"request"' in line)

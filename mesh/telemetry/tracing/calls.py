@@ -108,7 +108,7 @@ class TracedChannel:
     ) -> Res:
         """The inner channel's response or error."""
         parents = FOLLOWED.get()
-        if not parents:
+        if not parents or not TRACING.on:
             return await self._inner.unary(method, request, timeout=timeout, metadata=metadata)
         with _Called(method, parents[0]) as called:
             sent = {**(metadata or {}), **called.metadata}

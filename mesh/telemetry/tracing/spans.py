@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Self
@@ -53,7 +54,9 @@ class Steps:
     ) -> None:
         """Ends it."""
         if self._token is not None:
-            FOLLOWED.reset(self._token)
+            # A generator that was left may be closed elsewhere, where there is nothing to reset.
+            with suppress(ValueError):
+                FOLLOWED.reset(self._token)
         if error is not None:
             self.failed(error)
         for span in self.spans:
@@ -83,7 +86,8 @@ class Steps:
 def spanning(name: str, kind: SpanKind, attributes: Attributes) -> Steps | Unfollowed:
     """A step within what is being done; its attributes are made once, not at each call."""
     parents = FOLLOWED.get()
-    if not parents:
+    # What outlives its call may go on when the process no longer traces.
+    if not parents or not TRACING.on:
         return UNFOLLOWED
     return Steps([TRACING.begin(name, kind, attributes, within=one) for one in parents])
 

@@ -82,6 +82,8 @@ SAMPLES = {
     "routes./api/v1/tokens": "7",
     "routes.api-v1-auth": "7",
     "failure-percent": "60",
+    "tracing.endpoint": "http://127.0.0.1:9",
+    "sample-ratio": "0.5",
 }
 
 # There is no other value yet.

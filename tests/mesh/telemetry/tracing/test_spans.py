@@ -146,3 +146,12 @@ def test_who_sends_is_in_the_trace_and_who_takes_links_to_it() -> None:
 def test_without_a_tracer_nothing_is_sent_or_taken() -> None:
     assert followed([FOLLOWED]) == []
     assert taking("process", {}, [FOLLOWED]) is NOTHING
+
+
+def test_what_outlives_the_tracing_of_its_process_goes_on_unfollowed() -> None:
+    with recording():
+        call = step()
+        call.__enter__()
+    assert spanning("late", SpanKind.CLIENT, {}) is NOTHING
+    call.__exit__(None, None, None)
+    assert carried() == ""

@@ -1,0 +1,162 @@
+"""`python -m bench.tracing`: what tracing costs a consume, in CPU of all processes.
+
+Two systems are up at once: one without tracing, one that sends its spans to a collector in this
+process. Every round has the same number of calls untraced, at 1 % and at 100 %, every other
+round backwards; a ratio is taken within a round, and the median of the rounds is told.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+
+from bench.callers import Caller, register
+from bench.cases import Case
+from bench.client import drive
+from bench.measure import settle
+from bench.plan import Plan
+from bench.processes import cpu_seconds
+from bench.spread import Spread
+from bench.system import NO_LIMITS, UP, System, up
+
+OFF, ONE, ALL = "off", "1 %", "100 %"
+RATIOS = {ONE: "0.01", ALL: "1"}
+AIM = 1.03
+# Settings in a file are live within a second.
+_LIVE_SECONDS = 1.5
+_CALLERS = 16
+_CONNECTIONS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A system under one ratio."""
+
+    system: System
+    case: Case
+    folder: Path
+
+
+class _Collector(trace_service_pb2_grpc.TraceServiceServicer):
+    """Takes spans, and counts them."""
+
+    spans = 0
+
+    def Export(self, request: Any, _context: Any) -> Any:  # noqa: N802 OTLP's name
+        groups = (scope for one in request.resource_spans for scope in one.scope_spans)
+        self.spans += sum(len(group.spans) for group in groups)
+        return trace_service_pb2.ExportTraceServiceResponse()
+
+
+@contextmanager
+def collecting() -> Iterator[tuple[_Collector, str]]:
+    """A collector, and the endpoint that leads to it."""
+    collector = _Collector()
+    server = grpc.server(ThreadPoolExecutor(2))
+    add: Any = trace_service_pb2_grpc.add_TraceServiceServicer_to_server
+    add(collector, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield collector, f"http://127.0.0.1:{port}"
+    finally:
+        server.stop(0).wait()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """0, or 1 when an answer was no 200."""
+    parser = argparse.ArgumentParser(prog="python -m bench.tracing")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--calls", type=int, default=1_000, help="consumes a measurement")
+    options = parser.parse_args(arguments)
+    load = os.getloadavg()[0]
+    with ExitStack() as stack:
+        collector, endpoint = stack.enter_context(collecting())
+        off = _way(stack, {})
+        on = _way(stack, {"tracing.endpoint": endpoint})
+        ways = {OFF: off, ONE: on, ALL: on}
+        for name, way in ways.items():
+            _cost(name, way, options.calls)
+        rounds = [_round(ways, number, options.calls) for number in range(options.rounds)]
+    told = f"{options.rounds} rounds of {options.calls} consumes at {_CONNECTIONS} connections"
+    print("\n".join(markdown(rounds, f"{told}; load average {load:.1f} before")))
+    print(f"{collector.spans} spans were taken", file=sys.stderr)
+    return 0
+
+
+def _way(stack: ExitStack, settings: Mapping[str, str]) -> Way:
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="leaky-bench-")))
+    system = stack.enter_context(up(folder, "local", {**NO_LIMITS, **settings}))
+    callers: list[Caller] = register(system.url, _CALLERS)
+    requests = tuple(caller.consume() for caller in callers)
+    # The supervisor only looks on.
+    pids = {name: pid for name, pid in system.pids.items() if name != UP}
+    case = Case(name="consume", port=system.port, pids=pids, requests=requests)
+    return Way(system=system, case=case, folder=folder)
+
+
+def _round(ways: Mapping[str, Way], number: int, calls: int) -> dict[str, float]:
+    order = list(ways)[:: -1 if number % 2 else 1]
+    costs = {name: _cost(name, ways[name], calls) for name in order}
+    shown = ", ".join(f"{name} {costs[name]:.0f} us" for name in ways)
+    print(f"round {number + 1}: {shown}", file=sys.stderr, flush=True)
+    return costs
+
+
+def _cost(name: str, way: Way, calls: int) -> float:
+    """CPU microseconds a call, until all has come to rest."""
+    if name in RATIOS:
+        file = way.folder / "data" / "settings.json"
+        file.write_text(json.dumps({"tracing.sample-ratio": RATIOS[name]}))
+        file.chmod(0o600)
+    time.sleep(_LIVE_SECONDS)
+    # The other system has had the caches meanwhile, which costs more than what is measured.
+    _consume(way.case, calls // 2)
+    before = _spent(way.case)
+    _consume(way.case, calls)
+    return (_spent(way.case) - before) * 1e6 / calls
+
+
+def _consume(case: Case, calls: int) -> None:
+    """Returns when the work that they leave behind is done, too."""
+    plan = Plan(port=case.port, requests=case.requests, connections=_CONNECTIONS, count=calls)
+    load = drive(plan)
+    if load.answered != calls or load.refused or load.broken:
+        raise RuntimeError(f"{load.refused} of {calls} were refused, {load.broken} broken")
+    settle(case)
+
+
+def _spent(case: Case) -> float:
+    return sum(map(cpu_seconds, case.pids.values()))
+
+
+def markdown(rounds: Sequence[Mapping[str, float]], about: str) -> list[str]:
+    """The figures: min / median / max of the rounds."""
+    lines = [
+        about,
+        "",
+        "| sampled | CPU a consume, us | as a multiple of off |",
+        "|---|---|---|",
+    ]
+    for name in (OFF, ONE, ALL):
+        cost = Spread.of(costs[name] for costs in rounds).text(0)
+        ratio = Spread.of(costs[name] / costs[OFF] for costs in rounds)
+        lines.append(f"| {name} | {cost} | {ratio.text(3)} |")
+    median = Spread.of(costs[ONE] / costs[OFF] for costs in rounds).median
+    verdict = "met" if median < AIM else "**missed**"
+    return [*lines, "", f"Aim: 1 % costs less than 3 %: {verdict}."]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
