@@ -78,9 +78,10 @@ def test_every_instance_is_found_in_consul_and_answers(whole: Whole, watch: Watc
     instances |= {name for service in ("analytics", "stubs") for name in whole.states(service)}
     assert len(instances) == 7
     until(lambda: watch.up() == dict.fromkeys(instances, "up"), 30)
-    # Two behind one port are two, each asked by itself.
-    started = watch.ask('process_start_time_seconds{service="gateway"}')
-    assert len({one["value"][1] for one in started}) == 2
+    # Two behind one port are two, and each is asked at a port of its own.
+    asked = watch.addresses("gateway")
+    assert len(asked) == 2
+    assert not any(f":{whole.system.ports['gateway.http-port']}/" in one for one in asked)
 
 
 def test_every_panel_of_every_dashboard_shows_something(watch: Watch, http: httpx.Client) -> None:
