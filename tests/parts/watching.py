@@ -105,9 +105,17 @@ class Watch:
 
     def up(self) -> dict[str, str]:
         """Each target's health, by its label `instance`."""
+        return {one["labels"]["instance"]: one["health"] for one in self._targets()}
+
+    def addresses(self, service: str) -> set[str]:
+        """Where the instances of a service are asked."""
+        listed = self._targets()
+        return {one["scrapeUrl"] for one in listed if one["labels"]["service"] == service}
+
+    def _targets(self) -> list[dict[str, Any]]:
         answer = self.http.get("/api/v1/targets", params={"state": "active"})
-        listed = answer.raise_for_status().json()["data"]["activeTargets"]
-        return {one["labels"]["instance"]: one["health"] for one in listed}
+        found: list[dict[str, Any]] = answer.raise_for_status().json()["data"]["activeTargets"]
+        return found
 
 
 @contextmanager
