@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import json
 import math
-from collections.abc import AsyncIterator
+import signal
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,16 @@ def run(
     if settings.uses_consul:
         registry = InConsul(settings=settings, token=operator_token(env, token_file))
     watch = Watch(registry, settings.actuator.token, interval)
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_show(watch, once=once, as_json=as_json))
+    asyncio.run(_until_told(_show(watch, once=once, as_json=as_json)))
+
+
+async def _until_told(work: Coroutine[Any, Any, None]) -> None:
+    """Ends by a signal as by itself; also where a shell has had the first of them ignored."""
+    task = asyncio.ensure_future(work)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 async def _show(watch: Watch, *, once: bool, as_json: bool) -> None:
