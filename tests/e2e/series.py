@@ -46,6 +46,7 @@ _CALL: Mapping[str, Fits] = {
     "grpc_code": _CODES.__contains__,
 }
 _NAMED: Mapping[str, Fits] = {"service": NAMES.__contains__}
+_CERTIFICATES: Mapping[str, Fits] = {"certificate": {"leaf", "root"}.__contains__}
 # Those that are made as things happen, as all that could would be too many.
 OPEN: Mapping[str, Mapping[str, Fits]] = {
     "grpc_server_handled": _CALL,
@@ -61,7 +62,8 @@ OPEN: Mapping[str, Mapping[str, Fits]] = {
     "discovery_instances": _NAMED,
     "discovery_answer_age_seconds": _NAMED,
     "discovery_stale": _NAMED,
-    "pki_certificate_expiry_timestamp_seconds": {"certificate": {"leaf", "root"}.__contains__},
+    "pki_certificate_expiry_timestamp_seconds": _CERTIFICATES,
+    "pki_certificate_issued_timestamp_seconds": _CERTIFICATES,
     "stubs_answers": {"provider": PATHS.__contains__, "status": _status},
 }
 

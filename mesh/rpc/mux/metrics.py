@@ -3,17 +3,21 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 from leaky.mesh.v1.mux_service_pb2 import Frame
+from mesh.telemetry.closed import Closed
 
-_SIDE = ("side",)
-_FRAMES = Counter("mux_frames_total", "Frames sent, by the side that sent them.", _SIDE)
-_CALLS = Histogram(
+_SIDES = {"side": ("client", "server")}
+_FRAMES = Closed(Counter, "mux_frames_total", "Frames sent, by the side that sent them.", _SIDES)
+_CALLS = Closed(
+    Histogram,
     "mux_frame_calls",
     "Calls or results in each frame sent.",
-    _SIDE,
+    _SIDES,
     buckets=(0, 1, 2, 4, 8, 16, 32, 64, 128, 256),
 )
-_WAITING = Gauge("mux_frames_waiting", "Frames that wait behind the one being written.", _SIDE)
-_STREAMS = Gauge("mux_streams", "Streams of calls that are open.", _SIDE)
+_WAITING = Closed(
+    Gauge, "mux_frames_waiting", "Frames that wait behind the one being written.", _SIDES
+)
+_STREAMS = Closed(Gauge, "mux_streams", "Streams of calls that are open.", _SIDES)
 QUEUED = Gauge("mux_calls_queued", "Calls that wait for a place among those in flight.")
 
 
@@ -21,10 +25,10 @@ class SideMetrics:
     """One side's: "client", who calls, or "server"."""
 
     def __init__(self, side: str) -> None:
-        self._frames = _FRAMES.labels(side)
-        self._calls = _CALLS.labels(side)
-        self._waiting = _WAITING.labels(side)
-        self.streams = _STREAMS.labels(side)
+        self._frames = _FRAMES.of(side)
+        self._calls = _CALLS.of(side)
+        self._waiting = _WAITING.of(side)
+        self.streams = _STREAMS.of(side)
 
     def sent(self, frame: Frame, *, waiting: int) -> None:
         """Counts a frame that is about to be written."""

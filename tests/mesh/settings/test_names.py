@@ -84,6 +84,7 @@ SAMPLES = {
     "failure-percent": "60",
     "tracing.endpoint": "http://127.0.0.1:9",
     "sample-ratio": "0.5",
+    "low-fraction": "0.5",
 }
 
 # There is no other value yet.

@@ -68,9 +68,8 @@ class Both:
 
 
 def stored(event: UsageEvent) -> usage.UsageEvent:
-    return usage.UsageEvent(
-        **{name: getattr(event, name) for name in UsageEvent.__dataclass_fields__}
-    )
+    names = usage.UsageEvent.__dataclass_fields__
+    return usage.UsageEvent(**{name: getattr(event, name) for name in names})
 
 
 @pytest.fixture
