@@ -2,7 +2,7 @@
 # Alertmanager on loopback: install | start DIR | stop DIR | status DIR | url DIR. Port: ALERTMANAGER_PORT.
 # Data, log and configuration are under DIR/alertmanager. The configuration is that of compose/alertmanager/; with
 # ALERTMANAGER_WEBHOOK=URL each of its receivers sends what it gets to URL/NAME, in Alertmanager's own JSON.
-# ALERTMANAGER_GROUP_WAIT is how long the first of a group waits for others; unless given, as in that file.
+# ALERTMANAGER_GROUP_WAIT is how long the first of a group waits for others, and these after it; unless given, as in that file.
 # shellcheck disable=SC2034
 part=alertmanager
 # Not 9093, which is what Kafka's controller listens on.
@@ -30,7 +30,7 @@ configuration() {
   local changes=()
   [[ -z ${ALERTMANAGER_WEBHOOK:-} ]] ||
     changes+=(-e "s|^  - name: \(.*\)|&\n    webhook_configs: [{url: \"$ALERTMANAGER_WEBHOOK/\1\"}]|")
-  [[ -z ${ALERTMANAGER_GROUP_WAIT:-} ]] || changes+=(-e "s|group_wait: .*|group_wait: $ALERTMANAGER_GROUP_WAIT|")
+  [[ -z ${ALERTMANAGER_GROUP_WAIT:-} ]] || changes+=(-e "s/group_\(wait\|interval\): .*/group_\1: $ALERTMANAGER_GROUP_WAIT/")
   sed -e '' "${changes[@]}" "$source"
 }
 

@@ -106,7 +106,7 @@ def test_a_hop_that_is_missing_is_named(traced: Traced) -> None:
     key = traced.key()
     assert traced.verify(key).returncode == 0
     # The edge knows the key now, so that svc_auth is not asked.
-    done = traced.verify(key, WAIT_SECONDS="3")
+    done = traced.verify(key, WAIT_SECONDS="12")
     assert done.returncode == 1
     assert "verify-tracing: the hop auth is missing" in done.stderr
     assert "analytics" not in done.stderr
