@@ -13,6 +13,7 @@ from mesh.rpc.method import Method, Req, Res
 from mesh.rpc.mux.link import Link
 from mesh.rpc.mux.lost import LostError
 from mesh.rpc.mux.session import Session
+from mesh.rpc.streams import closing
 from mesh.rpc.transport import PLAINTEXT, Transport
 
 
@@ -110,8 +111,9 @@ class MultiplexedChannel:
         metadata: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Res]:
         """The plain channel's: a stream is one already."""
-        async for response in self._plain.stream(method, request, metadata=metadata):
-            yield response
+        async with closing(self._plain.stream(method, request, metadata=metadata)) as responses:
+            async for response in responses:
+                yield response
 
     async def close(self) -> None:
         """Ends all streams and the plain channel; calls in flight fail as UNAVAILABLE."""

@@ -10,6 +10,8 @@ from mesh.rpc.mux.metrics import SideMetrics
 # A frame is closed when it has these; a longer one would hold up what comes next.
 MOST_ITEMS = 256
 MOST_BYTES = 256 * 1024
+# More than so many wait only when the other side does not read.
+MOST_WAITING = 16
 
 
 class Outbox:
@@ -20,6 +22,8 @@ class Outbox:
         self._frames: deque[Frame] = deque()
         self._items = self._bytes = 0
         self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
         self._closed = False
 
     def frame(self, size: int) -> Frame:
@@ -27,6 +31,8 @@ class Outbox:
         full = self._items >= MOST_ITEMS or self._bytes + size > MOST_BYTES
         if full or not self._frames:
             self._frames.append(Frame())
+            if len(self._frames) > MOST_WAITING:
+                self._room.clear()
             self._items = self._bytes = 0
         self._items += 1
         self._bytes += size
@@ -37,6 +43,10 @@ class Outbox:
         """Calls that the other side cannot have seen."""
         for frame in self._frames:
             yield from frame.calls
+
+    async def room(self) -> None:
+        """Returns when not too many wait."""
+        await self._room.wait()
 
     def close(self) -> None:
         """`run` returns when all is written."""
@@ -52,3 +62,5 @@ class Outbox:
                 frame = self._frames.popleft()
                 self._metrics.sent(frame, waiting=len(self._frames))
                 await write(frame.SerializeToString())
+                if len(self._frames) <= MOST_WAITING:
+                    self._room.set()

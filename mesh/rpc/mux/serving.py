@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import grpc
@@ -77,6 +78,8 @@ class Serving:
         try:
             while (data := await context.read()) is not grpc.aio.EOF:
                 self._read(data)
+                # Who does not take its results is not heard any further.
+                await self._out.room()
         except AppError as error:
             self._refused = error
         else:
@@ -98,8 +101,9 @@ class Serving:
         for sent in frame.calls:
             self._begin(sent)
         for id_ in frame.cancelled:
-            if id_ in self._tasks:
-                self._tasks[id_].cancel()
+            task = self._tasks.pop(id_, None)
+            if task is not None:
+                task.cancel()
 
     def _learn(self, number: int, authorization: str) -> None:
         if not 0 < number <= MOST:
@@ -109,12 +113,21 @@ class Serving:
     def _begin(self, sent: Sent) -> None:
         if sent.id in self._tasks:
             raise AppError(REASON_INVALID_ARGUMENT, "two calls have one id")
+        # Those that are cancelled come later in the frame.
+        if len(self._tasks) >= 2 * WINDOW:
+            raise AppError(REASON_INVALID_ARGUMENT, f"more than {WINDOW} calls are in flight")
         metadata = dict(sent.metadata)
         if sent.credential:
             # Unknown, it is none, and the call is refused for what it lacks.
             metadata[AUTHORIZATION] = self._credentials.get(sent.credential, "")
         task = asyncio.ensure_future(self._serve(sent, metadata))
         self._tasks[sent.id] = task
+        # Not at its own end: one that is cancelled before it has begun never comes there.
+        task.add_done_callback(partial(self._ended, sent.id))
+
+    def _ended(self, id_: int, task: "asyncio.Task[None]") -> None:
+        if self._tasks.get(id_) is task:
+            del self._tasks[id_]
 
     async def _serve(self, sent: Sent, metadata: dict[str, str]) -> None:
         try:
@@ -122,8 +135,6 @@ class Serving:
             result = Result(id=sent.id, payload=payload)
         except AppError as error:
             result = Result(id=sent.id, status=to_status(error))
-        finally:
-            del self._tasks[sent.id]
         self._out.frame(len(result.payload) + _OVERHEAD).results.append(result)
 
     async def _payload(self, sent: Sent, metadata: dict[str, str]) -> bytes:

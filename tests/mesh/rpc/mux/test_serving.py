@@ -142,6 +142,29 @@ async def test_who_goes_away_takes_the_calls_with_it() -> None:
             await ended.wait()
 
 
+async def test_a_call_that_is_cancelled_before_it_has_begun_leaves_nothing() -> None:
+    async with served(quotas()) as up:
+        peer = Peer(up.port)
+        await peer.receive()
+        call = Call(id=1, method=STATUS.path)
+        for _ in range(3):
+            await peer.send(Frame(calls=[call], cancelled=[1]))
+        await peer.send(Frame(calls=[call]))
+        assert [result.id for result in (await peer.receive()).results] == [1]
+        await peer.close()
+
+
+async def test_who_sends_more_calls_than_may_be_in_flight_is_sent_away() -> None:
+    async def hang(_request: Any, _call: Any) -> Any:
+        await asyncio.Event().wait()
+
+    async with served(quotas(get_status=hang)) as up:
+        peer = Peer(up.port)
+        calls = [Call(id=n, method=STATUS.path) for n in range(2 * WINDOW + 1)]
+        await peer.send(Frame(calls=calls))
+        assert await code_of(peer) is grpc.StatusCode.INVALID_ARGUMENT
+
+
 class _Aging(Plaintext):
     """Connections end after a second, and what is on them a second later."""
 

@@ -1,0 +1,81 @@
+import asyncio
+
+import pytest
+
+from leaky.mesh.v1.mux_service_pb2 import Call, Frame
+from mesh.rpc.mux.metrics import CLIENT
+from mesh.rpc.mux.outbox import MOST_BYTES, MOST_ITEMS, MOST_WAITING, Outbox
+from tests.mesh.discovery.waiting import until
+
+pytestmark = pytest.mark.anyio
+
+
+class Wire:
+    """Where frames go; none while it is `full`."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def write(self, data: bytes) -> None:
+        await self.open.wait()
+        self.frames.append(Frame.FromString(data))
+
+    def ids(self) -> list[list[int]]:
+        return [[call.id for call in frame.calls] for frame in self.frames]
+
+
+async def written(outbox: Outbox, wire: Wire) -> None:
+    outbox.close()
+    await outbox.run(wire.write)
+
+
+def put(outbox: Outbox, *ids: int, size: int = 10) -> None:
+    for id_ in ids:
+        outbox.frame(size).calls.append(Call(id=id_))
+
+
+async def test_what_gathers_in_one_turn_goes_as_one() -> None:
+    outbox, wire = Outbox(CLIENT), Wire()
+    writing = asyncio.ensure_future(outbox.run(wire.write))
+    put(outbox, 1, 2, 3)
+    await until(lambda: len(wire.frames) == 1)
+    put(outbox, 4)
+    outbox.close()
+    await writing
+    assert wire.ids() == [[1, 2, 3], [4]]
+
+
+async def test_a_frame_is_closed_when_it_is_full() -> None:
+    outbox, wire = Outbox(CLIENT), Wire()
+    put(outbox, *range(MOST_ITEMS + 1))
+    put(outbox, MOST_ITEMS + 1, size=MOST_BYTES)
+    await written(outbox, wire)
+    assert [len(ids) for ids in wire.ids()] == [MOST_ITEMS, 1, 1]
+    assert [id_ for ids in wire.ids() for id_ in ids] == list(range(MOST_ITEMS + 2))
+
+
+async def test_unsent_is_what_has_not_been_given_to_the_wire() -> None:
+    outbox, wire = Outbox(CLIENT), Wire()
+    wire.open.clear()
+    writing = asyncio.ensure_future(outbox.run(wire.write))
+    put(outbox, 1)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    put(outbox, 2)
+    assert [call.id for call in outbox.unsent()] == [2]
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+
+
+async def test_there_is_no_room_while_too_many_wait() -> None:
+    outbox, wire = Outbox(CLIENT), Wire()
+    put(outbox, *range(MOST_WAITING), size=MOST_BYTES)
+    await outbox.room()
+    put(outbox, MOST_WAITING, size=MOST_BYTES)
+    waiting = asyncio.ensure_future(outbox.room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await written(outbox, wire)
+    await waiting
