@@ -24,6 +24,7 @@ class Options:
     connections: tuple[int, ...]
     starts: int
     profile: str
+    multiplexed: bool
     wrk: str
     json: Path | None
     server_core: int
@@ -38,6 +39,9 @@ def parse(arguments: Sequence[str]) -> Options:
     parser.add_argument("--seconds", type=_positive, help="whole seconds a load, default 2")
     parser.add_argument("--connections", type=_numbers, default=(16, 64), help="default 16,64")
     parser.add_argument("--profile", choices=("local", "secure"), default="local")
+    parser.add_argument(
+        "--unary", action="store_true", help="calls between services each by itself"
+    )
     parser.add_argument("--load", choices=("wrk", "own"), help="default wrk where there is one")
     parser.add_argument("--json", type=Path, metavar="FILE", help="all figures")
     given = parser.parse_args(arguments)
@@ -54,6 +58,7 @@ def parse(arguments: Sequence[str]) -> Options:
         connections=given.connections,
         starts=1 if given.quick else 2,
         profile=given.profile,
+        multiplexed=not given.unary,
         wrk=wrk,
         json=given.json,
         server_core=cores[0],

@@ -20,7 +20,7 @@ from bench.options import Options
 from bench.processes import Memory, free_ports, memory, pin, running, until
 from bench.result import Result
 from bench.rounds import measured, warm
-from bench.system import System, up
+from bench.system import NO_LIMITS, System, up
 from bench.yardsticks import NAMES
 
 _START_SECONDS = 20.0
@@ -30,15 +30,16 @@ Tell = Callable[[str], None]
 def run(options: Options, tell: Tell) -> Result:
     """All figures. Raises RuntimeError when something does not start or does not answer 200."""
     machine = describe(options)
+    settings = {**NO_LIMITS, "mesh.multiplex": str(options.multiplexed).lower()}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="leaky-bench-")))
         starts = []
         for _ in range(options.starts - 1):
             tell("starting on no data")
-            with up(folder, options.profile) as system:
+            with up(folder, options.profile, settings) as system:
                 starts.append(system.start_seconds)
         tell("starting")
-        system = stack.enter_context(up(folder, options.profile))
+        system = stack.enter_context(up(folder, options.profile, settings))
         starts.append(system.start_seconds)
         idle = _weigh(system)
         yardsticks = stack.enter_context(_yardsticks(folder))

@@ -9,7 +9,9 @@ has one of its own beside it, where its metrics are no other's.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from mesh.cli.endpoints import Endpoint, endpoint, free_port
 from mesh.cli.refusal import USAGE, RefusedError
@@ -68,11 +70,27 @@ def plan(
     return planned
 
 
+def workers_env(env: Mapping[str, str], data: Path) -> dict[str, str]:
+    """What gateways need to keep one count of requests: a file, unless they have a shared store.
+
+    Raises whatever settings that are refused do.
+    """
+    stores = dict(_stores(_SHARES_PORT, env))
+    changed = {
+        name: f"shared://{quote(str(data.resolve() / 'windows'))}"
+        for name, value in stores.items()
+        if value.partition(":")[0] == "memory"
+    }
+    return {env_name(name): value for name, value in changed.items()}
+
+
 def _check(service: str, settings: MeshSettings, env: Mapping[str, str]) -> None:
     for name, value in _stores(service, env):
         if value.partition(":")[0] in _OWN_FILE:
             shown = value or "a file of its own"
             message = f"{name} is {shown}, which two of {service} cannot share"
+            if service == _SHARES_PORT:
+                message += "; --workers gives them one that they can"
             raise RefusedError(message, code=USAGE)
     if not settings.uses_consul and service != _SHARES_PORT:
         message = f"nobody would find a second {service}; set registry to a consul:// address"

@@ -18,7 +18,7 @@ from mesh.cli.child import Program
 from mesh.cli.data import LOCK, environment, held, private_folder, service_locks, wait_until_free
 from mesh.cli.endpoints import Endpoint, check_ports
 from mesh.cli.health import healthy
-from mesh.cli.instances import Instance, counts, plan
+from mesh.cli.instances import MOST, Instance, counts, plan, workers_env
 from mesh.cli.refusal import USAGE, RefusedError
 from mesh.cli.screen import Screen
 from mesh.cli.services import NAMES, settings_models
@@ -47,16 +47,23 @@ def up(
         list[str] | None,
         typer.Option(metavar="SERVICE=NUMBER", help="So many processes of it; repeatable."),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=MOST, help="So many gateways on the one REST port."),
+    ] = None,
 ) -> None:
     """Start all services, follow their logs, and drain them on Ctrl-C."""
     started = time.monotonic()
-    wanted = counts(instances or [])
+    gateways = [] if workers is None else [f"gateway={workers}"]
+    wanted = counts([*(instances or []), *gateways])
     env = _environment(data, profile, settings or [])
     current = Live.read(MeshSettings, env).current
     folder = private_folder(current.data)
     with held(folder / LOCK, "leaky up"):
         _wait_for_leftovers(folder)
         env["LEAKY_DATA"] = str(folder)
+        if workers is not None:
+            env.update(workers_env(env, folder))
         planned = plan(current, env, wanted)
         check_ports(port for each in planned for port in each.endpoint.ports)
         asyncio.run(_Up(folder, planned, env, started, current).run())

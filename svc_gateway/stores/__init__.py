@@ -7,6 +7,7 @@ WINDOWS: Registry[Windows] = Registry(
     "gateway.rate-limit.store",
     {
         "memory": "svc_gateway.stores.windows_memory:open_windows",
+        "shared": "svc_gateway.stores.windows_shared:open_windows",
         "redis": "svc_gateway.stores.windows_redis:open_windows",
         "rediss": "svc_gateway.stores.windows_redis:open_windows",
     },

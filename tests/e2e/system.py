@@ -31,7 +31,7 @@ PORTS = (
 class System:
     """One `leaky up` over one data folder; may be started more than once.
 
-    `instances` are what it is told, such as "token=2"; `operator` is what only
+    `instances` and `workers` are what it is told, such as "token=2"; `operator` is what only
     commands find in their environment, not the services.
     """
 
@@ -41,11 +41,14 @@ class System:
         env: Mapping[str, str],
         *,
         instances: Sequence[str] = (),
+        workers: int = 0,
         operator: Mapping[str, str] | None = None,
     ) -> None:
         self.data = data
         self._operator = operator or {}
-        self._instances = [word for each in instances for word in ("--instances", each)]
+        self._options = [word for each in instances for word in ("--instances", each)]
+        if workers:
+            self._options += ["--workers", str(workers)]
         self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         ports = {_variable(name): str(port) for name, port in self.ports.items()}
         clean = {key: value for key, value in os.environ.items() if not key.startswith("LEAKY_")}
@@ -79,7 +82,7 @@ class System:
         said = len(self.log())
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 our own command
-                [sys.executable, "-m", "mesh.cli", "up", *self._instances],
+                [sys.executable, "-m", "mesh.cli", "up", *self._options],
                 env=self.env,
                 stdout=log,
                 stderr=log,

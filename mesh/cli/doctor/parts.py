@@ -18,7 +18,7 @@ SECONDS = 15.0
 # A setting that ends so names a part.
 _KINDS = {"store", "sink", "source"}
 # What lives in the process, or is found as another service is.
-_WITHIN = {"memory", "grpc", "static"}
+_WITHIN = {"memory", "shared", "grpc", "static"}
 # To ask another kind of part, name here what does.
 PROBES = {
     "sqlite": "mesh.cli.doctor.sqlite:examine",

@@ -1,10 +1,11 @@
 """More than one process of a service."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
-from mesh.cli.instances import Instance, counts, plan
+from mesh.cli.instances import Instance, counts, plan, workers_env
 from mesh.cli.refusal import RefusedError
 from mesh.cli.services import NAMES
 from mesh.settings import MeshSettings
@@ -80,3 +81,13 @@ def test_a_store_that_two_processes_cannot_share_is_refused(setting: str, value:
     env = {**SHARED, setting: value}
     with pytest.raises(RefusedError, match="cannot share"):
         planned(env, counts([f"{service}=2"]))
+
+
+def test_workers_keep_one_count_in_a_file_unless_they_have_a_store() -> None:
+    made = workers_env({}, Path("/data of ours"))
+    assert made == {"LEAKY_GATEWAY_RATE_LIMIT_STORE": "shared:///data%20of%20ours/windows"}
+    assert workers_env(SHARED, Path("/data")) == {}
+    assert [each.endpoint.name for each in planned(made, counts(["gateway=2"]))][:2] == [
+        "gateway",
+        "gateway.2",
+    ]

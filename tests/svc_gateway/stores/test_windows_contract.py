@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,10 +17,13 @@ SECRET = "what all gateways share"
 MINUTE = 60_000_000
 
 
-@pytest.fixture(params=backends("memory", redis=REDIS))
-def address(request: pytest.FixtureRequest) -> Iterator[str]:
+@pytest.fixture(params=["shared", *backends("memory", redis=REDIS)])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "memory":
         yield "memory://"
+        return
+    if request.param == "shared":
+        yield f"shared://{tmp_path}/windows"
         return
     with corner() as there:
         yield there
