@@ -25,7 +25,7 @@ run-full: $(VENV)/.run ## the same on PostgreSQL, Redis, Kafka, Cassandra and Co
 	@exec scripts/run-full.sh $(ARGS)
 
 test: $(VENV)/.dev ## run all tests
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-full: $(VENV)/.dev ## run the tests that want the real parts, which are started for it
 	@$(BIN)/python scripts/test_full.py $(ARGS)

@@ -24,7 +24,8 @@ TOOLS = ("docker-compose", "alertmanager", "prometheus", "tmux")
 # What stops the parts that all share, which then have to be its own.
 ALONE = "tests/e2e/parts"
 # What stands on a real part; what is on embedded stores alone `make test` runs.
-RUNS = (("--real", "-n", "auto", "--dist", "loadfile", f"--ignore={ALONE}", "tests"), (ALONE,))
+AT_ONCE = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
+RUNS = (("--real", *AT_ONCE, f"--ignore={ALONE}", "tests"), (ALONE,))
 # Pytest's exit code where a run's share of what was asked for is nothing.
 NO_TESTS = 5
 PORTS = (

@@ -11,6 +11,8 @@ from tests.parts.urls import REAL
 TESTS = Path(__file__).parent
 # Where every test is about the real parts, or runs the whole system on what is there.
 ROOMS = ("compose", "full", "e2e")
+# Where a file takes longest.
+LONG = ("e2e/", "full/", "mesh/cli/", "bench/", "simulation/")
 # How fast a machine is, is not what a property is about.
 settings.register_profile("leaky", deadline=None)
 settings.load_profile("leaky")
@@ -34,11 +36,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=_turn)
     if not config.getoption("--real"):
         return
     without = [item for item in items if not _on_a_real_part(item)]
     items[:] = [item for item in items if _on_a_real_part(item)]
     config.hook.pytest_deselected(items=without)
+
+
+def _turn(item: pytest.Item) -> int:
+    """Files that take minutes come first: begun last, one would keep its worker long after all."""
+    path = item.path.relative_to(TESTS).as_posix()
+    return next((turn for turn, room in enumerate(LONG) if path.startswith(room)), len(LONG))
 
 
 def _on_a_real_part(item: pytest.Item) -> bool:
