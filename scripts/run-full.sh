@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The system on PostgreSQL, Redis, Kafka, Cassandra and Consul, without Docker: two of svc_token, and two of
 # svc_gateway behind one port. Arguments are those of `leaky up`. Ctrl-C drains it and stops the parts it started.
-# `compose/native/parts.sh up FOLDER targets alertmanager prometheus` beside it watches it; they stop with the parts.
+# `compose/native/parts.sh up FOLDER targets alertmanager prometheus` beside it watches it; `... up FOLDER jaeger` before
+# it takes its traces. They stop with the parts.
 # The parts' data is under LEAKY_PARTS, by default a folder of this user's in /var/tmp; the system's under LEAKY_DATA.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd -P)
@@ -24,7 +25,8 @@ settings() {
   export LEAKY_STUBS_STORE=$postgresql/leaky_stubs LEAKY_ANALYTICS_STORE=${PARTS_CASSANDRA:?}/leaky
   export LEAKY_TOKEN_BUCKET_STORE=$redis/0 LEAKY_GATEWAY_RATE_LIMIT_STORE=$redis/1
   export LEAKY_TOKEN_USAGE_SINK=$kafka LEAKY_ANALYTICS_USAGE_SOURCE=$kafka
-  export LEAKY_TRACING_ENDPOINT=${PARTS_JAEGER_OTLP:?}
+  # Where Jaeger runs beside the parts it gets the traces.
+  export LEAKY_TRACING_ENDPOINT=${LEAKY_TRACING_ENDPOINT:-${PARTS_JAEGER_OTLP:-}}
   local tokens line
   tokens=$("$bin/leaky" consul env --tokens "$parts/consul/tokens")
   while read -r line; do export "${line?}"; done <<<"$tokens"
