@@ -22,6 +22,7 @@ _VERBS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"}
 _BREAKERS = {
     *(f"provider:{provider}" for provider in PROVIDERS),
     *(f"{name}:{one}" for name in NAMES for one in _SERVICES),
+    *(f"redis:{store}" for store in ("windows", "buckets")),
 }
 _CODES = {code.name for code in grpc.StatusCode}
 # A template's segment is a word of the contract, or what stands for a value; never a value.
