@@ -9,12 +9,15 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from mesh.cli.services import NAMES, service
+from mesh.telemetry import storage
 from mesh.telemetry.closed import DECLARED
 from providers.settings import default_providers
 from svc_stubs.native import PATHS
 from tests.e2e.matrix import METHODS
 
 PROVIDERS = tuple(default_providers())
+# Loaded where a database is on a server, and only then declares its own.
+SOMETIMES = (storage,)
 # Those that come from the settings, as the wiring declares them.
 BY_PROVIDER = ("token_consume_total", "token_pools_low", "provider_call_seconds")
 _SERVICES = {method.service for method in METHODS}
