@@ -29,8 +29,8 @@ pytestmark = [
 ]
 KEYS = 1000
 DUPLICATES = 50
-# Far fewer than an instance has connections: it is keys that are tested, not queues. Both instances are one
-# process here, and what keeps its loop busy keeps rows locked.
+# Far fewer than an instance has connections: it is keys that are tested, not queues. Both
+# instances are one process here, and what keeps its loop busy keeps rows locked.
 KEYS_AT_ONCE = 2
 
 
