@@ -14,6 +14,18 @@ log = structlog.get_logger("finisher")
 GRACE_SECONDS = 2.0
 
 
+async def to_its_end(work: Coroutine[Any, Any, T], seconds: float) -> T:
+    """The work's result; cancelled, it goes on for so many seconds, and is cut short then."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=seconds)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+
+
 class Finisher:
     """Owns work begun for callers that may be cancelled; waits for it at the end.
 

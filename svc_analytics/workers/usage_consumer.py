@@ -12,6 +12,7 @@ import structlog
 from leaky.common.v1.reason_pb2 import REASON_INVALID_ARGUMENT
 from mesh.errors import AppError
 from mesh.failpoints import failpoint
+from mesh.finisher import to_its_end
 from mesh.resilience.backoff import Backoff
 from mesh.telemetry.tracing.links import taking
 from svc_analytics.domain.message import Message
@@ -57,7 +58,7 @@ class UsageConsumer:
             receive = partial(self.source.receive, MOST_EVENTS)
             messages = await self._insist("receive", receive)
             _RECEIVED()
-            await _finish(self._settle(messages))
+            await to_its_end(self._settle(messages), DRAIN_SECONDS)
 
     async def _settle(self, messages: Sequence[Message]) -> None:
         with taking("process usage", _FROM_TOPIC, (one.traceparent for one in messages)):
@@ -114,14 +115,3 @@ class UsageConsumer:
                 log.exception("unexpected error, will try again", step=step)
             await self.pause(self.backoff.delay(attempt))
         raise AssertionError
-
-
-async def _finish(work: Awaitable[None]) -> None:
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task}, timeout=DRAIN_SECONDS)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        raise

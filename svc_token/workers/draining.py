@@ -1,19 +1,19 @@
-"""What is in hand when a service stops is brought to its end."""
+"""What this process holds and leaves to the others when it stops."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable
 
-T = TypeVar("T")
+from structlog.typing import FilteringBoundLogger
+
+from mesh.errors import AppError
+
+SECONDS = 1.0
 
 
-async def to_its_end(work: Coroutine[Any, Any, T], seconds: float) -> T:
-    """The work's result; cancelled, it goes on for so many seconds, and is cut short then."""
-    task = asyncio.ensure_future(work)
+async def given_back(giving: Awaitable[None], log: FilteringBoundLogger, otherwise: str) -> None:
+    """Returns when it is given back; what hindered that is logged, with what comes of it."""
     try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task}, timeout=seconds)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        raise
+        async with asyncio.timeout(SECONDS):
+            await giving
+    except (AppError, TimeoutError) as error:
+        log.warning(otherwise, error=str(error))

@@ -1,19 +1,17 @@
 """Delivers committed events for as long as the service runs, and then lets others do it."""
 
-import asyncio
 from dataclasses import dataclass
 
 import structlog
 
-from mesh.errors import AppError
+from mesh.finisher import to_its_end
 from svc_token.usecases.hold_shards import HoldShards
 from svc_token.usecases.relay_outbox import BATCH, RelayOutbox
-from svc_token.workers.draining import to_its_end
+from svc_token.workers.draining import given_back
 from svc_token.workers.loops import Loop
 
-# How long the last batch has to end when the service stops, and the leases to be given back.
+# How long the last batch has to end when the service stops.
 DRAIN_SECONDS = 3.0
-GIVE_BACK_SECONDS = 1.0
 log = structlog.get_logger("outbox")
 
 
@@ -31,14 +29,7 @@ class OutboxRelay:
         try:
             await loop.run()
         finally:
-            await self._leave()
+            await given_back(self.hold.give_back(), log, "the others wait until the leases end")
 
     async def _round(self) -> bool:
         return await to_its_end(self.relay(), DRAIN_SECONDS) == BATCH
-
-    async def _leave(self) -> None:
-        try:
-            async with asyncio.timeout(GIVE_BACK_SECONDS):
-                await self.hold.give_back()
-        except (AppError, TimeoutError) as error:
-            log.warning("the others wait until the leases end", error=str(error))

@@ -1,19 +1,17 @@
 """Advances purchases for as long as the service runs, and then lets others do it."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
 
-from mesh.errors import AppError
-from svc_token.workers.draining import to_its_end
+from mesh.finisher import to_its_end
+from svc_token.workers.draining import given_back
 from svc_token.workers.loops import Loop
 from svc_token.workers.saga_runner import SagaRunner
 
-# How long the steps in hand have to end when the service stops, and the leases to be given back.
+# How long the steps in hand have to end when the service stops.
 DRAIN_SECONDS = 3.0
-GIVE_BACK_SECONDS = 1.0
 log = structlog.get_logger("sagas")
 
 
@@ -37,14 +35,8 @@ class SagaWorker:
         try:
             await self._loop.run()
         finally:
-            await self._leave()
+            leaving = self.runner.give_back()
+            await given_back(leaving, log, "purchases wait until their leases end")
 
     async def _round(self) -> bool:
         return await to_its_end(self.runner(), DRAIN_SECONDS)
-
-    async def _leave(self) -> None:
-        try:
-            async with asyncio.timeout(GIVE_BACK_SECONDS):
-                await self.runner.give_back()
-        except (AppError, TimeoutError) as error:
-            log.warning("purchases wait until their leases end", error=str(error))
