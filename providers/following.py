@@ -42,10 +42,7 @@ def posting(url: str) -> Steps | Unfollowed:
 def headers_with_trace(headers: Mapping[str, str]) -> Mapping[str, str]:
     """The headers, and the trace's where the call is followed."""
     context = handed_on()
-    if context is None:
-        return headers
-    state = {"tracestate": context.state} if context.state else {}
-    return {**headers, "traceparent": context.traceparent, **state}
+    return headers if context is None else {**headers, **context.headers}
 
 
 # Of a provider of the settings, so of few.

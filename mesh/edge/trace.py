@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mesh.clock import Ids
-from mesh.telemetry.tracing.context import TraceContext, parsed, random_ids
+from mesh.telemetry.tracing.context import TraceContext, header, parsed, random_ids
 from mesh.telemetry.tracing.tracer import TRACING
 
 _CORRELATION = re.compile(rb"[A-Za-z0-9._-]{1,128}")
@@ -46,7 +46,7 @@ def trace_of(headers: Iterable[tuple[bytes, bytes]], ids: Ids) -> Trace:
     return Trace(
         correlation_id=correlation or ids.new(),
         trace_id=trace_id,
-        traceparent=f"00-{trace_id}-{span_id}-{'01' if sampled else '00'}",
+        traceparent=header(trace_id, span_id, sampled=sampled),
         tracestate=parent.state if parent else "",
         sampled=sampled,
         parent=parent,

@@ -10,7 +10,7 @@ from mesh.rpc.call import Call
 log = structlog.get_logger("rpc")
 _logger = logging.getLogger("rpc")
 # What the one who looks after the service wants to see; the rest is between it and its caller.
-_TROUBLE = {
+TROUBLE = {
     grpc.StatusCode.UNKNOWN,
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.INTERNAL,
@@ -21,7 +21,7 @@ _TROUBLE = {
 
 def tell(call: Call, code: grpc.StatusCode, seconds: float) -> None:
     """Tells how a call ended, at debug; at info where something is broken."""
-    level = logging.INFO if code in _TROUBLE else logging.DEBUG
+    level = logging.INFO if code in TROUBLE else logging.DEBUG
     # Asked first: at the usual level most lines would be made for nothing.
     if not _logger.isEnabledFor(level):
         return

@@ -1,14 +1,13 @@
 """Request counters on Redis, shared by all gateways."""
 
-import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mesh.storage.redis_script import RedisScript, open_script
+from svc_gateway.stores.keyed_hash import keyed_hash
 
 SCRIPT = Path(__file__).with_name("windows.lua").read_text()
-_BYTES = 16
 
 
 class RedisWindows:
@@ -20,11 +19,7 @@ class RedisWindows:
 
     def __init__(self, script: RedisScript, secret: str) -> None:
         self._script = script
-        self._hash = hashlib.blake2b(
-            digest_size=_BYTES,
-            person=b"leaky-windows",
-            key=hashlib.sha256(secret.encode()).digest(),
-        )
+        self._hash = keyed_hash(secret)
 
     async def hit(self, key: str, window_id: int, window_us: int) -> int:
         """Counts a request; one whose answer was lost may have been counted."""

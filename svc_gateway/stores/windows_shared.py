@@ -7,7 +7,6 @@ next have passed. In a bucket without a free place callers share the last one.
 """
 
 import fcntl
-import hashlib
 import mmap
 import os
 import struct
@@ -19,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
+from svc_gateway.stores.keyed_hash import keyed_hash
 
 # Hash of caller and window; when the place is free again, in microseconds; the count.
 _PLACE = struct.Struct("=16sQQ")
@@ -36,11 +36,7 @@ class SharedWindows:
 
     def __init__(self, file: int, table: mmap.mmap, secret: str, buckets: int) -> None:
         self._file, self._table, self._buckets = file, table, buckets
-        self._hash = hashlib.blake2b(
-            digest_size=16,
-            person=b"leaky-windows",
-            key=hashlib.sha256(secret.encode()).digest(),
-        )
+        self._hash = keyed_hash(secret)
 
     async def hit(self, key: str, window_id: int, window_us: int) -> int:
         """Counts a request. Raises AppError UNAVAILABLE when another gateway holds the lock."""

@@ -13,7 +13,6 @@ from mesh.rpc.method import Method, Req, Res
 from mesh.rpc.mux.link import Link
 from mesh.rpc.mux.lost import LostError
 from mesh.rpc.mux.session import Session
-from mesh.rpc.streams import closing
 from mesh.rpc.transport import PLAINTEXT, Transport
 
 
@@ -103,7 +102,7 @@ class MultiplexedChannel:
             return InstanceLostError()
         return AppError(REASON_UNAVAILABLE, "service unavailable")
 
-    async def stream(
+    def stream(
         self,
         method: Method[Req, Res],
         request: Req,
@@ -111,9 +110,7 @@ class MultiplexedChannel:
         metadata: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Res]:
         """The plain channel's: a stream is one already."""
-        async with closing(self._plain.stream(method, request, metadata=metadata)) as responses:
-            async for response in responses:
-                yield response
+        return self._plain.stream(method, request, metadata=metadata)
 
     async def close(self) -> None:
         """Ends all streams and the plain channel; calls in flight fail as UNAVAILABLE."""

@@ -7,7 +7,7 @@ process; so these are ours.
 
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import grpc
 from opentelemetry.trace import SpanKind
@@ -16,21 +16,14 @@ from mesh.rpc.call import Call
 from mesh.rpc.channel import Channel
 from mesh.rpc.dispatcher import Handler
 from mesh.rpc.method import Method, Req, Res
-from mesh.rpc.streams import closing
+from mesh.telemetry.call_log import TROUBLE
 from mesh.telemetry.rpc import code_of
-from mesh.telemetry.tracing.context import TraceContext, parsed, random_ids
+from mesh.telemetry.tracing.context import header, parsed, random_ids
 from mesh.telemetry.tracing.spans import FOLLOWED, Steps, error_name
 from mesh.telemetry.tracing.tracer import TRACING, Attributes, context_of
 
 # What a server has to answer for; all else is its caller's business.
-_FAULTS = {
-    grpc.StatusCode.UNKNOWN,
-    grpc.StatusCode.DEADLINE_EXCEEDED,
-    grpc.StatusCode.UNIMPLEMENTED,
-    grpc.StatusCode.INTERNAL,
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.DATA_LOSS,
-}
+_FAULTS = TROUBLE | {grpc.StatusCode.UNIMPLEMENTED}
 _attributes: dict[str, Attributes] = {}
 
 
@@ -51,11 +44,25 @@ async def trace_calls(request: Any, call: Call, proceed: Handler) -> Any:
 def _begin_trace(call: Call) -> None:
     call.trace_id, span_id = random_ids()
     call.sampled = not call.method.streams and TRACING.samples(call.trace_id)
-    begun = TraceContext(trace_id=call.trace_id, span_id=span_id, sampled=call.sampled)
-    call.traceparent = begun.traceparent
+    call.traceparent = header(call.trace_id, span_id, sampled=call.sampled)
 
 
-class _Served(Steps):
+class _Ended(Steps):
+    """A call; its span tells the code that it ended with."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Tells how it ended."""
+        code = code_of(error) if error else grpc.StatusCode.OK
+        self.tell("rpc.grpc.status_code", code.value[0])
+        super().__exit__(kind, error, trace)
+
+
+class _Served(_Ended):
     """A call that is served here; `begins` says that its trace begins with it."""
 
     def __init__(self, call: Call, *, begins: bool) -> None:
@@ -79,9 +86,7 @@ class _Served(Steps):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Tells how it ended, and who called."""
-        code = code_of(error) if error else grpc.StatusCode.OK
-        self.tell("rpc.grpc.status_code", code.value[0])
+        """Tells who called, and how it ended."""
         if self._call.principal.user_id:
             self.tell("enduser.id", self._call.principal.user_id)
         super().__exit__(kind, error, trace)
@@ -114,7 +119,7 @@ class TracedChannel:
             sent = {**(metadata or {}), **called.metadata}
             return await self._inner.unary(method, request, timeout=timeout, metadata=sent)
 
-    async def stream(
+    def stream(
         self,
         method: Method[Req, Res],
         request: Req,
@@ -122,42 +127,21 @@ class TracedChannel:
         metadata: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Res]:
         """The inner channel's responses."""
-        async with closing(self._inner.stream(method, request, metadata=metadata)) as responses:
-            async for response in responses:
-                yield response
+        return self._inner.stream(method, request, metadata=metadata)
 
     async def close(self) -> None:
         """Ends the inner channel."""
         await self._inner.close()
 
 
-class _Called(Steps):
+class _Called(_Ended):
     """An attempt of a call to another process."""
 
     def __init__(self, method: Method[Any, Any], parent: Any) -> None:
         attributes = _attributes_of(method)
         span = TRACING.begin(method.path[1:], SpanKind.CLIENT, attributes, within=parent)
         super().__init__([span])
-        own = context_of(span)
-        self.metadata = {"traceparent": own.traceparent}
-        if own.state:
-            self.metadata["tracestate"] = own.state
-
-    def __enter__(self) -> Self:
-        """What follows is within."""
-        super().__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Tells how it ended."""
-        code = code_of(error) if error else grpc.StatusCode.OK
-        self.tell("rpc.grpc.status_code", code.value[0])
-        super().__exit__(kind, error, trace)
+        self.metadata = context_of(span).headers
 
 
 def _attributes_of(method: Method[Any, Any]) -> Attributes:

@@ -25,7 +25,18 @@ class TraceContext:
     @property
     def traceparent(self) -> str:
         """The header."""
-        return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
+        return header(self.trace_id, self.span_id, sampled=self.sampled)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What is sent along; a state only where there is one."""
+        state = {"tracestate": self.state} if self.state else {}
+        return {"traceparent": self.traceparent, **state}
+
+
+def header(trace_id: str, span_id: str, *, sampled: bool) -> str:
+    """The traceparent of a span."""
+    return f"00-{trace_id}-{span_id}-{'01' if sampled else '00'}"
 
 
 def parsed(traceparent: str, tracestate: str = "") -> TraceContext | None:
