@@ -193,7 +193,6 @@ class OAuth2House:
                 clock=self.context.clock,
             ),
             browser=self._browser,
-            issuer=self._issuer,
         )
 
     def _token(self) -> TokenEndpoints:

@@ -17,9 +17,14 @@ from mesh.pki.refused import CertificateError
 from mesh.pki.spiffe import SpiffeId
 
 ROOT_LIFE = dt.timedelta(days=3650)
-# Leaves begin so long before they are issued, for machines whose clocks are a little behind.
+# Certificates begin so long before they are issued, for machines whose clocks are a little behind.
 EARLIER = dt.timedelta(minutes=5)
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+def issued(certificate: x509.Certificate) -> dt.datetime:
+    """When one of ours was made."""
+    return certificate.not_valid_before_utc + EARLIER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

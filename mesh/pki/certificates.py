@@ -9,7 +9,7 @@ import structlog
 from prometheus_client import Gauge
 
 from mesh.clock import Clock
-from mesh.pki.authority import EARLIER
+from mesh.pki.authority import issued
 from mesh.pki.leaf import Leaf
 from mesh.pki.leaf_folder import LeafFolder
 from mesh.pki.refused import CertificateError
@@ -112,7 +112,7 @@ class Certificates:
         EXPIRY.labels("leaf").set(leaf.until.timestamp())
         EXPIRY.labels("root").set(root.not_valid_after_utc.timestamp())
         ISSUED.labels("leaf").set(leaf.issued.timestamp())
-        ISSUED.labels("root").set((root.not_valid_before_utc + EARLIER).timestamp())
+        ISSUED.labels("root").set(issued(root).timestamp())
         return leaf
 
 

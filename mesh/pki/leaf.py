@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mesh.pki.authority import EARLIER, private_pem
+from mesh.pki.authority import issued, private_pem
 from mesh.pki.path import check_server, path
 from mesh.pki.pem import belong_together, certificates, private_keys
 from mesh.pki.refused import CertificateError
@@ -36,7 +36,7 @@ class Leaf:
     @property
     def issued(self) -> dt.datetime:
         """When it was made."""
-        return self.certificate.not_valid_before_utc + EARLIER
+        return issued(self.certificate)
 
     def root(self, now: dt.datetime) -> x509.Certificate:
         """The root that it leads to. Raises CertificateError for one that peers would refuse."""

@@ -4,7 +4,6 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import AccessDeniedError
@@ -18,12 +17,13 @@ from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2.request import AuthorizationRequest, ReplyTo, ResponseMode
 from svc_auth.domain.oauth2.session import LoginSession
 from svc_auth.oauth2.answers import told
+from svc_auth.oauth2.bounded import Endpoint
 from svc_auth.oauth2.browser import Browser, Ticket
 from svc_auth.oauth2.callers import caller_of
 from svc_auth.oauth2.pages import page
-from svc_auth.oauth2.parameters import form, query, single
-from svc_auth.oauth2.problems import Page, paged
-from svc_auth.oauth2.redirects import see_other, with_query
+from svc_auth.oauth2.parameters import query
+from svc_auth.oauth2.problems import paged
+from svc_auth.oauth2.redirects import as_get, see_other, shown, with_query
 from svc_auth.usecases.oauth2.authorize import Authorize, CodeGiven, ConsentNeeded, LoginNeeded
 from svc_auth.usecases.oauth2.browser import BrowserLogin, FindBrowserUser, FindSession
 from svc_auth.usecases.oauth2.validate_authorization import ValidateAuthorization
@@ -57,7 +57,7 @@ class AuthorizeEndpoint:
     def router(self) -> APIRouter:
         """The routes."""
         router = APIRouter(tags=["oauth2"])
-        routes: tuple[tuple[str, str, Page, str], ...] = (
+        routes: tuple[tuple[str, str, Endpoint, str], ...] = (
             (AUTHORIZE, "GET", self._ask, "Asks a user for an authorization code"),
             (AUTHORIZE, "POST", self._ask_by_form, "The same, as a form"),
             ("/oauth2/login", "POST", self._log_in, "What the login page sends"),
@@ -77,12 +77,10 @@ class AuthorizeEndpoint:
         return await self._visit(request, ticket, cookie, asked)
 
     async def _ask_by_form(self, request: Request) -> Response:
-        # Once more as a GET: a form from another site comes without the cookie.
-        pairs = [(name, one) for name, values in (await form(request)).items() for one in values]
-        return see_other(f"{self._base}{AUTHORIZE}?{urlencode(pairs)}")
+        return await as_get(request, f"{self.browser.base}{AUTHORIZE}")
 
     async def _log_in(self, request: Request) -> Response:
-        given, ticket, cookie = await self._form(request)
+        given, ticket, cookie = await self.browser.form(request)
 
         async def posted(visit: Visit) -> Response:
             if given.get("action") == "cancel":
@@ -109,7 +107,7 @@ class AuthorizeEndpoint:
         return response
 
     async def _agree(self, request: Request) -> Response:
-        given, ticket, cookie = await self._form(request)
+        given, ticket, cookie = await self.browser.form(request)
         action = given.get("action")
 
         async def posted(visit: Visit) -> Response:
@@ -152,26 +150,17 @@ class AuthorizeEndpoint:
 
     def _form_page(self, name: str, visit: Visit, values: Mapping[str, Any]) -> Response:
         cookie = visit.cookie or self.browser.new_cookie()
-        ticket = self.browser.written(visit.ticket)
         uri = visit.request.reply_to.redirect_uri
         common: dict[str, Any] = {
-            "base": self._base,
+            **self.browser.hidden(cookie, visit.ticket),
             "client": visit.request.client,
             "scopes": visit.request.scopes,
-            "target": urlsplit(uri).netloc or urlsplit(uri).scheme,
-            "ticket": ticket,
-            "csrf_token": self.browser.proof(cookie, ticket),
+            "target": shown(uri),
         }
         response = page(name, {**common, **values}, redirect_uri=uri)
         if not visit.cookie:
             self.browser.set_cookie(response, cookie)
         return response
-
-    async def _form(self, request: Request) -> tuple[Mapping[str, str], Ticket, str]:
-        given = single(await form(request))
-        cookie = self.browser.cookie_of(request)
-        proof = given.get("csrf_token", "")
-        return given, self.browser.read(cookie, given.get("ticket", ""), proof), cookie
 
     async def _visit(
         self,
@@ -197,11 +186,6 @@ class AuthorizeEndpoint:
         if reply_to.mode is ResponseMode.FORM_POST:
             return page("form_post", {"action": uri, "answer": said}, redirect_uri=uri)
         return see_other(with_query(uri, said))
-
-    @property
-    def _base(self) -> str:
-        # A proxy may have put us below a path.
-        return urlsplit(self.issuer()).path
 
 
 def _sentence(error: AppError) -> str:

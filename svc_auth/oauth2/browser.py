@@ -3,15 +3,16 @@
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mesh.clock import Clock
-from svc_auth.oauth2.parameters import Repeated
+from svc_auth.oauth2.parameters import Repeated, form, single
 from svc_auth.ports import Opaque
 
 # How long a page may stand open.
@@ -41,6 +42,11 @@ class Browser:
     opaque: Opaque
     issuer: Callable[[], str]
     clock: Clock
+
+    @property
+    def base(self) -> str:
+        """The path that our pages are below: a proxy may have put us there."""
+        return urlsplit(self.issuer()).path
 
     def cookie_of(self, request: Request) -> str:
         """The cookie; empty without one."""
@@ -80,6 +86,18 @@ class Browser:
         """The ticket as a form's value."""
         body: dict[str, Any] = {"of": ticket.parameters, "at": ticket.asked_at}
         return urlsafe_b64encode(json.dumps(body).encode()).decode()
+
+    async def form(self, request: Request) -> tuple[Mapping[str, str], Ticket, str]:
+        """What one of our forms sent, its ticket, and the cookie. Raises StaleFormError."""
+        given = single(await form(request))
+        cookie = self.cookie_of(request)
+        proof = given.get("csrf_token", "")
+        return given, self.read(cookie, given.get("ticket", ""), proof), cookie
+
+    def hidden(self, cookie: str, ticket: Ticket) -> dict[str, Any]:
+        """What every page with a form of ours needs."""
+        text = self.written(ticket)
+        return {"base": self.base, "ticket": text, "csrf_token": self.proof(cookie, text)}
 
     @property
     def _secure(self) -> bool:

@@ -1,8 +1,7 @@
 """Where browsers are logged out (OpenID Connect RP-Initiated Logout 1.0)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -10,12 +9,13 @@ from starlette.responses import Response
 
 from svc_auth.domain.oauth2.logout import LogoutRequest
 from svc_auth.domain.user import User
+from svc_auth.oauth2.bounded import Endpoint
 from svc_auth.oauth2.browser import Browser, Ticket
 from svc_auth.oauth2.callers import caller_of
 from svc_auth.oauth2.pages import page
-from svc_auth.oauth2.parameters import Repeated, form, query, single
-from svc_auth.oauth2.problems import Page, paged
-from svc_auth.oauth2.redirects import see_other, with_query
+from svc_auth.oauth2.parameters import Repeated, query, single
+from svc_auth.oauth2.problems import paged
+from svc_auth.oauth2.redirects import as_get, see_other, shown, with_query
 from svc_auth.usecases.oauth2.browser import BrowserLogout, FindBrowserUser
 from svc_auth.usecases.oauth2.validate_logout import ValidateLogout
 
@@ -35,12 +35,11 @@ class LogoutEndpoint:
     user_of: FindBrowserUser
     log_out: BrowserLogout
     browser: Browser
-    issuer: Callable[[], str]
 
     def router(self) -> APIRouter:
         """The routes."""
         router = APIRouter(tags=["oauth2"])
-        routes: tuple[tuple[str, str, Page, str], ...] = (
+        routes: tuple[tuple[str, str, Endpoint, str], ...] = (
             (LOGOUT, "GET", self._ask, "Ends the login of the user's browser"),
             (LOGOUT, "POST", self._ask_by_form, "The same, as a form"),
             (f"{LOGOUT}/confirm", "POST", self._confirm, "What the logout page sends"),
@@ -58,15 +57,10 @@ class LogoutEndpoint:
         return await self._leave(request, asked, user)
 
     async def _ask_by_form(self, request: Request) -> Response:
-        # Once more as a GET: a form from another site comes without the cookie.
-        pairs = [(name, one) for name, values in (await form(request)).items() for one in values]
-        return see_other(f"{self._base}{LOGOUT}?{urlencode(pairs)}")
+        return await as_get(request, f"{self.browser.base}{LOGOUT}")
 
     async def _confirm(self, request: Request) -> Response:
-        given = single(await form(request))
-        cookie = self.browser.cookie_of(request)
-        proof = given.get("csrf_token", "")
-        ticket = self.browser.read(cookie, given.get("ticket", ""), proof)
+        given, ticket, cookie = await self.browser.form(request)
         if given.get("action") != "logout":
             return page("done", _IN)
         asked = await self.validate(single(ticket.parameters))
@@ -76,16 +70,13 @@ class LogoutEndpoint:
         self, request: Request, parameters: Repeated, asked: LogoutRequest, user: User
     ) -> Response:
         cookie = self.browser.cookie_of(request)
-        now = self.user_of.clock.now_us()
-        ticket = self.browser.written(Ticket(parameters=parameters, asked_at=now))
+        ticket = Ticket(parameters=parameters, asked_at=self.browser.clock.now_us())
         uri = asked.redirect_uri or ""
         values = {
-            "base": self._base,
+            **self.browser.hidden(cookie, ticket),
             "user": user,
             "client": asked.client,
-            "target": urlsplit(uri).netloc or urlsplit(uri).scheme,
-            "ticket": ticket,
-            "csrf_token": self.browser.proof(cookie, ticket),
+            "target": shown(uri),
         }
         return page("logout", values, redirect_uri=uri)
 
@@ -101,8 +92,3 @@ class LogoutEndpoint:
             return page("done", _OUT)
         said: Mapping[str, str] = {} if asked.state is None else {"state": asked.state}
         return see_other(with_query(asked.redirect_uri, said))
-
-    @property
-    def _base(self) -> str:
-        # A proxy may have put us below a path.
-        return urlsplit(self.issuer()).path

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit
 
+from starlette.requests import Request
 from starlette.responses import Response
+
+from svc_auth.oauth2.parameters import form
 
 _SEE_OTHER = 303
 
@@ -20,3 +23,14 @@ def with_query(uri: str, said: Mapping[str, str]) -> str:
         return uri
     joint = "&" if urlsplit(uri).query else "" if uri.endswith("?") else "?"
     return f"{uri}{joint}{urlencode(said)}"
+
+
+async def as_get(request: Request, uri: str) -> Response:
+    """Once more as a GET: a form from another site comes without the cookie."""
+    return see_other(f"{uri}?{urlencode(await form(request), doseq=True)}")
+
+
+def shown(uri: str) -> str:
+    """Where the browser goes in the end, for a page: the host, or an application's scheme."""
+    parts = urlsplit(uri)
+    return parts.netloc or parts.scheme

@@ -8,11 +8,11 @@ import structlog
 from mesh.errors import AppError
 from svc_auth.domain import signing
 from svc_auth.domain.caller import SYSTEM
+from svc_auth.domain.claims import SECOND
 from svc_auth.metrics import KEY_EXPIRY
 from svc_auth.ports import KeyRotation
 
 log = structlog.get_logger("auth.keys")
-MICRO = 1_000_000
 
 
 class Rotating:
@@ -52,7 +52,7 @@ class Rotating:
             newest = signing.newest(lives, alg)
             if newest is not None:
                 # The next key moves it on as soon as it is published.
-                KEY_EXPIRY.of(alg).set((newest.active_at + self._every) / MICRO)
+                KEY_EXPIRY.of(alg).set((newest.active_at + self._every) / SECOND)
 
     async def run(self) -> None:
         """Looks until cancelled."""

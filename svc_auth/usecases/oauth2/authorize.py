@@ -19,6 +19,7 @@ from svc_auth.domain.record import Record
 from svc_auth.domain.user import User
 from svc_auth.ports import Opaque, Users
 from svc_auth.ports_oauth2 import Consents, Grants
+from svc_auth.usecases.oauth2.browser import user_behind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +93,9 @@ class Authorize:
         self, request: AuthorizationRequest, session: LoginSession | None, asked_at: int
     ) -> User | None:
         now = self.clock.now_us()
-        if session is None or now >= session.expires_at:
+        if session is None or not request.fresh_enough(session, asked_at=asked_at, now=now):
             return None
-        if not request.fresh_enough(session, asked_at=asked_at, now=now):
-            return None
-        user = await self.users.find_user(session.user_id)
-        return None if user is None or user.disabled else user
+        return await user_behind(session, self.users, now=now)
 
     async def _note(self, caller: Caller, request: AuthorizationRequest, user: User) -> None:
         now, client_id = self.clock.now_us(), request.client.id

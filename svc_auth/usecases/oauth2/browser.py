@@ -65,6 +65,14 @@ class FindSession:
         return await self.sessions.find_session(self.opaque.hash(cookie)) if cookie else None
 
 
+async def user_behind(session: LoginSession | None, users: Users, *, now: int) -> User | None:
+    """The session's user; None for no session, an expired one, and a user that is disabled."""
+    if session is None or now >= session.expires_at:
+        return None
+    user = await users.find_user(session.user_id)
+    return None if user is None or user.disabled else user
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindBrowserUser:
     """Who is logged in with a browser."""
@@ -76,10 +84,7 @@ class FindBrowserUser:
     async def __call__(self, cookie: str) -> User | None:
         """The user; None for no login, an expired one, and a user that is disabled."""
         session = await self.session_of(cookie)
-        if session is None or self.clock.now_us() >= session.expires_at:
-            return None
-        user = await self.users.find_user(session.user_id)
-        return None if user is None or user.disabled else user
+        return await user_behind(session, self.users, now=self.clock.now_us())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
