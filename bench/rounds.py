@@ -20,12 +20,13 @@ def warm(cases: Sequence[Case], calls: int) -> None:
     # A pool is made by its first consume, so reading it comes last.
     for case in reversed(cases):
         # One at a time first: a breaker that opened while services started lets few calls probe.
-        _all_200(case, connections=1, count=len(case.requests))
-        _all_200(case, connections=_WARM_CONNECTIONS, count=calls)
+        all_200(case, connections=1, count=len(case.requests))
+        all_200(case, connections=_WARM_CONNECTIONS, count=calls)
         settle(case)
 
 
-def _all_200(case: Case, *, connections: int, count: int) -> None:
+def all_200(case: Case, *, connections: int, count: int) -> None:
+    """So many calls of it. Raises RuntimeError when an answer is no 200."""
     load = client.drive(
         Plan(port=case.port, requests=case.requests, connections=connections, count=count)
     )

@@ -23,12 +23,13 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 
 from bench.callers import Caller, register
 from bench.cases import Case
-from bench.client import drive
 from bench.measure import settle
-from bench.plan import Plan
 from bench.processes import cpu_seconds
+from bench.rounds import all_200
 from bench.spread import Spread
 from bench.system import NO_LIMITS, UP, System, up
+from mesh.private_file import write_private
+from mesh.settings.source import FILE
 
 OFF, ONE, ALL = "off", "1 %", "100 %"
 RATIOS = {ONE: "0.01", ALL: "1"}
@@ -117,9 +118,8 @@ def _round(ways: Mapping[str, Way], number: int, calls: int) -> dict[str, float]
 def _cost(name: str, way: Way, calls: int) -> float:
     """CPU microseconds a call, until all has come to rest."""
     if name in RATIOS:
-        file = way.folder / "data" / "settings.json"
-        file.write_text(json.dumps({"tracing.sample-ratio": RATIOS[name]}))
-        file.chmod(0o600)
+        changed = json.dumps({"tracing.sample-ratio": RATIOS[name]})
+        write_private(way.folder / "data" / FILE, changed, durable=False)
     time.sleep(_LIVE_SECONDS)
     # The other system has had the caches meanwhile, which costs more than what is measured.
     _consume(way.case, calls // 2)
@@ -130,10 +130,7 @@ def _cost(name: str, way: Way, calls: int) -> float:
 
 def _consume(case: Case, calls: int) -> None:
     """Returns when the work that they leave behind is done, too."""
-    plan = Plan(port=case.port, requests=case.requests, connections=_CONNECTIONS, count=calls)
-    load = drive(plan)
-    if load.answered != calls or load.refused or load.broken:
-        raise RuntimeError(f"{load.refused} of {calls} were refused, {load.broken} broken")
+    all_200(case, connections=_CONNECTIONS, count=calls)
     settle(case)
 
 

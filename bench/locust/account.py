@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -80,8 +81,9 @@ def account(calls: Calls, options: Given) -> Account:
     return _registered(calls)
 
 
+@cache
 def load(file: str) -> list[Account]:
-    """Those that `save` has kept."""
+    """Those that `save` has kept, before any user begins; read once, however many there are."""
     return [Account(**one) for one in json.loads(Path(file).read_text())]
 
 

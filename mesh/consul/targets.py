@@ -18,12 +18,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mesh.consul.client import FAILURES, told, within
-from mesh.discovery.instances import address
+from mesh.discovery.answers import metrics_address
 
 log = structlog.get_logger("targets")
 PATH = "/targets"
-# Of Consul's metadata: a port of this process alone.
-METRICS_PORT = "metrics_port"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +53,7 @@ class Targets:
 
 def _targets(nodes: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
     for node in nodes:
-        service = node["Service"]
-        port = (service["Meta"] or {}).get(METRICS_PORT, "")
-        if port.isdecimal():
-            # A service without an address of its own is where its agent is.
-            where = address(service["Address"] or node["Node"]["Address"], int(port))
+        service, where = node["Service"], metrics_address(node)
+        if where:
             labels = {"service": service["Service"], "instance": service["ID"]}
             yield {"targets": [where], "labels": labels}

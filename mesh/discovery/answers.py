@@ -10,6 +10,8 @@ import structlog
 from mesh.discovery.instances import address, is_ip
 
 log = structlog.get_logger("discovery")
+# Of an instance's metadata: a REST port of this process alone.
+METRICS_PORT = "metrics_port"
 
 
 def next_index(before: int | None, answered: str) -> int | None:
@@ -34,10 +36,23 @@ async def addresses(nodes: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(sorted({one for some in found for one in some}))
 
 
+def metrics_address(node: Mapping[str, Any]) -> str | None:
+    """Where /metrics is of one node that health/service answered; None where it does not tell.
+
+    Raises KeyError or TypeError for what is no such answer.
+    """
+    host = _host(node)
+    port = (node["Service"].get("Meta") or {}).get(METRICS_PORT, "")
+    return address(host, int(port)) if port.isdecimal() else None
+
+
 def _host_and_port(node: Mapping[str, Any]) -> tuple[str, int]:
-    service = node["Service"]
+    return _host(node), int(node["Service"]["Port"])
+
+
+def _host(node: Mapping[str, Any]) -> str:
     # A service without an address of its own is where its agent is.
-    return str(service["Address"] or node["Node"]["Address"]), int(service["Port"])
+    return str(node["Service"]["Address"] or node["Node"]["Address"])
 
 
 async def _resolved(host: str, port: int) -> list[str]:

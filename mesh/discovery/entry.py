@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from mesh.discovery.answers import METRICS_PORT
 from mesh.discovery.instances import address
 from mesh.identity.profile import Profile
 from mesh.settings import MeshSettings, Section
@@ -92,7 +93,7 @@ class Entry:
                 "version": version("leaky-tokens"),
                 "protocol": "grpc",
                 **_http_ports(ports),
-                "metrics_port": self._metrics_port(ports),
+                METRICS_PORT: self._metrics_port(ports),
             },
         )
 

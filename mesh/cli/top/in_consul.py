@@ -9,8 +9,7 @@ from mesh.cli.health import Health
 from mesh.cli.services import NAMES
 from mesh.cli.top.target import RegistryAwayError, Target
 from mesh.consul.client import FAILURES, opened, told, within
-from mesh.consul.targets import METRICS_PORT
-from mesh.discovery.instances import address
+from mesh.discovery.answers import metrics_address
 from mesh.settings import MeshSettings
 
 NONE = "no instance"
@@ -44,14 +43,11 @@ def targets(service: str, nodes: Iterable[Mapping[str, Any]]) -> list[Target]:
 
 
 def _target(service: str, node: Mapping[str, Any]) -> Target:
-    known = node["Service"]
-    host = str(known["Address"] or node["Node"]["Address"])
-    meta: Mapping[str, str] = known.get("Meta") or {}
-    port = meta.get(METRICS_PORT, "")
+    known, where = node["Service"], metrics_address(node)
     passing = all(check["Status"] == "passing" for check in node["Checks"])
     return Target(
         service=service,
         name=str(known["ID"]),
-        url=f"http://{address(host, int(port))}" if port.isdecimal() else None,
+        url=f"http://{where}" if where else None,
         health=Health.HEALTHY if passing else Health.NOT_READY,
     )

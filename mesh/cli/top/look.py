@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from mesh.cli.top.frame import Breaker, Frame, Route, Row
 from mesh.cli.top.increase import by_label, total
@@ -26,13 +27,14 @@ class Look:
         self._before |= {one.target.name: one for one in scrapes if one.samples}
         told = [one.samples for one in scrapes if one.samples]
         whole = together(window for window in windows if window)
+        merged = _merged(scrapes, windows)
         breakers = [(one, *each) for one in scrapes for each in _breakers(one.samples)]
         return Frame(
             at=at,
             seconds=whole.seconds if whole else math.nan,
-            services=tuple(_services(scrapes, windows)),
+            services=tuple(_services(scrapes, merged)),
             instances=tuple(map(_instance, scrapes, windows)),
-            routes=tuple(_routes(scrapes, windows)),
+            routes=tuple(_routes(merged)),
             breakers=tuple(
                 Breaker(instance=one.target.name, name=name, state=state)
                 for one, name, state in breakers
@@ -68,54 +70,65 @@ def _instance(scrape: Scrape, window: Window | None) -> Row:
         url=target.url or "",
         health=target.health if scrape.samples else DOWN,
         problem=scrape.problem,
-        seconds=window.seconds if window else math.nan,
-        rest=window.rest() if window else None,
-        grpc=window.grpc() if window else None,
         in_flight=total(scrape.samples.of("grpc_server_in_flight")) if scrape.samples else math.nan,
-        shed=window.shed if window else math.nan,
-        loop_lag=window.loop_lag if window else math.nan,
+        **_rates(window),
     )
 
 
-def _services(scrapes: Sequence[Scrape], windows: Sequence[Window | None]) -> Iterable[Row]:
-    for service in dict.fromkeys(one.target.service for one in scrapes):
-        own = [
-            (one, window)
+def _rates(window: Window | None) -> dict[str, Any]:
+    """What a row says of the time between two scrapes."""
+    unknown = math.nan
+    return {
+        "seconds": window.seconds if window else unknown,
+        "rest": window.rest() if window else None,
+        "grpc": window.grpc() if window else None,
+        "shed": window.shed if window else unknown,
+        "loop_lag": window.loop_lag if window else unknown,
+    }
+
+
+def _merged(
+    scrapes: Sequence[Scrape], windows: Sequence[Window | None]
+) -> Mapping[str, Window | None]:
+    """All instances of each service as one."""
+    return {
+        service: together(
+            window
             for one, window in zip(scrapes, windows, strict=True)
-            if one.target.service == service
-        ]
-        window = together(each for _, each in own if each)
-        up = [one for one, _ in own if one.samples and one.target.health == "healthy"]
-        told = [one.samples for one, _ in own if one.samples]
+            if window and one.target.service == service
+        )
+        for service in dict.fromkeys(one.target.service for one in scrapes)
+    }
+
+
+def _services(scrapes: Sequence[Scrape], merged: Mapping[str, Window | None]) -> Iterable[Row]:
+    for service, window in merged.items():
+        own = [one for one in scrapes if one.target.service == service]
+        up = [one for one in own if one.samples and one.target.health == "healthy"]
+        told = [one.samples for one in own if one.samples]
         yield Row(
             service=service,
             name=service,
             url="",
             health=f"{len(up)} of {len(own)}",
             problem="",
-            seconds=window.seconds if window else math.nan,
-            rest=window.rest() if window else None,
-            grpc=window.grpc() if window else None,
             in_flight=sum(total(one.of("grpc_server_in_flight")) for one in told),
-            shed=window.shed if window else math.nan,
-            loop_lag=window.loop_lag if window else math.nan,
+            **_rates(window),
         )
 
 
-def _routes(scrapes: Sequence[Scrape], windows: Sequence[Window | None]) -> list[Route]:
+def _routes(merged: Mapping[str, Window | None]) -> list[Route]:
     """The busiest first: paths of the edge, RPCs of all others."""
     found = []
-    for service in dict.fromkeys(one.target.service for one in scrapes):
-        pairs = zip(scrapes, windows, strict=True)
-        window = together(each for one, each in pairs if each and one.target.service == service)
+    for service, window in merged.items():
         if window is None:
             continue
-        for name, chosen in routes(window, REST, ("method", "uri")).items():
-            if service == "gateway":
-                found.append(Route(service=service, name=name, calls=window.rest(chosen)))
-        for name, chosen in routes(window, GRPC, ("grpc_service", "grpc_method")).items():
+        if service == "gateway":
+            for name, part in routes(window, REST, ("method", "uri")).items():
+                found.append(Route(service=service, name=name, calls=part.rest()))
+        for name, part in routes(window, GRPC, ("grpc_service", "grpc_method")).items():
             shown = name.rpartition(".")[2].replace(" ", "/")
-            found.append(Route(service=service, name=shown, calls=window.grpc(chosen)))
+            found.append(Route(service=service, name=shown, calls=part.grpc()))
     return sorted(found, key=lambda one: (-one.calls.rate, one.service, one.name))
 
 

@@ -81,18 +81,14 @@ def _instances(frame: Frame) -> Table:
 def _add(table: Table, row: Row, name: str) -> None:
     kinds = {"REST": row.rest, "gRPC": row.grpc}
     first = _FIRST.get(row.service, "gRPC")
-    style = "" if row.health == _WELL or row.health.endswith(_all_of(row)) else "bold red"
+    # Of a service: "2 of 3".
+    well, _, all_ = row.health.partition(" of ")
+    style = "" if row.health == _WELL or well == all_ else "bold red"
     rest = (number(row.in_flight, 0), number(row.shed), _milliseconds(row.loop_lag))
     table.add_row(name, row.health, first, *_calls(kinds.pop(first)), *rest, style=style)
     for kind, calls in kinds.items():
         if calls is not None and calls.rate:
             table.add_row("", "", kind, *_calls(calls), style=style)
-
-
-def _all_of(row: Row) -> str:
-    """What the health of a service ends with when all of its instances are well."""
-    well, _, _ = row.health.partition(" of ")
-    return f"{well} of {well}" if " of " in row.health else "\0"
 
 
 def _calls(calls: Calls | None) -> Iterator[str]:

@@ -38,9 +38,9 @@ class Window:
         """The increases of a name."""
         return self.increases.get(name, {})
 
-    def rate(self, name: str, chosen: Chosen = everything) -> float:
+    def rate(self, name: str) -> float:
         """A second."""
-        return total(self.of(name), chosen) / self.seconds
+        return total(self.of(name)) / self.seconds
 
     def rates(self, name: str, label: str) -> dict[str, float]:
         """A second, by a label's values."""
@@ -56,13 +56,13 @@ class Window:
         """The 99th percentile, in seconds; NaN where it is not told."""
         return quantile(0.99, buckets(self.of(f"{LOOP_LAG}_bucket"), everything))
 
-    def rest(self, chosen: Chosen = everything) -> Calls:
+    def rest(self) -> Calls:
         """The requests, without those of who watches: /metrics and /actuator."""
-        return self._calls(REST, lambda one: not _watches(one) and chosen(one), _failed_request)
+        return self._calls(REST, lambda one: not _watches(one), _failed_request)
 
-    def grpc(self, chosen: Chosen = everything) -> Calls:
+    def grpc(self) -> Calls:
         """The calls that were served."""
-        return self._calls(GRPC, chosen, _failed_call)
+        return self._calls(GRPC, everything, _failed_call)
 
     def _calls(self, name: str, chosen: Chosen, failed: Chosen) -> Calls:
         counts, observed = self.of(f"{name}_count"), self.of(f"{name}_bucket")
@@ -101,19 +101,17 @@ def _scaled(series: Series, factor: float) -> dict[Labels, float]:
     return {labels: value * factor for labels, value in series.items()}
 
 
-def routes(window: Window, name: str, labels: tuple[str, str]) -> dict[str, Chosen]:
-    """What chooses each route that was called: by its two labels, as one name."""
-    found: dict[str, Chosen] = {}
-    for series, value in window.of(f"{name}_count").items():
-        read = dict(series)
-        if value and not _watches(read) and all(label in read for label in labels):
-            pair = tuple(read[label] for label in labels)
-            found[" ".join(pair)] = _exactly(labels, pair)
-    return found
-
-
-def _exactly(labels: tuple[str, ...], pair: tuple[str, ...]) -> Chosen:
-    return lambda one: tuple(one.get(label) for label in labels) == pair
+def routes(window: Window, name: str, labels: tuple[str, str]) -> dict[str, Window]:
+    """What happened on each route that was called, by its two labels as one name."""
+    found: dict[str, dict[str, dict[Labels, float]]] = {}
+    for kind in (f"{name}{each}" for each in _WATCHED):
+        for series, value in window.of(kind).items():
+            read = dict(series)
+            if not _watches(read) and all(label in read for label in labels):
+                route = found.setdefault(" ".join(read[label] for label in labels), {})
+                route.setdefault(kind, {})[series] = value
+    parts = {key: Window(seconds=window.seconds, increases=each) for key, each in found.items()}
+    return {key: each for key, each in parts.items() if total(each.of(f"{name}_count"))}
 
 
 def _watches(labels: Mapping[str, str]) -> bool:
