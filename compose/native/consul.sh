@@ -69,20 +69,13 @@ part_command() {
 
 # A leader, and the token accepted by it (or no ACLs at all).
 part_answers() {
-  [[ $(get /v1/status/leader) == *'"127.0.0.1:'* ]] || return 1
+  [[ $(asked /v1/status/leader) == *'"127.0.0.1:'* ]] || return 1
   local answer
-  answer=$(get /v1/acl/token/self) || return 1
+  answer=$(asked /v1/acl/token/self) || return 1
   [[ $answer == HTTP/1.?\ 200* || $answer == *'ACL support disabled'* ]]
 }
 
-# Over bash's own sockets: the token is on no command line.
-get() {
-  (
-    exec 3<>"/dev/tcp/127.0.0.1/$port" &&
-      printf 'GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\nX-Consul-Token: %s\r\n\r\n' "$1" "$(<"$home/token")" >&3 &&
-      timeout 5 cat <&3
-  ) 2>/dev/null
-}
+asked() { get "$1" "X-Consul-Token: $(cat "$home/token" 2>/dev/null)"; }
 
 part_url() {
   echo "PARTS_CONSUL=consul://127.0.0.1:$port"

@@ -38,13 +38,6 @@ part_answers() {
   [[ $(get /api/services) == HTTP/1.?\ 200* ]] && taken "$JAEGER_OTLP_PORT"
 }
 
-get() {
-  (
-    exec 3<>"/dev/tcp/127.0.0.1/$port" &&
-      printf 'GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n' "$1" >&3 && timeout 5 cat <&3
-  ) 2>/dev/null
-}
-
 part_url() {
   echo "PARTS_JAEGER=http://127.0.0.1:$port"
   echo "PARTS_JAEGER_OTLP=http://127.0.0.1:$JAEGER_OTLP_PORT"

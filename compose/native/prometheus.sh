@@ -58,7 +58,7 @@ part_command() {
     "--web.listen-address=127.0.0.1:$port")
 }
 
-part_answers() { [[ $(ask 'GET /-/ready HTTP/1.0\r\n\r\n' 12) == "$(printf 'HTTP/1.0 200' | od -An -v -tx1 | tr -d ' \n')" ]]; }
+part_answers() { [[ $(get /-/ready) == HTTP/1.?\ 200* ]]; }
 
 part_url() { echo "PARTS_PROMETHEUS=http://127.0.0.1:$port"; }
 

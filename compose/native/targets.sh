@@ -32,7 +32,7 @@ part_command() {
 }
 
 # Its own protocol, whether or not Consul is there.
-part_answers() { [[ $(ask 'GET /targets HTTP/1.0\r\n\r\n' 9) == "$(printf 'HTTP/1.1 ' | od -An -v -tx1 | tr -d ' \n')" ]]; }
+part_answers() { [[ $(get /targets) == HTTP/1.1\ * ]]; }
 
 part_url() { echo "PARTS_TARGETS=http://127.0.0.1:$port"; }
 

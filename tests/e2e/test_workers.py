@@ -1,6 +1,5 @@
 """Several gateways on one port, on embedded stores: limits are as exact as one gateway's."""
 
-import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,11 +8,11 @@ import pytest
 
 from mesh.cli.state import read_state
 from tests.e2e.system import System
+from tests.exposed import total
 
 pytestmark = pytest.mark.e2e
 CAPACITY, ASKED = 60, 200
 PATH = "/api/v1/auth/health"
-COUNTED = rf'http_server_requests_seconds_count{{.*uri="{PATH}".*}}'
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +34,7 @@ def served(system: System) -> list[float]:
         own = each.endpoint.own_http
         if own is not None:
             text = httpx.get(f"http://127.0.0.1:{own.number}/metrics", timeout=20).text
-            counts = [line for line in text.splitlines() if re.match(COUNTED, line)]
-            found.append(sum(float(line.rpartition(" ")[2]) for line in counts))
+            found.append(total(text, "http_server_requests_seconds_count", uri=PATH))
     return found
 
 

@@ -140,11 +140,15 @@ def private_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def native_part(name: str) -> Iterator[NativePart]:
-    """A part that has not been started yet; it is stopped at the end."""
+def native_part(name: str, folder: Path | None = None, **settings: str) -> Iterator[NativePart]:
+    """A part that has not been started yet; it is stopped at the end.
+
+    Those that have to find each other share a folder; `settings` are for its start.
+    """
     ports = dict(zip(PORTS[name], map(str, free_ports(len(PORTS[name]))), strict=True))
-    with private_folder() as folder:
-        part = NativePart(name=name, folder=folder, ports=ports)
+    with ExitStack() as stack:
+        home = folder or stack.enter_context(private_folder())
+        part = NativePart(name=name, folder=home, ports={**ports, **settings})
         try:
             yield part
         finally:

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 from tests.compose.rules import RULES
-from tests.parts.native import PORTS, NativePart, free_ports, private_folder
+from tests.parts.native import NativePart, native_part, private_folder
 
 SOONER = 20
 INTERVAL = "2s"
@@ -69,18 +69,18 @@ class Told:
             thread.join()
             self._server.server_close()
 
-    def alerts(self, receiver: str, status: str = "firing") -> set[str]:
+    def alerts(self, receiver: str) -> set[str]:
         """The names of the alerts that this receiver was told of."""
-        return {labels["alertname"] for labels in self._labels(receiver, status)}
+        return {labels["alertname"] for labels in self._labels(receiver)}
 
-    def services(self, receiver: str, status: str = "firing") -> set[str]:
+    def services(self, receiver: str) -> set[str]:
         """The services that those alerts are about."""
-        return {labels["service"] for labels in self._labels(receiver, status)}
+        return {labels["service"] for labels in self._labels(receiver)}
 
-    def _labels(self, receiver: str, status: str) -> Iterator[dict[str, str]]:
+    def _labels(self, receiver: str) -> Iterator[dict[str, str]]:
         for message in list(self._told.get(receiver, ())):
             for alert in message["alerts"]:
-                if alert["status"] == status:
+                if alert["status"] == "firing":
                     yield alert["labels"]
 
 
@@ -146,11 +146,6 @@ def watching(registry: str, token_file: Path) -> Iterator[Watch]:
 
 @contextmanager
 def _started(name: str, folder: Path, settings: Mapping[str, str]) -> Iterator[NativePart]:
-    ports = dict(zip(PORTS[name], map(str, free_ports(len(PORTS[name]))), strict=True))
-    part = NativePart(name=name, folder=folder, ports=ports)
-    ended = part.run("start", str(folder), **ports, **settings)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    try:
+    with native_part(name, folder, **settings) as part:
+        part.start()
         yield part
-    finally:
-        part.stop()

@@ -1,7 +1,6 @@
 """What a test sees of a system on the real parts, beside its REST."""
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 
 from tests.e2e import real
 from tests.e2e.system import System
+from tests.exposed import total
 
 needs_all = pytest.mark.skipif(not real.there(), reason="wants every real part: make test-full")
 ROOMY = {
@@ -35,15 +35,12 @@ class Whole:
     def metric(self, process: str, name: str) -> float:
         """The sum of a metric's samples in one process; 0 when it has none yet."""
         text = httpx.get(f"http://127.0.0.1:{self.ports('http')[process]}/metrics").text
-        samples = re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE)
-        return sum(float(sample) for sample in samples)
+        return total(text, name)
 
     def answered(self, provider: str = "openai") -> int:
         """How many calls the provider's double has answered, by its own books."""
         text = httpx.get(f"{self.system.url(f'stubs.{provider}')}/metrics").text
-        sample = rf'^stubs_answers_total{{provider="{provider}",status="200"}} (\S+)$'
-        found = re.search(sample, text, re.MULTILINE)
-        return int(float(found[1])) if found else 0
+        return int(total(text, "stubs_answers_total", provider=provider, status="200"))
 
     def consul(self, path: str) -> Any:
         """What Consul answers to an operator."""

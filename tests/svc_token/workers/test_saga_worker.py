@@ -12,6 +12,7 @@ from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
 from svc_token.workers import saga_worker
 from svc_token.workers.saga_worker import SagaWorker
+from tests.mesh.discovery.waiting import until_told
 from tests.svc_token.conftest import House
 from tests.svc_token.shop import Books, Shop
 
@@ -112,14 +113,21 @@ async def test_it_ends_although_its_leases_cannot_be_given_back(
 
 
 async def test_a_new_purchase_wakes_it(shop: Shop) -> None:
-    payments = Gated(shop.books)
-    payments.gate.set()
-    built = worker(shop, payments)
+    resting = asyncio.Event()
+
+    def pause() -> float:
+        resting.set()
+        return PATIENCE * 2
+
+    async def completed() -> bool:
+        return await shop.status(saga) == "COMPLETED"
+
+    built = SagaWorker(runner=shop.another("one"), pause=pause)
     async with asyncio.timeout(PATIENCE):
         task = asyncio.ensure_future(built())
+        await resting.wait()
         saga = await shop.buy()
-        while await shop.status(saga) != "COMPLETED":
-            built.wake()
-            await asyncio.sleep(0.01)
+        built.wake()
+        await until_told(completed)
         task.cancel()
         await ended(task)

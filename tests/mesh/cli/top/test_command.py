@@ -11,10 +11,10 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from mesh.cli.services import NAMES
 from mesh.settings.names import env_name
+from tests.exposed import total
 from tests.mesh.cli.conftest import Leaky
 from tests.mesh.cli.running import system_environment, up
 
@@ -132,9 +132,4 @@ def shown(one: Any) -> float:
 def counted(env: dict[str, str]) -> float:
     with urlopen(url(env, "gateway") + "/metrics") as answer:  # noqa: S310 our own
         text = answer.read().decode()
-    return sum(
-        sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if sample.name == "http_server_requests_seconds_count" and sample.labels["uri"] == PATH
-    )
+    return total(text, "http_server_requests_seconds_count", uri=PATH)

@@ -20,7 +20,7 @@ from mesh.rpc.server import CONNECTION_AGE, Server
 from mesh.rpc.transport import Options, Plaintext
 from tests.mesh.discovery.waiting import until
 from tests.mesh.rpc.load import under_load
-from tests.mesh.rpc.serving import GET, STATUS, WATCH, quotas, served
+from tests.mesh.rpc.serving import GET, STATUS, WATCH, multiplexing, quotas, served
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
 PATIENCE = 20.0
@@ -179,9 +179,8 @@ async def test_a_stream_is_left_before_its_connection_ends_and_loses_no_call() -
     dispatcher = Dispatcher([map_errors])
     dispatcher.add(quotas(get_status=some_time))
     server = Server(dispatcher, _Aging())
-    address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
-    channel = MultiplexedChannel(GrpcChannel(address), Instances([address]))
-    await until(lambda: channel.streams == 1)
+    port = await server.start("127.0.0.1:0")
+    channel = await multiplexing(GrpcChannel(f"127.0.0.1:{port}"), port)
     sessions: set[Session | None] = set()
     async with under_load(channel, callers=8) as load:
         async with asyncio.timeout(PATIENCE):
