@@ -29,7 +29,7 @@ class OutboxRelay:
         try:
             await loop.run()
         finally:
-            await given_back(self.hold.give_back(), log, "the others wait until the leases end")
+            await given_back(self.hold.give_back, log, "the others wait until the leases end")
 
     async def _round(self) -> bool:
         return await to_its_end(self.relay(), DRAIN_SECONDS) == BATCH

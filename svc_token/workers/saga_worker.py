@@ -35,8 +35,8 @@ class SagaWorker:
         try:
             await self._loop.run()
         finally:
-            leaving = self.runner.give_back()
-            await given_back(leaving, log, "purchases wait until their leases end")
+            give = self.runner.give_back
+            await given_back(give, log, "purchases wait until their leases end")
 
     async def _round(self) -> bool:
         return await to_its_end(self.runner(), DRAIN_SECONDS)

@@ -115,15 +115,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def bury(self) -> None:
         """Ends whatever is left, dead or alive: nothing of it meets the next run."""
+        # Its finally blocks ask for the running loop, and would be made another.
+        events._set_running_loop(self)
         # What is ended may begin more, which the list then has as well.
         for task in self.tasks:
-            if task.done():
-                # Asked for, or asyncio would say that nobody has.
-                if not task.cancelled():
-                    task.exception()
-                continue
-            setattr(task, "_log_destroy_pending", False)  # noqa: B010 it has no other switch
-            _end(task.get_coro())
+            _end(task)
+        events._set_running_loop(None)
         self._graves.clear()
         self._timers.clear()
         self._turns.clear()
@@ -219,7 +216,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """There are no other threads."""
 
 
-def _end(work: Any) -> None:
+def _end(task: Task) -> None:
+    if task.done():
+        # Asked for, or asyncio would say that nobody has.
+        if not task.cancelled():
+            task.exception()
+        return
+    setattr(task, "_log_destroy_pending", False)  # noqa: B010 it has no other switch
+    work: Any = task.get_coro()
     for _ in range(MOST_AWAITS):
         try:
             work.close()
