@@ -115,12 +115,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def bury(self) -> None:
         """Ends whatever is left, dead or alive: nothing of it meets the next run."""
-        # Its finally blocks ask for the running loop, and would be made another.
-        events._set_running_loop(self)
+        # Where there has been no loop yet, finally blocks that ask for it would be made one.
+        asyncio.set_event_loop(None)
         # What is ended may begin more, which the list then has as well.
         for task in self.tasks:
             _end(task)
-        events._set_running_loop(None)
         self._graves.clear()
         self._timers.clear()
         self._turns.clear()
