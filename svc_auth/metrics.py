@@ -4,12 +4,11 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import Counter, Gauge
-
 from leaky.common.v1 import reason_pb2
 from mesh.errors import AppError
 from mesh.identity.jose import ES256, RS256
 from mesh.telemetry.closed import Closed
+from mesh.telemetry.tally import Counter, Gauge
 
 DONE, FAILED = "done", "failed"
 LOGINS = Closed(

@@ -1,8 +1,7 @@
 """What is counted at the edge."""
 
-from prometheus_client import Counter
-
 from mesh.telemetry.closed import UNKNOWN, Closed
+from mesh.telemetry.tally import Counter
 from svc_gateway.routing import SERVICES
 
 VALIDATIONS = Closed(

@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
-from prometheus_client import Counter, Gauge
-
 from mesh.telemetry.closed import UNKNOWN, Closed
+from mesh.telemetry.tally import Counter, Gauge
 
 
 class Ending(StrEnum):

@@ -84,7 +84,8 @@ def service_app(
     info = {"name": title, "version": version}
     app.router.routes.extend(Actuator(info=info, ready=ready, settings=settings).routes())
     app.router.routes.extend(Docs(app.openapi).routes())
-    door = _with_cors(Bounded(app.enter), settings.current)
+    app.bounded = Bounded(app.framework)
+    door = _with_cors(app.enter, settings.current)
     app.door = Envelope(
         door,
         failures=failures,
@@ -103,6 +104,7 @@ class _App(FastAPI):
     """
 
     transcoder: Transcoder
+    bounded: ASGIApp
     door: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,7 +112,11 @@ class _App(FastAPI):
         if scope["type"] == "http":
             await self.door(scope, receive, send)
         else:
-            await super().__call__(scope, receive, send)
+            await self.framework(scope, receive, send)
+
+    async def framework(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """FastAPI's own way."""
+        await super().__call__(scope, receive, send)
 
     async def enter(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What is behind the door."""
@@ -119,7 +125,7 @@ class _App(FastAPI):
             scope.update(found)
             await self.transcoder.handle(scope, receive, send)
         else:
-            await super().__call__(scope, receive, send)
+            await self.bounded(scope, receive, send)
 
 
 def _fastapi(title: str, version: str, failures: Failures) -> _App:

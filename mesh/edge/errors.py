@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import orjson
@@ -169,4 +170,10 @@ def from_http(status: int, message: str, violations: tuple[FieldViolation, ...] 
 
 def as_headers(names: Mapping[str, str]) -> Headers:
     """Header texts as ASGI sends them."""
-    return [(name.lower().encode("latin-1"), printable(text)) for name, text in names.items()]
+    return [(_name(name), printable(text)) for name, text in names.items()]
+
+
+@cache
+def _name(name: str) -> bytes:
+    # Names are written in the program, so they are few.
+    return name.lower().encode("latin-1")

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from prometheus_client import Histogram
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
+
+from mesh.telemetry.tally import Histogram
 
 URI_KEY = "leaky.uri"
 _VERBS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -60,13 +60,17 @@ def request_of(scope: Scope, rpc: Method[Any, Any]) -> EdgeRequest:
         headers=_headers(scope["headers"]),
         client=client,
         trace=trace,
-        metadata={
-            "x-correlation-id": trace.correlation_id,
-            "traceparent": trace.traceparent,
-            **({"tracestate": trace.tracestate} if trace.tracestate else {}),
-            **({CLIENT_ADDRESS: client} if client else {}),
-        },
+        metadata=_metadata(trace, client),
     )
+
+
+def _metadata(trace: Trace, client: str) -> dict[str, str]:
+    metadata = {"x-correlation-id": trace.correlation_id, "traceparent": trace.traceparent}
+    if trace.tracestate:
+        metadata["tracestate"] = trace.tracestate
+    if client:
+        metadata[CLIENT_ADDRESS] = client
+    return metadata
 
 
 def hand_on_credentials(request: EdgeRequest) -> None:
@@ -84,10 +88,12 @@ def hand_on_credentials(request: EdgeRequest) -> None:
             raise AppError(REASON_UNAUTHENTICATED, "malformed credential")
 
 
-def check_metadata(request: EdgeRequest) -> None:
-    """Raises AppError for what a hook took over and gRPC would not send: ASCII only."""
-    if not all(map(_sendable, request.metadata.values())):
-        raise AppError(REASON_UNAUTHENTICATED, "malformed credential")
+def check_credentials(request: EdgeRequest) -> None:
+    """Raises AppError for one that a hook took over and gRPC would not send: ASCII only."""
+    for name in _CREDENTIALS:
+        value = request.metadata.get(name)
+        if value is not None and not _sendable(value):
+            raise AppError(REASON_UNAUTHENTICATED, "malformed credential")
 
 
 def _sendable(value: str) -> bool:

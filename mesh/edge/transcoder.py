@@ -20,7 +20,7 @@ from mesh.edge.request import (
     PRINCIPAL_KEY,
     EdgeRequest,
     Hook,
-    check_metadata,
+    check_credentials,
     hand_on_credentials,
     request_of,
 )
@@ -129,7 +129,7 @@ class Transcoder(BaseRoute):
         for hook in self._before:
             await hook(request)
         _ADMITTED()
-        check_metadata(request)
+        check_credentials(request)
         body = await read_body(request.headers, receive) if route.fill.body else b""
         _refuse_replaced(values)
         message = route.fill(values, scope["query_string"], request.headers, body)

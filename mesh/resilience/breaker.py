@@ -91,6 +91,8 @@ class Breaker:
 
     def allow(self) -> "Permit | None":
         """A permit for one call, or None. Its holder records the result or releases it."""
+        if self._state is State.CLOSED:
+            return Permit(self, self._epoch)
         if self._state is State.OPEN and self.retry_after == 0:
             self._enter(State.HALF_OPEN)
         if self._state is State.HALF_OPEN:

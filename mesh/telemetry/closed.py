@@ -9,7 +9,7 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-from prometheus_client import Counter, Gauge, Histogram
+from mesh.telemetry.tally import Counter, Gauge, Histogram
 
 M = TypeVar("M", Counter, Gauge, Histogram)
 # Stands for a value that is not among those of a label.

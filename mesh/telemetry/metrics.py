@@ -6,9 +6,9 @@ The names follow go-grpc-middleware's, which common dashboards know.
 from typing import Any
 
 import grpc
-from prometheus_client import Counter, Histogram
 
 from mesh.rpc.method import Method
+from mesh.telemetry.tally import Counter, Histogram
 
 _LABELS = ("grpc_service", "grpc_method", "grpc_code")
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

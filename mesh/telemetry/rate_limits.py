@@ -1,8 +1,7 @@
 """What was decided without the store that counts."""
 
-from prometheus_client import Counter
-
 from mesh.telemetry.closed import Closed
+from mesh.telemetry.tally import Counter
 
 STORE_AWAY = Closed(
     Counter,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from prometheus_client import Gauge
+from mesh.telemetry.tally import Gauge
 
 
 class Sampled:

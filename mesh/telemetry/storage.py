@@ -1,9 +1,8 @@
 """How full the ways to a store are."""
 
-from prometheus_client import Gauge, Histogram
-
 from mesh.telemetry.closed import Closed
 from mesh.telemetry.sampled import Sampled
+from mesh.telemetry.tally import Gauge, Histogram
 
 _CONNECTIONS = Closed(
     Gauge,

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prometheus_client import Counter
-
 from leaky.common.v1.reason_pb2 import REASON_INVALID_ARGUMENT
 from mesh.errors import AppError, FieldViolation, invalid
 from mesh.telemetry.closed import Closed
+from mesh.telemetry.tally import Counter
 from svc_analytics.domain.usage import UsageEvent
 from svc_analytics.ports import UsageStore
 

@@ -41,14 +41,13 @@ class Verdict:
 
     def headers(self) -> Mapping[str, str]:
         """X-RateLimit-* and those of draft-ietf-httpapi-ratelimit-headers-10."""
-        window = self.limit.window_us // MICRO
-        name = f'"{self.limit.name}"'
+        limit, remaining = self.limit, self.remaining
         return {
-            "X-RateLimit-Limit": str(self.limit.capacity),
-            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Limit": str(limit.capacity),
+            "X-RateLimit-Remaining": str(remaining),
             "X-RateLimit-Reset": str(-(-self.end_us // MICRO)),
-            "RateLimit": f"{name};r={self.remaining};t={self.retry_after}",
-            "RateLimit-Policy": f"{name};q={self.limit.capacity};w={window}",
+            "RateLimit": f'"{limit.name}";r={remaining};t={self.retry_after}',
+            "RateLimit-Policy": f'"{limit.name}";q={limit.capacity};w={limit.window_us // MICRO}',
         }
 
 
@@ -62,10 +61,13 @@ class Limits:
 
     def of(self, path: str) -> Limit | None:
         """The limit of the longest prefix that a path is under; None for a free path."""
-        if any(under(path, prefix) for prefix in self._free):
-            return None
-        fitting = (limit for limit in self._routes if under(path, limit.name))
-        return next(fitting, self._default)
+        for prefix in self._free:
+            if under(path, prefix):
+                return None
+        for limit in self._routes:
+            if under(path, limit.name):
+                return limit
+        return self._default
 
 
 def under(path: str, prefix: str) -> bool:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from prometheus_client import Counter
-
 from leaky.common.v1.reason_pb2 import (
     REASON_PAYMENT_CONFLICT,
     REASON_PAYMENT_DECLINED,
@@ -19,6 +17,7 @@ from leaky.common.v1.reason_pb2 import (
 from mesh.clock import Clock
 from mesh.errors import AppError
 from mesh.telemetry.closed import Closed
+from mesh.telemetry.tally import Counter
 from svc_stubs.domain.payment import (
     ConflictError,
     DeclinedError,

@@ -5,8 +5,6 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from prometheus_client import Counter
-
 from leaky.common.v1.reason_pb2 import (
     REASON_DEADLINE_EXCEEDED,
     REASON_PAYMENT_CONFLICT,
@@ -16,6 +14,7 @@ from mesh.clock import Clock, Ids
 from mesh.errors import AppError
 from mesh.failpoints import failpoint
 from mesh.telemetry.closed import Closed
+from mesh.telemetry.tally import Counter
 from svc_token.domain.owner import OwnerKind
 from svc_token.domain.payment import PaymentState
 from svc_token.domain.saga import (

@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prometheus_client import Gauge
-
 from mesh.clock import Clock
 from mesh.errors import AppError
 from mesh.failpoints import failpoint
 from mesh.telemetry.closed import Closed
+from mesh.telemetry.tally import Gauge
 from svc_token.domain.saga import STEPS, Saga
 from svc_token.ports import Limits
 from svc_token.purchase_ports import Sagas

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from prometheus_client import Counter, Gauge
-
 from leaky.common.v1.reason_pb2 import REASON_OVERLOADED
 from leaky.edge.v1.options_pb2 import DEADLINE_NONE
 from mesh.errors import AppError
 from mesh.rpc.call import Call
 from mesh.rpc.dispatcher import Handler
 from mesh.settings import Live, MeshSettings
+from mesh.telemetry.tally import Counter, Gauge
 
 SHED = Counter("grpc_server_shed_total", "Calls refused because too many were in flight.")
 IN_FLIGHT = Gauge("grpc_server_in_flight", "Calls being served.")

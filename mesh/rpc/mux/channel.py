@@ -63,8 +63,8 @@ class MultiplexedChannel:
     def least(self) -> Session | None:
         """The open session with the fewest calls; those that have equally few take turns."""
         links = list(self._links.values())
-        if not links:
-            return None
+        if len(links) <= 1:
+            return links[0].session if links and links[0].served else None
         self._turn = (self._turn + 1) % len(links)
         best: Session | None = None
         for link in links[self._turn :] + links[: self._turn]:

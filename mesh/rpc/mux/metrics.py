@@ -1,9 +1,8 @@
 """What goes through streams of calls."""
 
-from prometheus_client import Counter, Gauge, Histogram
-
 from leaky.mesh.v1.mux_service_pb2 import Frame
 from mesh.telemetry.closed import Closed
+from mesh.telemetry.tally import Counter, Gauge, Histogram
 
 _SIDES = {"side": ("client", "server")}
 _FRAMES = Closed(Counter, "mux_frames_total", "Frames sent, by the side that sent them.", _SIDES)

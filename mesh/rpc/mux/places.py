@@ -39,8 +39,9 @@ class Places:
             self._take()
 
     def _take(self) -> None:
+        if not self.taken:
+            self._empty.clear()
         self.taken += 1
-        self._empty.clear()
 
     async def _wait(self, deadline: float) -> None:
         if len(self._waiting) >= MOST_WAITING:

@@ -10,7 +10,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from leaky.common.v1.reason_pb2 import REASON_DEADLINE_EXCEEDED, REASON_INTERNAL
-from leaky.mesh.v1.mux_service_pb2 import Call, Credential, Frame, Result
+from leaky.mesh.v1.mux_service_pb2 import Credential, Frame, Result
 from mesh.errors import AppError
 from mesh.rpc.channel import CALLED, CALLING
 from mesh.rpc.method import Method, Req, Res
@@ -98,14 +98,21 @@ class Session:
     def _send(
         self, id_: int, path: str, request: Any, left: float, metadata: Mapping[str, str]
     ) -> None:
-        rest = dict(metadata)
         # Told first, so that it is in no later frame than the call.
-        number = self._numbers.of(rest.pop(AUTHORIZATION, None))
+        number = self._numbers.of(metadata.get(AUTHORIZATION))
         payload = request.SerializeToString()
-        call = Call(id=id_, method=path, payload=payload, metadata=rest, credential=number)
-        if not math.isinf(left):
-            call.timeout_micros = max(1, int(left * 1e6))
-        self._out.frame(len(payload) + _OVERHEAD).calls.append(call)
+        call = self._out.frame(len(payload) + _OVERHEAD).calls.add(
+            id=id_,
+            method=path,
+            payload=payload,
+            credential=number,
+            timeout_micros=0 if math.isinf(left) else max(1, int(left * 1e6)),
+        )
+        # One by one: a map that is given as a whole takes four times as long.
+        told = call.metadata
+        for key, text in metadata.items():
+            if key != AUTHORIZATION:
+                told[key] = text
 
     def _tell(self, number: int, authorization: str) -> None:
         told = Credential(number=number, authorization=authorization)

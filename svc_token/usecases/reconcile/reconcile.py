@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import structlog
-from prometheus_client import Gauge
 
 from mesh.errors import AppError
 from mesh.rpc.streams import closing
 from mesh.telemetry.closed import Closed
+from mesh.telemetry.tally import Gauge
 from svc_token.domain.audit.difference import Difference, Mismatch
 from svc_token.domain.reservation import ReservationConflictError
 from svc_token.ports import Ledger

@@ -45,7 +45,7 @@ async def test_dead_letters_say_what_was_wrong_and_where_it_lies(
     kafka: Corner, store: UsageStore
 ) -> None:
     await published(kafka)
-    dead = INGESTED.of("dead")._value.get()
+    dead = INGESTED.of("dead").value
 
     async def all_done() -> bool:
         return await committed(kafka) == len(GOOD) + len(BAD)
@@ -54,7 +54,7 @@ async def test_dead_letters_say_what_was_wrong_and_where_it_lies(
         async with consuming(kafka, store):
             await until(all_done)
     assert await stored(store) == (len(GOOD), tokens_of(GOOD))
-    assert INGESTED.of("dead")._value.get() - dead == len(BAD)
+    assert INGESTED.of("dead").value - dead == len(BAD)
     assert "secret" not in repr(logs)
 
     found = {dict(one.headers)["dead-offset"]: one for one in await records(kafka, kafka.dead)}

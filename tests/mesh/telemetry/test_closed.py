@@ -2,9 +2,10 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 import pytest
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client import REGISTRY
 
 from mesh.telemetry.closed import DECLARED, Closed
+from mesh.telemetry.tally import Counter, Gauge, Histogram
 
 
 class Ending(StrEnum):

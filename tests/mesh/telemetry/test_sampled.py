@@ -1,6 +1,7 @@
-from prometheus_client import REGISTRY, Gauge
+from prometheus_client import REGISTRY
 
 from mesh.telemetry.sampled import Sampled
+from mesh.telemetry.tally import Gauge
 
 
 def test_it_is_the_sum_of_those_who_are_there() -> None:

@@ -112,7 +112,7 @@ async def consumed(line: Line, shelf: Shelf) -> None:
 
 
 def counted(outcome: str) -> float:
-    return float(INGESTED.of(outcome)._value.get())
+    return float(INGESTED.of(outcome).value)
 
 
 async def test_a_batch_is_stored_and_then_done(make_event: Make) -> None:

@@ -162,7 +162,7 @@ async def test_the_next_look_is_when_the_first_lease_of_another_ends(shop: Shop)
 
 
 def ended(status: str) -> float:
-    return float(ENDED.of(status)._value.get())
+    return float(ENDED.of(status).value)
 
 
 async def test_what_is_on_its_way_stands_still_or_has_ended_is_measured(shop: Shop) -> None:
