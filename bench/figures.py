@@ -4,12 +4,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench.cases import CONSUME, HOT, QUOTA, STATUS, YARDSTICKS
 from bench.measure import Sample
 from bench.spread import Spread
 
-EDGE_CASES = (STATUS, QUOTA, CONSUME, HOT)
-ALL_CASES = tuple(dict.fromkeys([*(y for pair in YARDSTICKS.values() for y in pair), *EDGE_CASES]))
 Figure = Callable[[Sample], float]
 
 
@@ -31,6 +28,11 @@ def p99(sample: Sample) -> float:
 def cpu(sample: Sample) -> float:
     """Microseconds a call, all processes."""
     return sample.cpu
+
+
+def instructions(sample: Sample) -> float:
+    """A call, all processes."""
+    return sample.instructions
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,9 @@ class Figures:
         ours, theirs = self._pick(case, connections), self._pick(yardstick, connections)
         return Spread.of(_times(figure(a), figure(b)) for a, b in zip(ours, theirs, strict=True))
 
-    def growth(self, case: str, few: int, many: int) -> Spread:
-        """Throughput at many connections as a multiple of that at few."""
-        ours, before = self._pick(case, many), self._pick(case, few)
-        return Spread.of(
-            _times(throughput(a), throughput(b)) for a, b in zip(ours, before, strict=True)
-        )
+    def has(self, case: str, connections: int) -> bool:
+        """Whether it was measured at so many connections."""
+        return bool(self._pick(case, connections))
 
     def cpu_of(self, case: str, connections: int, process: str) -> Spread:
         """CPU microseconds a call of one process."""

@@ -7,7 +7,7 @@ from bench.aims import Aim
 from bench.metering.load import Load
 from bench.metering.run import BARE, Case, Result
 from bench.metering.ways import GROUP, SINGLE
-from bench.report import table
+from bench.tables import table
 from bench.spread import Spread
 
 # Of the first number of callers; medians of the rounds are compared with them.

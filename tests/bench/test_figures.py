@@ -70,7 +70,7 @@ def test_a_sample_with_refused_answers_is_named() -> None:
     good = sample(QUOTA, 16, 10)
     bad = replace(good, load=replace(good.load, refused=3))
     assert Figures([[good], [bad]]).problems() == [
-        "quota at 16: 3 answers were no 200, 0 connections broke"
+        "quota at 16: 3 answers were refusals, 0 connections broke"
     ]
 
 
