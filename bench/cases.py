@@ -44,9 +44,7 @@ def beside(
         yield Case(name=name, port=port, pids={app: pid}, requests=requests)
 
 
-def ours(
-    rows: Sequence[Row], way: str, system: System, callers: Callers
-) -> Iterator[Case]:
+def ours(rows: Sequence[Row], way: str, system: System, callers: Callers) -> Iterator[Case]:
     """The rows on a system; `way` tells them from those of another."""
     for row in rows:
         yield Case(

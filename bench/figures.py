@@ -55,8 +55,12 @@ class Figures:
 
     def ratio(self, case: str, yardstick: str, connections: int, figure: Figure) -> Spread:
         """A figure as a multiple of the yardstick's."""
+        return Spread.of(self.ratios(case, yardstick, connections, figure))
+
+    def ratios(self, case: str, yardstick: str, connections: int, figure: Figure) -> list[float]:
+        """The same, of each round."""
         ours, theirs = self._pick(case, connections), self._pick(yardstick, connections)
-        return Spread.of(_times(figure(a), figure(b)) for a, b in zip(ours, theirs, strict=True))
+        return [_times(figure(a), figure(b)) for a, b in zip(ours, theirs, strict=True)]
 
     def has(self, case: str, connections: int) -> bool:
         """Whether it was measured at so many connections."""
