@@ -7,15 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.rows import ROWS
+from bench.arguments import arguments
 
 MULTIPLEXED, UNARY = "multiplexed", "unary"
-_QUICK_OR_NOT = {
-    "rounds": (1, 3),
-    "seconds": (1, 2),
-    "callers": (16, 500),
-    "events": (50_000, 1_000_000),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,28 +41,6 @@ class Options:
     instructions: bool = False
 
 
-def arguments(prog: str, description: str) -> argparse.ArgumentParser:
-    """What every command that measures the edge may choose."""
-    parser = argparse.ArgumentParser(prog=prog, description=description)
-    add = parser.add_argument
-    add("--quick", action="store_true", help="one short round, to see that it runs")
-    add("--rounds", type=_positive, help="default 3")
-    add("--seconds", type=_positive, help="whole seconds a load, default 2")
-    add("--callers", type=_positive, help="default 500, each with two pools")
-    add("--events", type=_positive, help="that a report sums up, default 1000000")
-    add("--cases", type=_cases, default=tuple(ROWS), help=f"default {','.join(ROWS)}")
-    add("--connections", type=_numbers, default=(1, 16, 64), help="default 1,16,64")
-    add("--cores", type=_positive, default=1, help="for all that is measured; default 1")
-    add("--workers", type=_positive, default=1, help="gateways on the one port; default 1")
-    add("--profile", choices=("local", "secure"), default="local")
-    add("--unary", action="store_true", help="calls between services each by itself")
-    add("--both", action="store_true", help="two systems in turn: multiplexed and unary")
-    add("--set", type=_setting, action="append", default=[], metavar="NAME=VALUE")
-    add("--load", choices=("wrk", "own"), help="default wrk where there is one")
-    add("--json", type=Path, metavar="FILE", help="all figures")
-    return parser
-
-
 def parse(arguments_: Sequence[str]) -> Options:
     """The choices; ends the process on --help and on what is no choice."""
     parser = arguments("bench", "Compares the edge with yardsticks.")
@@ -83,18 +55,20 @@ def options(parser: argparse.ArgumentParser, given: argparse.Namespace) -> Optio
     if given.profile == "secure" and "report" in given.cases:
         # There, users see their own events only.
         given.cases = tuple(case for case in given.cases if case != "report")
+        if not given.cases:
+            parser.error("argument --cases: report is measured in the profile local only")
     server_cores, load_cores = _cores(given.cores)
-    amount = {
-        name: getattr(given, name) or choice[not given.quick]
-        for name, choice in _QUICK_OR_NOT.items()
-    }
+    quick = given.quick
     return Options(
-        **amount,
-        warm_calls=50 if given.quick else 300,
-        counted=200 if given.quick else 1000,
+        rounds=given.rounds or (1 if quick else 3),
+        seconds=given.seconds or (1 if quick else 2),
+        callers=given.callers or (16 if quick else 500),
+        events=given.events or (50_000 if quick else 1_000_000),
+        warm_calls=50 if quick else 300,
+        counted=200 if quick else 1000,
         cases=given.cases,
         connections=given.connections,
-        starts=1 if given.quick else 2,
+        starts=1 if quick else 2,
         profile=given.profile,
         ways=(MULTIPLEXED, UNARY) if given.both else (UNARY if given.unary else MULTIPLEXED,),
         workers=given.workers,
@@ -110,29 +84,3 @@ def _cores(count: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Those of what is measured, and the load's, which are all where none is left."""
     cores = tuple(sorted(os.sched_getaffinity(0)))
     return cores[:count], cores[count:][-1:] or cores
-
-
-def _cases(text: str) -> tuple[str, ...]:
-    names = tuple(text.split(","))
-    unknown = ", ".join(sorted(set(names) - set(ROWS)))
-    if unknown:
-        raise argparse.ArgumentTypeError(f"no case: {unknown}; there are {', '.join(ROWS)}")
-    return names
-
-
-def _setting(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise argparse.ArgumentTypeError("must be NAME=VALUE")
-    return name, value
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(_positive(part) for part in text.split(","))

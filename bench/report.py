@@ -46,7 +46,7 @@ def _memory(system: Weighed) -> Iterator[str]:
         (name, f"{idle.rss:.0f}", f"{idle.pss:.0f}", f"{after.rss:.0f}", f"{after.pss:.0f}")
         for name, idle, after in (
             *((name, system.idle[name], system.loaded[name]) for name in system.loaded),
-            ("the five", services(system.idle), services(system.loaded)),
+            ("the services", services(system.idle), services(system.loaded)),
         )
     ]
     head = ("MiB", "RSS idle", "PSS idle", "RSS after load", "PSS after load")

@@ -22,6 +22,10 @@ class Spread:
             raise ValueError("no rounds")
         return cls(known[0], statistics.median(known), known[-1])
 
+    def over(self, divisor: float) -> "Spread":
+        """Each of them as such a part."""
+        return Spread(self.low / divisor, self.median / divisor, self.high / divisor)
+
     def text(self, digits: int) -> str:
         """As `1.20 / 1.25 / 1.31`, or once when all are alike."""
         texts = [f"{each:.{digits}f}" for each in (self.low, self.median, self.high)]

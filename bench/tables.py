@@ -75,7 +75,5 @@ def _figure(figures: Figures, case: str, connections: int) -> Iterator[str]:
 def _pairs(result: Result, connections: int) -> Iterator[str]:
     for row, case, _ in _rows(result, connections):
         if row.pair > 1:
-            calls = result.figures.spread(
-                case, connections, lambda sample, by=row.pair: throughput(sample) / by
-            )
+            calls = result.figures.spread(case, connections, throughput).over(row.pair)
             yield from ("", f"{case}: {calls.text(0)} pairs/s, each of {row.pair} calls")

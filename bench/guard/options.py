@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bench.arguments import arguments
 from bench.instructions import countable
-from bench.options import Options, arguments, options
+from bench.options import Options, options
 
 FILE = Path(__file__).parents[1] / "recorded.json"
 _CASES, _CONNECTIONS = ("status", "quota", "reserve"), (16, 64)

@@ -69,6 +69,7 @@ def test_what_was_not_measured_is_no_aim() -> None:
     names = [aim.name for aim in aims(FIGURES, 1, MEMORY)]
     assert names == ["quota at 64, 1 core, x FastAPI", "five processes after load, PSS"]
     assert len(list(aims(FIGURES, 3, MEMORY))) == 1
+    assert list(aims(FIGURES, 3, {**MEMORY, "gateway.2": Memory(1, 1)})) == []
 
 
 def test_each_aim_has_its_own_bound() -> None:

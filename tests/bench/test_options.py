@@ -66,6 +66,7 @@ def test_settings_and_a_file() -> None:
         ["--cores", "0"],
         ["--set", "novalue"],
         ["--load", "ab"],
+        ["--cases", "report", "--profile", "secure"],
     ],
 )
 def test_what_is_no_choice_is_refused(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,10 @@ def test_the_smallest_the_median_and_the_largest() -> None:
     assert Spread.of(iter([4.0, 2.0])) == Spread(2.0, 3.0, 4.0)
 
 
+def test_a_part_of_each() -> None:
+    assert Spread(1.0, 3.0, 8.0).over(2) == Spread(0.5, 1.5, 4.0)
+
+
 def test_of_nothing_there_is_no_spread() -> None:
     with pytest.raises(ValueError, match="no rounds"):
         Spread.of([])
