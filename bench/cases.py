@@ -1,10 +1,10 @@
 """The rows as loads on what was started."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.plan import Request
-from bench.rows import BARE_GET, BARE_POST, FASTAPI_GET, FASTAPI_POST, Callers, Row, yardsticks
+from bench.rows import BARE_GET, BARE_POST, FASTAPI_GET, FASTAPI_POST, Callers, Row
 from bench.system import System
 
 # Which of the apps it is, and whether it is asked for quotas.
@@ -33,10 +33,10 @@ class Case:
 
 
 def beside(
-    rows: Sequence[Row], apps: Mapping[str, tuple[int, int]], callers: Callers
+    names: Iterable[str], apps: Mapping[str, tuple[int, int]], callers: Callers
 ) -> Iterator[Case]:
-    """The yardsticks of these rows; `apps` maps their names to ports and pids."""
-    for name in yardsticks(rows):
+    """These yardsticks; `apps` maps those of bench.yardsticks to ports and pids."""
+    for name in names:
         app, get = _YARDSTICKS[name]
         port, pid = apps[app]
         many = callers.many

@@ -18,7 +18,8 @@ class Options:
 
     `warm_calls` go to each case before it is measured; `counted` consumes are
     compared with the pool that paid for them. `ways` are how services call each other,
-    each on a system of its own. With `instructions` these are counted too.
+    each on a system of its own. Without `echo` the only yardstick is bare uvicorn.
+    With `instructions` these are counted too.
     """
 
     rounds: int
@@ -38,6 +39,7 @@ class Options:
     json: Path | None
     server_cores: tuple[int, ...]
     load_cores: tuple[int, ...]
+    echo: bool = True
     instructions: bool = False
 
 

@@ -29,7 +29,8 @@ def markdown(result: Result) -> Iterator[str]:
         yield from processes(result, connections)
     for system in result.systems:
         yield from _memory(system)
-    yield from _exactness(result)
+    if result.exact:
+        yield from _exactness(result)
 
 
 def _aims(result: Result) -> Iterator[str]:

@@ -8,6 +8,7 @@ from bench.callers import PROVIDERS, SLOW_PROVIDER, Caller, status
 from bench.plan import Request
 
 BARE_GET, BARE_POST = "bare GET", "bare POST"
+BARE = (BARE_GET, BARE_POST)
 FASTAPI_GET, FASTAPI_POST = "FastAPI GET", "FastAPI POST"
 STATUS, QUOTA, CONSUME, HOT = "status", "quota", "consume", "consume, one pool"
 SLOW, RESERVE, LOGIN = "consume, 50 ms", "reserve + settle", "login"

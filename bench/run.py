@@ -18,11 +18,13 @@ from bench.options import Options
 from bench.processes import pin
 from bench.result import Result, Weighed
 from bench.rounds import Rounds, measured, warm
-from bench.rows import ROWS, chosen
+from bench.rows import BARE, ROWS, chosen, yardsticks
 from bench.ways import Tell, Way, fill, started, weigh
 
 Enough = Callable[[Rounds], bool]
-_HOT = "hot"
+_HOT, _RESERVE = "hot", "reserve"
+# Which rows ask for which count.
+_SPENDING = {_HOT: {"consume", "slow", _HOT}, _RESERVE: {_RESERVE}}
 
 
 def run(options: Options, tell: Tell, enough: Enough | None = None) -> Result:
@@ -82,15 +84,23 @@ def _cases(ways: Sequence[Way], apps: Apps, options: Options) -> list[Case]:
     cases = [case for way in ways for case in ours(rows, way.label, way.system, way.callers)]
     # A row of one system beside that of the other.
     by_row = [cases[at :: len(rows)] for at in range(len(rows))]
-    return [*beside(rows, apps, ways[0].callers), *(case for same in by_row for case in same)]
+    names = [name for name in yardsticks(rows) if options.echo or name in BARE]
+    return [*beside(names, apps, ways[0].callers), *(case for same in by_row for case in same)]
 
 
 def _exact(way: Way, pool: Pool, rounds: Rounds, options: Options) -> dict[str, Exactness]:
-    name = named(ROWS[_HOT], way.label)
-    loads = {f"loads of {name}": way.exactness(pool, rounds, name, options)}
-    calls = counted(way.system, way.other, options.counted, max(options.connections))
-    of = f", {way.label}" if way.label else ""
-    return {**(loads if _HOT in options.cases else {}), f"{options.counted} calls{of}": calls}
+    """Of those rows that spend tokens."""
+    chosen_ = set(options.cases)
+    found = {}
+    if _HOT in chosen_:
+        name = named(ROWS[_HOT], way.label)
+        found[f"loads of {name}"] = way.exactness(pool, rounds, name, options)
+    for key, request in ((_HOT, way.other.consume()), (_RESERVE, way.other.reserve())):
+        if chosen_ & _SPENDING[key]:
+            many = options.counted, max(options.connections)
+            name = f"{options.counted} times {named(ROWS[key], way.label)}"
+            found[name] = counted(way.system, way.other, request, *many)
+    return found
 
 
 def _rounds(options: Options) -> Enough:

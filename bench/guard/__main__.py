@@ -3,11 +3,12 @@
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
 
 from bench.guard.options import Asked, circumstances, parse
-from bench.guard.ratios import CPU, FIGURES, INSTRUCTIONS, counted, enough, spreads
+from bench.guard.ratios import CPU, FIGURES, INSTRUCTIONS, counted, enough, of_bare
 from bench.guard.recorded import Recorded, read, write
-from bench.guard.verdict import ALLOWED, NothingRecordedError, Verdict, compared
+from bench.guard.verdict import ALLOWED, NothingRecordedError, Verdict, compared, unsteady
 from bench.machine import model
 from bench.options import Options
 from bench.rounds import Rounds
@@ -56,7 +57,7 @@ def _judged(rounds: Rounds, options: Options, recorded: Mapping[str, Recorded]) 
     name = next((one for one in counted(options) if one in recorded), None)
     if name is None:
         raise NothingRecordedError("nothing recorded")
-    measured = spreads(rounds, options, FIGURES[name])
+    measured = of_bare(rounds, options, FIGURES[name])
     verdicts = compared(recorded[name], measured, circumstances(options))
     print("\n".join(_markdown(name, len(rounds), recorded[name].machine, verdicts)))
     return _LOST if any(verdict.lost for verdict in verdicts) else 0
@@ -69,9 +70,13 @@ def _markdown(name: str, rounds: int, machine: str, verdicts: Sequence[Verdict])
         f" this is {model()}"
     )
     rows = [
-        (each.row, f"{each.recorded:.2f}", each.measured.text(2), _said(each)) for each in verdicts
+        (
+            *(each.row, f"{each.recorded:.2f}", each.measured.text(2)),
+            *(f"{unsteady(each.rounds):.1%}", _said(each)),
+        )
+        for each in verdicts
     ]
-    head = ("row", "recorded", "measured", f"{ALLOWED:.0%} more is lost")
+    head = ("row", "recorded", "measured", "may be off by", f"{ALLOWED:.0%} more is lost")
     yield from table("Cost of a call", head, rows)
 
 
@@ -82,10 +87,10 @@ def _said(verdict: Verdict) -> str:
 def _recorded(rounds: Rounds, options: Options) -> Iterator[tuple[str, Recorded]]:
     for name in counted(options):
         medians = {
-            row: round(spread.median, 3)
-            for row, spread in spreads(rounds, options, FIGURES[name]).items()
+            row: round(median(ratios), 3)
+            for row, ratios in of_bare(rounds, options, FIGURES[name]).items()
         }
-        if not all(median > 0 for median in medians.values()):
+        if not all(one > 0 for one in medians.values()):
             raise NothingRecordedError(f"a row or bare uvicorn cost nothing: {medians}")
         how = circumstances(options)
         yield name, Recorded(ratios=medians, circumstances=how, machine=model())

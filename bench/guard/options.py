@@ -32,7 +32,8 @@ def parse(given: Sequence[str]) -> Asked:
     found = parser.parse_args(given)
     if found.both:
         parser.error("one way of calling at a time")
-    measured = replace(options(parser, found), starts=1, instructions=countable())
+    # Only bare uvicorn is compared with.
+    measured = replace(options(parser, found), starts=1, echo=False, instructions=countable())
     return Asked(options=measured, record=found.record, file=found.recorded)
 
 

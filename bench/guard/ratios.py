@@ -1,14 +1,12 @@
 """Costs as multiples of bare uvicorn's, which tells a slower program from a slower machine."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from bench.figures import Figure, Figures, cpu, instructions
-from bench.guard.verdict import ALLOWED
+from bench.guard.verdict import ALLOWED, unsteady
 from bench.options import Options
 from bench.rounds import Rounds
 from bench.rows import chosen
-from bench.spread import Spread
 
 INSTRUCTIONS, CPU = "instructions", "CPU time"
 # The better one first.
@@ -34,11 +32,6 @@ def of_bare(rounds: Rounds, options: Options, figure: Figure) -> dict[str, list[
     }
 
 
-def spreads(rounds: Rounds, options: Options, figure: Figure) -> dict[str, Spread]:
-    """The same of all rounds together."""
-    return {row: Spread.of(each) for row, each in of_bare(rounds, options, figure).items()}
-
-
 def enough(rounds: Rounds, options: Options) -> bool:
     """Whether the rounds agree, or there have been so many that more would hardly help."""
     if len(rounds) < options.rounds:
@@ -46,12 +39,3 @@ def enough(rounds: Rounds, options: Options) -> bool:
     ratios = of_bare(rounds, options, FIGURES[counted(options)[0]])
     most = max(MOST_ROUNDS, options.rounds)
     return len(rounds) >= most or all(unsteady(each) <= _STEADY for each in ratios.values())
-
-
-def unsteady(values: Sequence[float]) -> float:
-    """How far the median of the rounds may well be from the truth, as a share of it."""
-    ordered, median = sorted(values), Spread.of(values).median
-    aside = len(ordered) // 4
-    middle = ordered[aside : len(ordered) - aside]
-    width = middle[-1] - middle[0]
-    return width / median / math.sqrt(len(ordered)) if median > 0 else math.inf

@@ -1,6 +1,7 @@
 """Whether a row costs more than was recorded."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.guard.recorded import Recorded
@@ -20,7 +21,12 @@ class Verdict:
 
     row: str
     recorded: float
-    measured: Spread
+    rounds: Sequence[float]
+
+    @property
+    def measured(self) -> Spread:
+        """Of all rounds together."""
+        return Spread.of(self.rounds)
 
     @property
     def change(self) -> float:
@@ -33,8 +39,17 @@ class Verdict:
         return not self.change <= ALLOWED
 
 
+def unsteady(values: Sequence[float]) -> float:
+    """How far the median of the rounds may well be from the truth, as a share of it."""
+    ordered, median = sorted(values), Spread.of(values).median
+    aside = len(ordered) // 4
+    middle = ordered[aside : len(ordered) - aside]
+    width = middle[-1] - middle[0]
+    return width / median / math.sqrt(len(ordered)) if median > 0 else math.inf
+
+
 def compared(
-    recorded: Recorded, measured: Mapping[str, Spread], circumstances: Mapping[str, str]
+    recorded: Recorded, measured: Mapping[str, Sequence[float]], circumstances: Mapping[str, str]
 ) -> list[Verdict]:
     """Each measured row. Raises NothingRecordedError where it was not recorded so."""
     then = recorded.circumstances
@@ -49,6 +64,6 @@ def compared(
     if missing:
         raise NothingRecordedError(f"not recorded: {', '.join(missing)}")
     return [
-        Verdict(row=row, recorded=recorded.ratios[row], measured=spread)
-        for row, spread in measured.items()
+        Verdict(row=row, recorded=recorded.ratios[row], rounds=rounds)
+        for row, rounds in measured.items()
     ]

@@ -9,13 +9,12 @@ import pytest
 
 from bench.guard.__main__ import concluded
 from bench.guard.options import Asked, parse
-from bench.guard.ratios import MOST_ROUNDS, enough, unsteady
+from bench.guard.ratios import MOST_ROUNDS, enough
 from bench.guard.recorded import Recorded, read, write
-from bench.guard.verdict import NothingRecordedError, compared
+from bench.guard.verdict import NothingRecordedError, compared, unsteady
 from bench.measure import Sample
 from bench.plan import Load
 from bench.rows import BARE_GET, BARE_POST, QUOTA, RESERVE, STATUS
-from bench.spread import Spread
 
 LOAD = Load(answered=100, refused=0, broken=0, seconds=1.0, p50_ms=1.0, p99_ms=2.0)
 HOW = {"load": "own", "cores": "1"}
@@ -131,7 +130,7 @@ def test_instructions_are_compared_where_both_runs_have_them(
 def test_rows_that_were_not_recorded_are_named() -> None:
     recorded = Recorded(ratios={"status at 16": 5.0}, circumstances=HOW, machine="m")
     with pytest.raises(NothingRecordedError, match="not recorded: quota at 16"):
-        compared(recorded, {"quota at 16": Spread(1, 1, 1)}, HOW)
+        compared(recorded, {"quota at 16": [1.0]}, HOW)
 
 
 def test_unsteady_rounds_ask_for_more(tmp_path: Path) -> None:
