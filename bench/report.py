@@ -39,7 +39,8 @@ def _aims(result: Result) -> Iterator[str]:
         (a.name, a.aim, a.measured, "met" if a.met else "**missed**")
         for a in aims(result.figures, cores, loaded)
     ]
-    yield from table("Aims", ("what", "aim", "measured", ""), rows)
+    if rows:
+        yield from table("Aims", ("what", "aim", "measured", ""), rows)
 
 
 def _memory(system: Weighed) -> Iterator[str]:
