@@ -44,10 +44,6 @@ class Row:
     pair: int = 1
     most: int = 64_000
 
-    def at(self, connections: Iterable[int]) -> list[int]:
-        """Those of these connections that it can be measured at."""
-        return [many for many in connections if many <= self.most]
-
 
 _GET, _POST = (BARE_GET, FASTAPI_GET), (BARE_POST, FASTAPI_POST)
 # As --cases names them, in the order in which they are measured.
