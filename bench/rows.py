@@ -74,7 +74,7 @@ ROWS = {
         requests=lambda us: [us.hot.report()],
         yardsticks=_GET,
         calls=4,
-        # Half a second and more of CPU each, and a connection to the database is waited for 30 s.
+        # Most of a second of CPU each, and a connection to the database is waited for 30 s.
         most=16,
     ),
 }

@@ -22,6 +22,13 @@ def test_as_text_once_where_all_are_alike() -> None:
     assert Spread(1.04, 1.0, 1.01).text(1) == "1.0"
 
 
+def test_what_is_small_has_more_digits() -> None:
+    assert Spread(0.5, 0.53, 9.0).text(0) == "0.50 / 0.53 / 9.00"
+    assert Spread(0.0021, 0.0034, 0.2).text(2) == "0.0021 / 0.0034 / 0.2000"
+    assert Spread(0.0, 0.0, 0.0).text(0) == "0"
+    assert Spread(0.0, 0.0000012, 0.0).text(1) == "0.0000"
+
+
 def test_percentiles_are_figures_that_were_seen() -> None:
     hundred = [float(number) for number in range(1, 101)]
     assert percentile(hundred, 50) == 50.0
