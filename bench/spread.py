@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-
 # A figure is told to a tenth of it at least, where that takes no more than so many digits.
 _FEWEST, _MOST_DIGITS = 10, 4
 
