@@ -1,59 +1,62 @@
-"""What is measured, and what with what is compared."""
+"""The rows as loads on what was started."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.callers import Caller, status
 from bench.plan import Request
+from bench.rows import BARE_GET, BARE_POST, FASTAPI_GET, FASTAPI_POST, Callers, Row
 from bench.system import System
 
-EDGE = "edge"
-BARE_GET, BARE_POST = "bare GET", "bare POST"
-FASTAPI_GET, FASTAPI_POST = "FastAPI GET", "FastAPI POST"
-STATUS, QUOTA, CONSUME, HOT = "status", "quota", "consume", "consume, one pool"
-# The yardsticks of each case, bare uvicorn first.
-YARDSTICKS: Mapping[str, tuple[str, str]] = {
-    STATUS: (BARE_GET, FASTAPI_GET),
-    QUOTA: (BARE_GET, FASTAPI_GET),
-    CONSUME: (BARE_POST, FASTAPI_POST),
-    HOT: (BARE_POST, FASTAPI_POST),
+# Which of the apps it is, and whether it is asked for quotas.
+_YARDSTICKS = {
+    BARE_GET: ("bare", True),
+    FASTAPI_GET: ("fastapi", True),
+    BARE_POST: ("bare", False),
+    FASTAPI_POST: ("fastapi", False),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """The same requests over and over, at a port, and the processes that work for them."""
+    """The same requests over and over, at a port, and the processes that work for them.
+
+    So many `calls` are one load; 0 is as many as there is time for. It takes no more
+    than `most` connections.
+    """
 
     name: str
     port: int
     pids: Mapping[str, int]
     requests: tuple[Request, ...]
+    calls: int = 0
+    most: int = 64_000
 
 
-def cases(
-    system: System,
-    yardsticks: Mapping[str, tuple[int, int]],
-    callers: Sequence[Caller],
-    hot: Caller,
-) -> list[Case]:
-    """All of them; `yardsticks` maps names to ports and pids."""
-    quotas = tuple(caller.quota() for caller in callers)
-    consumes = tuple(caller.consume() for caller in callers)
+def beside(
+    names: Iterable[str], apps: Mapping[str, tuple[int, int]], callers: Callers
+) -> Iterator[Case]:
+    """These yardsticks; `apps` maps those of bench.yardsticks to ports and pids."""
+    for name in names:
+        app, get = _YARDSTICKS[name]
+        port, pid = apps[app]
+        many = callers.many
+        requests = tuple(each.quota() if get else each.consume() for each in many)
+        yield Case(name=name, port=port, pids={app: pid}, requests=requests)
 
-    def beside(name: str, yardstick: str, requests: tuple[Request, ...]) -> Case:
-        port, pid = yardsticks[yardstick]
-        return Case(name=name, port=port, pids={yardstick: pid}, requests=requests)
 
-    def edge(name: str, requests: tuple[Request, ...]) -> Case:
-        return Case(name=name, port=system.port, pids=system.pids, requests=requests)
+def ours(rows: Sequence[Row], way: str, system: System, callers: Callers) -> Iterator[Case]:
+    """The rows on a system; `way` tells them from those of another."""
+    for row in rows:
+        yield Case(
+            name=named(row, way),
+            port=system.port,
+            pids=system.pids,
+            requests=tuple(row.requests(callers)),
+            calls=row.calls,
+            most=row.most,
+        )
 
-    return [
-        beside(BARE_GET, "bare", quotas),
-        beside(FASTAPI_GET, "fastapi", quotas),
-        edge(STATUS, (status(),)),
-        edge(QUOTA, quotas),
-        beside(BARE_POST, "bare", consumes),
-        beside(FASTAPI_POST, "fastapi", consumes),
-        edge(CONSUME, consumes),
-        edge(HOT, (hot.consume(),)),
-    ]
+
+def named(row: Row, way: str) -> str:
+    """The row's name on a system, which has none where there is only one."""
+    return f"{row.name}, {way}" if way else row.name

@@ -3,14 +3,14 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import cycle, islice
 
 import uvloop
 
-from bench.plan import Load, Plan, Request
+from bench.fresh import Ids
+from bench.plan import FRESH, Load, Plan, Request
 from bench.spread import percentile
-
-OK = b"200"
 
 
 def encoded(request: Request) -> bytes:
@@ -24,14 +24,32 @@ def encoded(request: Request) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sent:
+    """A request as bytes, in pieces that the id joins."""
+
+    pieces: tuple[bytes, ...]
+    status: bytes
+    then: "_Sent | None"
+
+    @classmethod
+    def of(cls, request: Request) -> "_Sent":
+        return cls(
+            pieces=tuple(encoded(request).split(FRESH.encode())),
+            status=str(request.status).encode(),
+            then=cls.of(request.then) if request.then else None,
+        )
+
+
 class _Run:
     """What the connections of one plan share."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._todo: Iterator[bytes] = cycle([encoded(each) for each in plan.requests])
+        self._todo: Iterator[_Sent] = cycle([_Sent.of(each) for each in plan.requests])
         if plan.count:
             self._todo = islice(self._todo, plan.count)
+        self._ids = Ids()
         self._started = time.perf_counter()
         self._latencies: list[float] = []
         self._refused = self._broken = 0
@@ -49,7 +67,7 @@ class _Run:
             p99_ms=percentile(ordered, 99) * 1000,
         )
 
-    def _next(self) -> bytes | None:
+    def _next(self) -> _Sent | None:
         late = time.perf_counter() - self._started >= self._plan.seconds
         return None if late and not self._plan.count else next(self._todo, None)
 
@@ -62,19 +80,24 @@ class _Run:
     async def _exchanges(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while (request := self._next()) is not None:
-                await self._exchange(request, reader, writer)
+                fresh = self._ids.new().encode()
+                sent: _Sent | None = request
+                while sent and await self._exchange(sent, fresh, reader, writer):
+                    sent = sent.then
         finally:
             writer.close()
 
     async def _exchange(
-        self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        sent = time.perf_counter()
-        writer.write(request)
+        self, sent: _Sent, fresh: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        started = time.perf_counter()
+        writer.write(fresh.join(sent.pieces))
         head = await reader.readuntil(b"\r\n\r\n")
         await reader.readexactly(_length(head))
-        self._latencies.append(time.perf_counter() - sent)
-        self._refused += head[9:12] != OK
+        self._latencies.append(time.perf_counter() - started)
+        sound = head[9:12] == sent.status
+        self._refused += not sound
+        return sound
 
 
 def _length(head: bytes) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bench import client
 from bench.callers import TOKENS, Caller, remaining
-from bench.plan import Plan
+from bench.plan import Plan, Request
 from bench.system import System
 
 
@@ -51,12 +51,17 @@ class Pool:
         )
 
 
-def counted(system: System, caller: Caller, calls: int, connections: int) -> Exactness:
-    """So many consumes on one pool by our own client, which waits for every answer."""
+def counted(
+    system: System, caller: Caller, request: Request, times: int, connections: int
+) -> Exactness:
+    """So many times a request, and what follows on it, that spend TOKENS of the caller's pool.
+
+    By our own client, which waits for every answer.
+    """
     client.drive(Plan(port=system.port, requests=(caller.consume(),), connections=1, count=1))
     before = Pool.of(system, caller)
     load = client.drive(
-        Plan(port=system.port, requests=(caller.consume(),), connections=connections, count=calls)
+        Plan(port=system.port, requests=(request,), connections=connections, count=times)
     )
-    granted = load.answered - load.refused
+    granted = (load.answered - load.refused) // (2 if request.then else 1)
     return before.against(system, caller, calls=granted, open_calls=0)

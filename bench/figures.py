@@ -4,12 +4,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench.cases import CONSUME, HOT, QUOTA, STATUS, YARDSTICKS
 from bench.measure import Sample
 from bench.spread import Spread
 
-EDGE_CASES = (STATUS, QUOTA, CONSUME, HOT)
-ALL_CASES = tuple(dict.fromkeys([*(y for pair in YARDSTICKS.values() for y in pair), *EDGE_CASES]))
 Figure = Callable[[Sample], float]
 
 
@@ -33,6 +30,11 @@ def cpu(sample: Sample) -> float:
     return sample.cpu
 
 
+def instructions(sample: Sample) -> float:
+    """A call, all processes."""
+    return sample.instructions
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """The samples of all rounds; ratios are taken within a round, then spread."""
@@ -53,15 +55,16 @@ class Figures:
 
     def ratio(self, case: str, yardstick: str, connections: int, figure: Figure) -> Spread:
         """A figure as a multiple of the yardstick's."""
-        ours, theirs = self._pick(case, connections), self._pick(yardstick, connections)
-        return Spread.of(_times(figure(a), figure(b)) for a, b in zip(ours, theirs, strict=True))
+        return Spread.of(self.ratios(case, yardstick, connections, figure))
 
-    def growth(self, case: str, few: int, many: int) -> Spread:
-        """Throughput at many connections as a multiple of that at few."""
-        ours, before = self._pick(case, many), self._pick(case, few)
-        return Spread.of(
-            _times(throughput(a), throughput(b)) for a, b in zip(ours, before, strict=True)
-        )
+    def ratios(self, case: str, yardstick: str, connections: int, figure: Figure) -> list[float]:
+        """The same, of each round."""
+        ours, theirs = self._pick(case, connections), self._pick(yardstick, connections)
+        return [_times(figure(a), figure(b)) for a, b in zip(ours, theirs, strict=True)]
+
+    def has(self, case: str, connections: int) -> bool:
+        """Whether it was measured at so many connections."""
+        return bool(self._pick(case, connections))
 
     def cpu_of(self, case: str, connections: int, process: str) -> Spread:
         """CPU microseconds a call of one process."""

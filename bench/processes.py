@@ -4,7 +4,7 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,11 +37,11 @@ def memory(pid: int) -> Memory:
     return Memory(kib["Rss"] / 1024, kib["Pss"] / 1024)
 
 
-def pin(pid: int, core: int) -> None:
-    """Keeps all threads of a process, and those that they start, on one core."""
+def pin(pid: int, cores: Iterable[int]) -> None:
+    """Keeps all threads of a process, and those that they start, on these cores."""
     for task in Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(ProcessLookupError):
-            os.sched_setaffinity(int(task.name), {core})
+            os.sched_setaffinity(int(task.name), cores)
 
 
 @contextmanager

@@ -10,17 +10,22 @@ from bench.processes import Memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """`starts` in seconds, the first on no data; memory by process, idle and after all load.
+class Weighed:
+    """A system: `starts` in seconds, the first on no data; memory by process."""
 
-    `exact` by what was compared; `machine` by what describes it.
-    """
-
-    options: Options
-    machine: Mapping[str, str]
+    label: str
     starts: Sequence[float]
     idle: Mapping[str, Memory]
     loaded: Mapping[str, Memory]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """`exact` by what was compared; `machine` by what describes it."""
+
+    options: Options
+    machine: Mapping[str, str]
+    systems: Sequence[Weighed]
     figures: Figures
     exact: Mapping[str, Exactness]
 

@@ -1,32 +1,34 @@
 """All cases in turn, round after round, so that what disturbs one disturbs its neighbours."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 
 from bench import client
 from bench.cases import Case
-from bench.measure import Drive, Sample, measure, settle
-from bench.options import Options
+from bench.measure import Measure, Sample, settle
 from bench.plan import Plan
 
+Rounds = list[list[Sample]]
 _WARM_CONNECTIONS = 8
+# A breaker that opened while services started lets few calls probe.
+_PROBES = 20
 
 
 def warm(cases: Sequence[Case], calls: int) -> None:
-    """Makes pools, fills caches and opens channels; then the same at once, as loads do.
+    """Fills caches and opens channels; one at a time first, then at once, as loads do.
 
-    Raises RuntimeError when a case does not answer 200, which wrk alone would
+    Raises RuntimeError when a case does not answer as it should, which wrk alone would
     not tell from other 2xx.
     """
-    # A pool is made by its first consume, so reading it comes last.
     for case in reversed(cases):
-        # One at a time first: a breaker that opened while services started lets few calls probe.
-        all_200(case, connections=1, count=len(case.requests))
-        all_200(case, connections=_WARM_CONNECTIONS, count=calls)
+        sound(case, connections=1, count=min(_PROBES, case.calls or len(case.requests)))
+        many = min(case.calls, _WARM_CONNECTIONS) or max(calls, len(case.requests))
+        sound(case, connections=_WARM_CONNECTIONS, count=many)
         settle(case)
 
 
-def all_200(case: Case, *, connections: int, count: int) -> None:
-    """So many calls of it. Raises RuntimeError when an answer is no 200."""
+def sound(case: Case, *, connections: int, count: int) -> None:
+    """So many calls of it. Raises RuntimeError when one is not answered as it should be."""
     load = client.drive(
         Plan(port=case.port, requests=case.requests, connections=connections, count=count)
     )
@@ -35,12 +37,16 @@ def all_200(case: Case, *, connections: int, count: int) -> None:
 
 
 def measured(
-    cases: Sequence[Case], options: Options, drive: Drive, tell: Callable[[str], None]
+    cases: Sequence[Case],
+    connections: Sequence[int],
+    measure: Measure,
+    enough: Callable[[Rounds], bool],
 ) -> Iterator[list[Sample]]:
-    """The samples of each round; every other round runs backwards."""
-    for number in range(options.rounds):
-        tell(f"round {number + 1} of {options.rounds}")
-        order = [(case, many) for many in options.connections for case in cases]
-        if number % 2:
-            order.reverse()
-        yield [measure(case, many, options.seconds, drive) for case, many in order]
+    """The samples of each round until there are enough; every other round runs backwards."""
+    rounds: Rounds = []
+    order = [(case, many) for many in connections for case in cases if many <= case.most]
+    for number in count():
+        rounds.append([measure(case, many) for case, many in order[:: -1 if number % 2 else 1]])
+        yield rounds[-1]
+        if enough(rounds):
+            return

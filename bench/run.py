@@ -1,109 +1,116 @@
 """One run, from the first process to the last."""
 
 import os
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from socket import create_connection
 
 from bench import client, wrk
-from bench.callers import register
-from bench.cases import HOT, cases
+from bench.apps import Apps, serving
+from bench.cases import Case, beside, named, ours
 from bench.exactness import Exactness, Pool, counted
 from bench.figures import Figures
 from bench.machine import describe
-from bench.measure import Drive
+from bench.measure import Drive, Measure
 from bench.options import Options
-from bench.processes import Memory, free_ports, memory, pin, running, until
-from bench.result import Result
-from bench.rounds import measured, warm
-from bench.system import NO_LIMITS, System, up
-from bench.yardsticks import NAMES
+from bench.processes import pin
+from bench.result import Result, Weighed
+from bench.rounds import Rounds, measured, warm
+from bench.rows import BARE, ROWS, chosen, yardsticks
+from bench.ways import Tell, Way, fill, started, weigh
 
-_START_SECONDS = 20.0
-Tell = Callable[[str], None]
+Enough = Callable[[Rounds], bool]
+_HOT, _RESERVE = "hot", "reserve"
+# Which rows ask for which count.
+_SPENDING = {_HOT: {"consume", "slow", _HOT}, _RESERVE: {_RESERVE}}
 
 
-def run(options: Options, tell: Tell) -> Result:
-    """All figures. Raises RuntimeError when something does not start or does not answer 200."""
+def run(options: Options, tell: Tell, enough: Enough | None = None) -> Result:
+    """All figures, of as many rounds as the options say or as are `enough`.
+
+    Raises RuntimeError when something does not start or does not answer as it should.
+    """
     machine = describe(options)
-    settings = {**NO_LIMITS, "mesh.multiplex": str(options.multiplexed).lower()}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="leaky-bench-")))
-        starts = []
-        for _ in range(options.starts - 1):
-            tell("starting on no data")
-            with up(folder, options.profile, settings) as system:
-                starts.append(system.start_seconds)
-        tell("starting")
-        system = stack.enter_context(up(folder, options.profile, settings))
-        starts.append(system.start_seconds)
-        idle = _weigh(system)
-        yardsticks = stack.enter_context(_yardsticks(folder))
-        figures, exact = _loaded(system, yardsticks, options, tell)
+        ways = stack.enter_context(started(options, folder, tell))
+        apps = stack.enter_context(serving(folder))
+        _pin(ways, apps, options)
+        figures, exact = _loaded(ways, apps, options, tell, enough or _rounds(options))
         return Result(
             options=options,
             machine=machine,
-            starts=starts,
-            idle=idle,
-            loaded=_weigh(system),
+            systems=[_weighed(way) for way in ways],
             figures=figures,
             exact=exact,
         )
 
 
+def _pin(ways: Sequence[Way], apps: Apps, options: Options) -> None:
+    for pid in (*(pid for way in ways for pid in way.system.pids.values()), *_pids(apps)):
+        pin(pid, options.server_cores)
+    pin(os.getpid(), options.load_cores)
+
+
+def _pids(apps: Apps) -> Iterator[int]:
+    yield from (pid for _, pid in apps.values())
+
+
 def _loaded(
-    system: System, yardsticks: Mapping[str, tuple[int, int]], options: Options, tell: Tell
+    ways: Sequence[Way], apps: Apps, options: Options, tell: Tell, enough: Enough
 ) -> tuple[Figures, dict[str, Exactness]]:
-    tell(f"registering {options.callers} callers")
-    *callers, hot, other = register(system.url, options.callers + 2)
-    for pid in (*system.pids.values(), *(pid for _, pid in yardsticks.values())):
-        pin(pid, options.server_core)
-    pin(os.getpid(), options.load_core)
-    all_cases = cases(system, yardsticks, callers, hot)
     tell("warming up")
-    warm(all_cases, options.warm_calls)
-    pool = Pool.of(system, hot)
-    figures = Figures(list(measured(all_cases, options, _drive(options), tell)))
+    for way in ways:
+        fill(way)
+    cases = _cases(ways, apps, options)
+    warm(cases, options.warm_calls)
+    pools = [Pool.of(way.system, way.callers.hot) for way in ways]
+    rounds: Rounds = []
+    measure = Measure(
+        seconds=options.seconds, drive=_drive(options), instructions=options.instructions
+    )
+    for samples in measured(cases, options.connections, measure, enough):
+        rounds.append(samples)
+        tell(f"round {len(rounds)} done")
     tell("counting tokens")
-    loads = [sample for samples in figures.rounds for sample in samples if sample.case == HOT]
-    calls = sum(sample.load.answered for sample in loads)
-    left_open = sum(sample.connections for sample in loads) if options.wrk else 0
-    return figures, {
-        f"{len(loads)} loads": pool.against(system, hot, calls=calls, open_calls=left_open),
-        f"{options.counted} calls": counted(
-            system, other, options.counted, max(options.connections)
-        ),
-    }
+    exact = (_exact(way, pool, rounds, options) for way, pool in zip(ways, pools, strict=True))
+    return Figures(rounds), {name: each for found in exact for name, each in found.items()}
+
+
+def _cases(ways: Sequence[Way], apps: Apps, options: Options) -> list[Case]:
+    rows = chosen(options.cases)
+    cases = [case for way in ways for case in ours(rows, way.label, way.system, way.callers)]
+    # A row of one system beside that of the other.
+    by_row = [cases[at :: len(rows)] for at in range(len(rows))]
+    names = [name for name in yardsticks(rows) if options.echo or name in BARE]
+    return [*beside(names, apps, ways[0].callers), *(case for same in by_row for case in same)]
+
+
+def _exact(way: Way, pool: Pool, rounds: Rounds, options: Options) -> dict[str, Exactness]:
+    """Of those rows that spend tokens."""
+    chosen_ = set(options.cases)
+    found = {}
+    if _HOT in chosen_:
+        name = named(ROWS[_HOT], way.label)
+        found[f"loads of {name}"] = way.exactness(pool, rounds, name, options)
+    for key, request in ((_HOT, way.other.consume()), (_RESERVE, way.other.reserve())):
+        if chosen_ & _SPENDING[key]:
+            many = options.counted, max(options.connections)
+            name = f"{options.counted} times {named(ROWS[key], way.label)}"
+            found[name] = counted(way.system, way.other, request, *many)
+    return found
+
+
+def _rounds(options: Options) -> Enough:
+    return lambda rounds: len(rounds) >= options.rounds
 
 
 def _drive(options: Options) -> Drive:
     return partial(wrk.drive, wrk=options.wrk) if options.wrk else client.drive
 
 
-def _weigh(system: System) -> dict[str, Memory]:
-    return {name: memory(pid) for name, pid in system.pids.items()}
-
-
-@contextmanager
-def _yardsticks(folder: Path) -> Iterator[dict[str, tuple[int, int]]]:
-    with ExitStack() as stack:
-        served = {}
-        for name, port in zip(NAMES, free_ports(len(NAMES)), strict=True):
-            command = (sys.executable, "-m", "bench.yardsticks", name, str(port))
-            process = stack.enter_context(running(command, folder / f"{name}.log"))
-            served[name] = (port, process.pid)
-        for port, _ in served.values():
-            until(partial(_answers, port), _START_SECONDS)
-        yield served
-
-
-def _answers(port: int) -> bool:
-    try:
-        create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
+def _weighed(way: Way) -> Weighed:
+    loaded = weigh(way.system)
+    return Weighed(label=way.label, starts=way.starts, idle=way.idle, loaded=loaded)

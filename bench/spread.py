@@ -5,6 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
+# A figure is told to a tenth of it at least, where that takes no more than so many digits.
+_FEWEST, _MOST_DIGITS = 10, 4
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -22,8 +25,14 @@ class Spread:
             raise ValueError("no rounds")
         return cls(known[0], statistics.median(known), known[-1])
 
+    def over(self, divisor: float) -> "Spread":
+        """Each of them as such a part."""
+        return Spread(self.low / divisor, self.median / divisor, self.high / divisor)
+
     def text(self, digits: int) -> str:
-        """As `1.20 / 1.25 / 1.31`, or once when all are alike."""
+        """As `1.20 / 1.25 / 1.31`, or once when all are alike; what is small has more digits."""
+        while digits < _MOST_DIGITS and 0 < self.median * 10**digits < _FEWEST:
+            digits += 1
         texts = [f"{each:.{digits}f}" for each in (self.low, self.median, self.high)]
         return texts[0] if len(set(texts)) == 1 else " / ".join(texts)
 

@@ -54,14 +54,17 @@ class System:
 
 
 @contextmanager
-def up(folder: Path, profile: str, settings: Mapping[str, str] = NO_LIMITS) -> Iterator[System]:
+def up(
+    folder: Path, profile: str, settings: Mapping[str, str] = NO_LIMITS, workers: int = 1
+) -> Iterator[System]:
     """A system over the data in the folder, on ports of its own; drained at the end."""
     ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
     data, log = folder / "data", folder / "leaky.log"
     env = _environment({**settings, "profile": profile, "data": str(data)}, ports)
     told = log.stat().st_size if log.exists() else 0
     started = time.monotonic()
-    with running((sys.executable, "-m", "mesh.cli", "up"), log, env) as process:
+    command = (sys.executable, "-m", "mesh.cli", "up", "--workers", str(workers))
+    with running(command, log, env) as process:
         until(
             lambda: b"ready in" in log.read_bytes()[told:] or process.poll() is not None,
             START_SECONDS,
@@ -69,7 +72,7 @@ def up(folder: Path, profile: str, settings: Mapping[str, str] = NO_LIMITS) -> I
         seconds = time.monotonic() - started
         if process.poll() is not None:
             raise RuntimeError(log.read_text(errors="replace")[told:][-3000:])
-        pids = {one.endpoint.service: one.pid for one in read_state(data) if one.pid is not None}
+        pids = {one.endpoint.name: one.pid for one in read_state(data) if one.pid is not None}
         yield System(
             ports=ports,
             pids={**pids, UP: process.pid},

@@ -25,7 +25,7 @@ from bench.callers import Caller, register
 from bench.cases import Case
 from bench.measure import settle
 from bench.processes import cpu_seconds
-from bench.rounds import all_200
+from bench.rounds import sound
 from bench.spread import Spread
 from bench.system import NO_LIMITS, UP, System, up
 from mesh.private_file import write_private
@@ -130,7 +130,7 @@ def _cost(name: str, way: Way, calls: int) -> float:
 
 def _consume(case: Case, calls: int) -> None:
     """Returns when the work that they leave behind is done, too."""
-    all_200(case, connections=_CONNECTIONS, count=calls)
+    sound(case, connections=_CONNECTIONS, count=calls)
     settle(case)
 
 

@@ -1,12 +1,12 @@
 """Load from wrk, where it is installed."""
 
-import json
 import re
 import subprocess
 import tempfile
 from pathlib import Path
 
-from bench.plan import Load, Plan, Request
+from bench.lua import lua
+from bench.plan import Load, Plan
 
 _MS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 60e3}
 _SECONDS = {unit: value / 1e3 for unit, value in _MS.items()}
@@ -30,29 +30,6 @@ def _output(plan: Plan, wrk: str, script: Path) -> str:
         command, capture_output=True, text=True, check=True, timeout=plan.seconds + 30
     )
     return ended.stdout
-
-
-def lua(requests: tuple[Request, ...]) -> str:
-    """A script that sends these requests in turn, formatted once."""
-    formatted = "\n".join(f"  all[#all + 1] = wrk.format({_arguments(each)})" for each in requests)
-    return (
-        "local all, at = {}, 0\n"
-        f"function init(args)\n{formatted}\nend\n"
-        "function request()\n  at = at % #all + 1\n  return all[at]\nend\n"
-    )
-
-
-def _arguments(request: Request) -> str:
-    headers = ", ".join(f"[{_text(k)}] = {_text(v)}" for k, v in request.headers.items())
-    body = _text(request.body) if request.body else "nil"
-    return f"{_text(request.method)}, {_text(request.path)}, {{{headers}}}, {body}"
-
-
-def _text(text: str) -> str:
-    # Of plain ASCII, JSON's texts are Lua's too.
-    if not (text.isascii() and text.isprintable()):
-        raise ValueError("not plain text")
-    return json.dumps(text)
 
 
 def parse(output: str) -> Load:

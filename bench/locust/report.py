@@ -13,7 +13,7 @@ from bench.locust.figures import Call, Figures
 from bench.locust.options import Options
 from bench.machine import model
 from bench.processes import ROOT
-from bench.report import table
+from bench.tables import table
 
 _PACKAGES = ("locust", "uvicorn", "fastapi", "grpcio")
 _HEAD = ("answers", "/s", "failures", "p50 ms", "p95 ms", "p99 ms", "max ms", "mean ms")

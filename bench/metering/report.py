@@ -7,8 +7,8 @@ from bench.aims import Aim
 from bench.metering.load import Load
 from bench.metering.run import BARE, Case, Result
 from bench.metering.ways import GROUP, SINGLE
-from bench.report import table
 from bench.spread import Spread
+from bench.tables import table
 
 # Of the first number of callers; medians of the rounds are compared with them.
 HOT_AIM, SPREAD_AIM, LONE_AIM = 15.0, 4.0, 1.2

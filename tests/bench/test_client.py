@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from bench import wrk
+from bench.apps import answers
 from bench.callers import Caller
 from bench.client import drive
 from bench.plan import Plan, Request
 from bench.processes import cpu_seconds, free_ports, memory, running, until
-from bench.run import _answers
 
 CALLER = Caller(user_id="7d444840-9dc0-11d1-b245-5ffdce74fad2", key="leaky_x_y")
 GET = Request(method="GET", path="/")
@@ -27,7 +27,7 @@ def served(
     log = tmp_path_factory.mktemp("log") / "log"
     command = (sys.executable, "-m", "bench.yardsticks", request.param, str(port))
     with running(command, log) as process:
-        until(partial(_answers, port), 20)
+        until(partial(answers, port), 20)
         yield request.param, port, process.pid
 
 

@@ -1,12 +1,12 @@
 from dataclasses import replace
 
 from bench.aims import aims
-from bench.cases import BARE_GET, CONSUME, FASTAPI_GET, FASTAPI_POST, QUOTA
 from bench.exactness import Exactness
 from bench.figures import Figures, cpu, throughput
 from bench.measure import Sample
 from bench.plan import Load
 from bench.processes import Memory
+from bench.rows import BARE_GET, CONSUME, FASTAPI_GET, FASTAPI_POST, QUOTA, RESERVE
 from bench.spread import Spread
 
 
@@ -41,7 +41,7 @@ FIGURES = Figures([a_round(400, 1000), a_round(500, 1000), a_round(200, 2000)])
 def test_ratios_are_of_the_same_round() -> None:
     assert FIGURES.ratio(QUOTA, FASTAPI_GET, 16, throughput) == Spread(0.1, 0.4, 0.5)
     assert FIGURES.ratio(QUOTA, FASTAPI_GET, 16, cpu) == Spread(1.0, 1.0, 1.0)
-    assert FIGURES.growth(QUOTA, 16, 64) == Spread(0.25, 0.25, 0.25)
+    assert FIGURES.ratios(QUOTA, FASTAPI_GET, 16, throughput) == [0.4, 0.5, 0.1]
 
 
 def test_a_yardstick_of_nothing_gives_no_figure() -> None:
@@ -52,25 +52,40 @@ def test_cpu_by_process() -> None:
     assert FIGURES.cpu_of(QUOTA, 16, "token") == Spread(300.0, 300.0, 300.0)
 
 
+MEMORY = {"gateway": Memory(300, 200), "token": Memory(300, 299), "up": Memory(90, 90)}
+
+
 def test_aims_are_judged_by_the_median() -> None:
-    memory = {"gateway": Memory(300, 200), "token": Memory(300, 299), "up": Memory(90, 90)}
-    judged = {aim.name: aim.met for aim in aims(FIGURES, (16, 64), memory)}
+    judged = {aim.name: aim.met for aim in aims(FIGURES, 2, MEMORY)}
     assert judged == {
-        "quota at 16, x FastAPI": True,
-        "quota at 64, x FastAPI": False,
-        "quota at 64, x its own at 16": False,
-        "consume at 16, x FastAPI": True,
-        "consume at 64, x FastAPI": True,
-        "consume at 64, x its own at 16": True,
+        "consume at 16, 2 cores, x FastAPI": False,
+        "consume at 64, 2 cores, x FastAPI": False,
+        "consume at 64, 2 cores, p99": True,
         "five processes after load, PSS": True,
     }
+
+
+def test_what_was_not_measured_is_no_aim() -> None:
+    names = [aim.name for aim in aims(FIGURES, 1, MEMORY)]
+    assert names == ["quota at 64, 1 core, x FastAPI", "five processes after load, PSS"]
+    assert len(list(aims(FIGURES, 3, MEMORY))) == 1
+    assert list(aims(FIGURES, 3, {**MEMORY, "gateway.2": Memory(1, 1)})) == []
+
+
+def test_each_aim_has_its_own_bound() -> None:
+    def met(reserves: int, at: int) -> bool:
+        samples = [sample(RESERVE, at, reserves), sample(FASTAPI_POST, at, 1000)]
+        return next(aims(Figures([samples]), 1, MEMORY)).met
+
+    assert [met(699, 16), met(700, 16)] == [False, True]
+    assert [met(1199, 64), met(1200, 64)] == [False, True]
 
 
 def test_a_sample_with_refused_answers_is_named() -> None:
     good = sample(QUOTA, 16, 10)
     bad = replace(good, load=replace(good.load, refused=3))
     assert Figures([[good], [bad]]).problems() == [
-        "quota at 16: 3 answers were no 200, 0 connections broke"
+        "quota at 16: 3 answers were refusals, 0 connections broke"
     ]
 
 

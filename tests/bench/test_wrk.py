@@ -2,8 +2,9 @@ import re
 
 import pytest
 
+from bench.lua import lua
 from bench.plan import Load, Request
-from bench.wrk import lua, parse
+from bench.wrk import parse
 
 SOUND = """Running 2s test @ http://127.0.0.1:8080
   1 threads and 16 connections
@@ -44,7 +45,7 @@ def test_other_units_and_what_went_wrong() -> None:
     assert load.p50_ms == pytest.approx(0.612)
     assert (load.p99_ms, load.seconds) == (1500.0, 90.0)
     assert (load.refused, load.broken) == (31, 7)
-    assert load.problem == "31 answers were no 200, 7 connections broke"
+    assert load.problem == "31 answers were refusals, 7 connections broke"
 
 
 def test_no_answers_are_a_problem() -> None:

@@ -1,0 +1,1 @@
+"""Whether a call costs more than it did when that was last recorded: `make bench-guard`."""
