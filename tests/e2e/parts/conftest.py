@@ -10,9 +10,12 @@ from tests.e2e.parts.whole import ROOMY, Whole
 from tests.e2e.system import System
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
-    """Two of svc_token, two of svc_gateway, started; limits are out of the way."""
+    """Two of svc_token, two of svc_gateway, started; limits are out of the way.
+
+    One for all: what a test does to it, the next one finds mended.
+    """
     with ExitStack() as stack:
         corner = stack.enter_context(real.corner())
         system = System(

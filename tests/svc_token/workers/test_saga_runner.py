@@ -176,14 +176,14 @@ async def test_what_is_on_its_way_stands_still_or_has_ended_is_measured(shop: Sh
     await shop.buy()
     with pytest.raises(AppError):
         await shop.runner()
-    counts = {step: UNFINISHED.of(step)._value.get() for step in Step if step != "NONE"}
+    counts = {step: UNFINISHED.of(step).value for step in Step if step != "NONE"}
     assert {step for step, count in counts.items() if count} == {Step.AUTHORIZE, Step.ALLOCATE}
-    assert STALE._value.get() == 1
+    assert STALE.value == 1
     shop.house.roles.away = shop.books.away = False
     shop.house.apply(token_saga_simulate__failure="true")
     await shop.runner()
     assert (ended("COMPLETED"), ended("FAILED")) == (before[0] + 1, before[1] + 1)
-    assert STALE._value.get() == 0
+    assert STALE.value == 0
 
 
 async def test_twenty_at_once_for_a_new_user_make_one_pool_with_all_of_them(shop: Shop) -> None:
