@@ -5,7 +5,6 @@ writes what `changes` names, all in one transaction. Nothing here awaits, so
 the decisions of a batch are one step.
 """
 
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -290,6 +289,7 @@ def members_of(
     operations: Iterable[Operation], reservations: Iterable[Reservation]
 ) -> list[MemberKey]:
     """The members of organisations whose caps a batch touches."""
-    touched = itertools.chain((op for op in operations if isinstance(op, Reserve)), reservations)
+    touched: list[Reserve | Reservation] = [op for op in operations if isinstance(op, Reserve)]
+    touched += reservations
     members = {(one.pool, one.user_id) for one in touched if one.pool.owner.kind is OwnerKind.ORG}
     return sorted(members, key=lambda key: (str(key[0].owner), key[0].provider, key[1]))

@@ -9,7 +9,7 @@ are the same for any number of rows, so that they are prepared once.
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from operator import itemgetter
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import orjson
 from sqlalchemy import (
@@ -34,7 +34,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
 Rows = Sequence[Mapping[str, Any]]
@@ -113,10 +112,7 @@ class _Prepared:
     """A write as SQLite's driver takes it; its columns are numbers, texts and bytes."""
 
     def __init__(self, statement: Insert | Update, names: Sequence[str] | None = None) -> None:
-        compiled = cast(
-            "SQLCompiler",
-            statement.compile(dialect=_SQLITE, column_keys=names, for_executemany=True),
-        )
+        compiled = statement.compile(dialect=_SQLITE, column_keys=names, for_executemany=True)
         self._text = str(compiled)
         order = compiled.positiontup or ()
         self._values = itemgetter(*(name.removeprefix(_ITS) for name in order))
