@@ -115,7 +115,9 @@ class Serving:
         # Those that are cancelled come later in the frame.
         if len(self._tasks) >= 2 * WINDOW:
             raise AppError(REASON_INVALID_ARGUMENT, f"more than {WINDOW} calls are in flight")
-        metadata = dict(sent.metadata)
+        given = sent.metadata
+        # What dict() makes of it takes a step of Python for each.
+        metadata = {key: given[key] for key in given}
         if sent.credential:
             # Unknown, it is none, and the call is refused for what it lacks.
             metadata[AUTHORIZATION] = self._credentials.get(sent.credential, "")
