@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -37,19 +38,33 @@ class Finisher:
         self._tasks: set[asyncio.Future[Any]] = set()
         self._unwaited: set[asyncio.Future[Any]] = set()
 
-    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
+    def finish(self, work: Coroutine[Any, Any, T]) -> "asyncio.Future[T]":
         """The work's result. Cancelling the caller leaves the work running."""
-        task = _in(self._tasks, asyncio.ensure_future(work))
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            task.add_done_callback(_log_failure)
-            raise
+        loop = asyncio.get_running_loop()
+        # As asyncio.shield does it, in half as many steps.
+        told: asyncio.Future[T] = loop.create_future()
+        task = loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._finished, told))
+        return told
+
+    def _finished(self, told: "asyncio.Future[T]", task: "asyncio.Task[T]") -> None:
+        self._tasks.discard(task)
+        if told.done():
+            _log_failure(task)
+        elif task.cancelled():
+            told.cancel()
+        elif (error := task.exception()) is not None:
+            told.set_exception(error)
+        else:
+            told.set_result(task.result())
 
     def begin(self, work: Coroutine[Any, Any, Any]) -> None:
         """Starts work that nobody waits for; it is nobody's call, and has no call's deadline."""
         task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
-        _in(self._unwaited, task).add_done_callback(_log_failure)
+        self._unwaited.add(task)
+        task.add_done_callback(self._unwaited.discard)
+        task.add_done_callback(_log_failure)
 
     @asynccontextmanager
     async def closing(self) -> AsyncIterator["Finisher"]:
@@ -73,12 +88,6 @@ class Finisher:
         await asyncio.gather(*left, return_exceptions=True)
         if left:
             log.warning("work was given up at the end", count=len(left))
-
-
-def _in(tasks: set[asyncio.Future[Any]], task: "asyncio.Future[T]") -> "asyncio.Future[T]":
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)
-    return task
 
 
 def _log_failure(task: "asyncio.Future[Any]") -> None:

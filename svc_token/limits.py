@@ -1,7 +1,8 @@
 """The live settings as the use cases see them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from leaky.common.v1 import reason_pb2
 from mesh.errors import AppError, FieldViolation
@@ -16,36 +17,43 @@ from svc_token.settings import BucketSettings, ProviderBucketSettings, TokenSett
 HOLD_MARGIN_SECONDS = 30.0
 # This long after it another may take over, and finds the hold still there.
 CLAIM_MARGIN_SECONDS = 5.0
+# Sets of roles that are remembered; users have a handful of them.
+_REMEMBERED = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Tiers:
     """What settings give each tier; made once for each change of them.
 
-    `rules` are those of each provider; of one that is not configured, the general ones.
+    `rule` is a provider's; of one that is not configured, the general one.
     """
 
     source: TokenSettings
-    levels: Mapping[str, Tier]
-    rules: Mapping[str, Mapping[Tier, BucketRule]]
-    general: Mapping[Tier, BucketRule]
-    default: str
+    window_us: int
+    tier: Callable[[frozenset[str]], Tier]
+    rule: Callable[[frozenset[str], str], BucketRule]
 
     @classmethod
     def of(cls, settings: TokenSettings) -> "_Tiers":
         token = settings.token
         levels = {name: Tier(**level.model_dump()) for name, level in token.tiers.levels.items()}
         tiers = set(levels.values())
-        return cls(
-            source=settings,
-            levels=levels,
-            rules={
-                name: _rules(_merged(token.bucket, provider.bucket), tiers)
-                for name, provider in settings.providers.items()
-            },
-            general=_rules(token.bucket, tiers),
-            default=token.tiers.default_tier,
-        )
+        general = _rules(token.bucket, tiers)
+        rules = {
+            name: _rules(_merged(token.bucket, provider.bucket), tiers)
+            for name, provider in settings.providers.items()
+        }
+
+        @lru_cache(_REMEMBERED)
+        def tier(roles: frozenset[str]) -> Tier:
+            return tier_of(roles, levels, token.tiers.default_tier)
+
+        @lru_cache(_REMEMBERED)
+        def rule(roles: frozenset[str], provider: str) -> BucketRule:
+            return rules.get(provider, general)[tier(roles)]
+
+        window_us = int(token.quota.window * MICRO)
+        return cls(source=settings, window_us=window_us, tier=tier, rule=rule)
 
 
 class LiveLimits:
@@ -68,8 +76,10 @@ class LiveLimits:
 
     def usable(self, name: str) -> None:
         """As `provider`, and AppError PROVIDER_DISABLED for one that is switched off."""
-        self.provider(name)
-        if not self._settings.current.providers[name].enabled:
+        provider = self._settings.current.providers.get(name)
+        if provider is None:
+            self.provider(name)
+        elif not provider.enabled:
             message = "the provider is switched off"
             raise AppError(reason_pb2.REASON_PROVIDER_DISABLED, message, retry_after=60)
 
@@ -86,21 +96,20 @@ class LiveLimits:
 
     def bucket(self, roles: frozenset[str], provider: str) -> BucketRule:
         """The rate bucket that someone with these roles has at a provider."""
-        tier = self._tier(roles)
-        return self._tiers.rules.get(provider, self._tiers.general)[tier]
+        return self._of_now().rule(roles, provider)
 
     def allowance(self, roles: frozenset[str]) -> int:
         """The tokens a window that these roles give."""
-        return self._tier(roles).quota_max_tokens
+        return self._of_now().tier(roles).quota_max_tokens
 
-    def _tier(self, roles: frozenset[str]) -> Tier:
+    def _of_now(self) -> _Tiers:
         if self._tiers.source is not self._settings.current:
             self._tiers = _Tiers.of(self._settings.current)
-        return tier_of(roles, self._tiers.levels, self._tiers.default)
+        return self._tiers
 
     def window(self, now_us: int) -> Window:
         """The window that a moment falls into."""
-        return Window.at(now_us, int(self._settings.current.token.quota.window * MICRO))
+        return Window.at(now_us, self._of_now().window_us)
 
     @property
     def claim_us(self) -> int:

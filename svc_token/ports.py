@@ -1,6 +1,6 @@
 """What the use cases need of the world, as atomic verbs."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from typing import Protocol
 
 from mesh.identity.principal import Principal
@@ -21,7 +21,7 @@ from svc_token.domain.window import Window
 class Ledger(Protocol):
     """Operations on balances; each is durable, exactly once, when it returns."""
 
-    async def submit(self, operation: Operation) -> Reservation | None:
+    def submit(self, operation: Operation) -> Awaitable[Reservation | None]:
         """The reservation after the operation.
 
         Raises InsufficientTokensError, MemberCapExceededError, ReservationNotFoundError,

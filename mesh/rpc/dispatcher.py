@@ -17,7 +17,14 @@ from mesh.rpc.method import Method, methods_of
 
 Answer = Message | AsyncIterator[Message]
 Handler = Callable[[Any, Call], Awaitable[Any]]
-Interceptor = Callable[[Any, Call, Handler], Awaitable[Any]]
+
+
+class Interceptor(Protocol):
+    """What stands around a handler, or only before it: then it need be no coroutine."""
+
+    def __call__(self, request: Any, call: Call, proceed: Handler) -> Awaitable[Any]:
+        """The response, of `proceed` or instead of it; raises AppError to refuse."""
+        ...
 
 
 class Servicer(Protocol):
@@ -50,7 +57,7 @@ class Dispatcher:
             message = f"{method.path} has no access rule"
             raise TypeError(message)
         for interceptor in reversed(self._interceptors):
-            handler = partial(_intercepted, interceptor, handler)
+            handler = partial(interceptor, proceed=handler)
         self._handlers[method.path] = handler
         self.methods[method.path] = method
 
@@ -67,10 +74,6 @@ class Dispatcher:
             return await handler(request, call)
         finally:
             CURRENT.reset(token)
-
-
-async def _intercepted(interceptor: Interceptor, proceed: Handler, request: Any, call: Call) -> Any:
-    return await interceptor(request, call, proceed)
 
 
 def _handler(servicer: Servicer, method: Method[Any, Any]) -> Handler:

@@ -59,10 +59,9 @@ class LocalChannel:
         """Nothing to end."""
 
     def _call(self, method: Method[Req, Res], metadata: Mapping[str, str]) -> Call:
-        call, outer = new_call(method, metadata), CURRENT.get()
-        call.caller = self._caller
         # What is in this process need not prove itself.
-        call.client_address = metadata.get(CLIENT_ADDRESS, "")
+        call = new_call(method, metadata, self._caller, metadata.get(CLIENT_ADDRESS, ""))
+        outer = CURRENT.get()
         if outer is not None:
             call.client_address = call.client_address or outer.client_address
             call.deadline = outer.deadline
@@ -73,11 +72,15 @@ class LocalChannel:
         return call
 
 
-def new_call(method: Method[Req, Res], metadata: Mapping[str, str]) -> Call:
+def new_call(
+    method: Method[Req, Res], metadata: Mapping[str, str], caller: str, client_address: str
+) -> Call:
     """A call with what its metadata says of correlation and trace."""
     call = Call(
         method=method,
         metadata=metadata,
+        caller=caller,
+        client_address=client_address,
         correlation_id=metadata.get("x-correlation-id", ""),
     )
     given = metadata.get("traceparent")

@@ -7,6 +7,7 @@ elements of lists.
 
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
@@ -34,6 +35,9 @@ def compile_checks(descriptor: Descriptor) -> tuple[Check, ...]:
     checks: list[Check] = []
     for field in descriptor.fields:
         rule = field.GetOptions().Extensions[options_pb2.field]
+        if field.type == FieldDescriptor.TYPE_STRING and not field.is_repeated:
+            checks.append(_text(field, rule))
+            continue
         if rule.required:
             checks.append(_required(field))
         checks.extend(_of_kind(field, rule))
@@ -42,7 +46,7 @@ def compile_checks(descriptor: Descriptor) -> tuple[Check, ...]:
 
 def _of_kind(field: FieldDescriptor, rule: Field) -> Iterable[Check]:
     if field.type == FieldDescriptor.TYPE_STRING:
-        return [_texts(field, rule) if field.is_repeated else _text(field, rule)]
+        return [_texts(field, rule)]
     if field.cpp_type in _NUMBERS and _has_number_rule(rule):
         if field.is_repeated:
             message = f"{field.full_name}: no rule for lists of numbers"
@@ -62,24 +66,26 @@ def _required(field: FieldDescriptor) -> Check:
     present = field.has_presence
 
     def check(message: Any, path: str, violations: list[FieldViolation]) -> None:
-        value = getattr(message, name)
-        missing = not message.HasField(name) if present else not value
-        if missing or (isinstance(value, str) and not value.strip()):
+        if not (message.HasField(name) if present else getattr(message, name)):
             _fault(violations, path, name, "is required")
 
     return check
 
 
 def _text(field: FieldDescriptor, rule: Field) -> Check:
-    name = field.name
+    name, required = field.name, rule.required
     problem = _text_problem(rule)
     lower = rule.format == FORMAT_UUID
-    presence = field.has_presence
+    # An empty text that was sent is too short, unless that cannot be told from none.
+    short = field.has_presence and bool(rule.min_length)
 
     def check(message: Any, path: str, violations: list[FieldViolation]) -> None:
         value = getattr(message, name)
-        if not value and not (presence and rule.min_length and message.HasField(name)):
-            return
+        if not value or (required and value.isspace()):
+            if required:
+                _fault(violations, path, name, "is required")
+            if not value and not (short and message.HasField(name)):
+                return
         fault = problem(value)
         if fault:
             _fault(violations, path, name, fault)
@@ -108,26 +114,35 @@ def _texts(field: FieldDescriptor, rule: Field) -> Check:
 
 
 def _text_problem(rule: Field) -> Callable[[str], str | None]:
-    bad: list[tuple[Callable[[str], object], str]] = [
-        (lambda value: "\0" in value, "must not contain NUL")
-    ]
-    if rule.format == FORMAT_UUID:
-        bad.append((lambda value: not _UUID.fullmatch(value), "must be a UUID"))
-    if rule.format == FORMAT_EMAIL:
-        bad.append((lambda value: not _EMAIL.fullmatch(value), "must be an email address"))
-    if rule.format == FORMAT_PRINTABLE:
-        bad.append((lambda value: not value.isprintable(), "must be printable"))
-    shortest, longest = rule.min_length, rule.max_length
-    if shortest:
-        text = f"must have at least {shortest} characters"
-        bad.append((lambda value: len(value) < shortest, text))
-    if longest:
-        text = f"must have at most {longest} characters"
-        bad.append((lambda value: len(value) > longest, text))
-    if rule.one_of:
-        allowed = frozenset(rule.one_of)
-        bad.append((lambda value: value not in allowed, "must be one of " + ", ".join(rule.one_of)))
-    return lambda value: next((text for wrong, text in bad if wrong(value)), None)
+    is_format, not_format = _FORMATS.get(rule.format, (None, ""))
+    shortest, longest = rule.min_length, rule.max_length or sys.maxsize
+    allowed = frozenset(rule.one_of)
+
+    def problem(value: str) -> str | None:
+        if "\0" in value:
+            return "must not contain NUL"
+        if is_format is not None and not is_format(value):
+            return not_format
+        if not shortest <= len(value) <= longest:
+            return _length_text(value, shortest, longest)
+        if allowed and value not in allowed:
+            return "must be one of " + ", ".join(rule.one_of)
+        return None
+
+    return problem
+
+
+_FORMATS: dict[int, tuple[Callable[[str], object], str]] = {
+    FORMAT_UUID: (_UUID.fullmatch, "must be a UUID"),
+    FORMAT_EMAIL: (_EMAIL.fullmatch, "must be an email address"),
+    FORMAT_PRINTABLE: (str.isprintable, "must be printable"),
+}
+
+
+def _length_text(value: str, shortest: int, longest: int) -> str:
+    if len(value) < shortest:
+        return f"must have at least {shortest} characters"
+    return f"must have at most {longest} characters"
 
 
 def _has_number_rule(rule: Field) -> bool:

@@ -193,7 +193,7 @@ def _open(
             await Serving(
                 dispatcher=dispatcher,
                 draining=draining,
-                call_of=lambda method, metadata: _new_call(method, metadata, caller(), peer),
+                call_of=lambda method, metadata: new_call(method, metadata, caller(), peer),
                 age_seconds=None if age_ms is None else age_ms / 1000 * AGE_SHARE,
             )(context)
         except AppError as error:
@@ -208,17 +208,9 @@ async def _abort(context: Any, error: AppError) -> None:
 
 def _call(transport: Transport, method: Method[Any, Any], context: Any) -> Call:
     metadata = {key: value for key, value in context.invocation_metadata() if type(value) is str}
-    call = _new_call(method, metadata, transport.caller(context), _host(context.peer()))
+    call = new_call(method, metadata, transport.caller(context), _host(context.peer()))
     left = context.time_remaining()
     call.deadline = math.inf if left is None else asyncio.get_running_loop().time() + left
-    return call
-
-
-def _new_call(
-    method: Method[Any, Any], metadata: Mapping[str, str], caller: str, client_address: str
-) -> Call:
-    call = new_call(method, metadata)
-    call.caller, call.client_address = caller, client_address
     return call
 
 

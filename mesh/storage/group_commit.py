@@ -57,22 +57,23 @@ class GroupCommit(Generic[Op, Res]):
         """How many operations are in no batch yet."""
         return len(self._waiting)
 
-    async def submit(self, operation: Op) -> Res:
-        """The operation's result, once it is durable.
+    def submit(self, operation: Op) -> "asyncio.Future[Res]":
+        """The operation's result, once it is durable. Raises AppError OVERLOADED at once.
 
         A caller that is cancelled meanwhile does not undo it.
         """
         if len(self._waiting) >= self._queue_limit:
             raise AppError(REASON_OVERLOADED, "too many writes are waiting", retry_after=1)
-        result: asyncio.Future[Res] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[Res] = loop.create_future()
         self._waiting.append((operation, result, FOLLOWED.get()))
         _QUEUED()
         if self._writer is None:
             # A batch is nobody's call: its deadline is not the first one's.
             nobody = contextvars.Context()
-            self._writer = asyncio.create_task(self._write(), context=nobody)
+            self._writer = loop.create_task(self._write(), context=nobody)
             self._writer.add_done_callback(self._ended)
-        return await result
+        return result
 
     def _ended(self, writer: "asyncio.Task[None]") -> None:
         # Still the writer: it was cancelled before its first step, and no block of it has run.

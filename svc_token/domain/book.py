@@ -226,17 +226,17 @@ class Book:
         before = self.pools[pool.key]
         allowing = before.allowing(pool.allowance)
         renewed = allowing.renewed(window)
-        if allowing != before:
+        if allowing is not before:
             more = allowing.allowance - before.allowance
             before = self._line(before, allowing, Note(Kind.ADJUST, more, now_us))
-        if renewed != allowing:
+        if renewed is not allowing:
             before = self._line(before, renewed, Note(Kind.RENEW, renewed.allowance, now_us))
         return before if note is None else self._line(before, pool, note)
 
     def _line(self, before: Pool, after: Pool, note: Note) -> Pool:
         entry = entry_between(before, after, note)
         self.entries.append(entry)
-        after = replace(after, seq=entry.seq, updated_us=note.at_us)
+        after = after.written(entry.seq, note.at_us)
         self.pools[after.key] = after
         self.changed_pools.add(after.key)
         return after
@@ -289,7 +289,7 @@ def members_of(
     operations: Iterable[Operation], reservations: Iterable[Reservation]
 ) -> list[MemberKey]:
     """The members of organisations whose caps a batch touches."""
-    asking = {(op.pool, op.user_id) for op in operations if isinstance(op, Reserve)}
-    ending = {(one.pool, one.user_id) for one in reservations}
-    members = [key for key in asking | ending if key[0].owner.kind is OwnerKind.ORG]
+    touched: list[Reserve | Reservation] = [op for op in operations if isinstance(op, Reserve)]
+    touched += reservations
+    members = {(one.pool, one.user_id) for one in touched if one.pool.owner.kind is OwnerKind.ORG}
     return sorted(members, key=lambda key: (str(key[0].owner), key[0].provider, key[1]))

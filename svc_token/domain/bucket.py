@@ -6,7 +6,7 @@ other has spent. They share one arithmetic here; a fixed window forgets
 everything when it ends.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 MICRO = 1_000_000
@@ -103,8 +103,7 @@ def take(level: Level, cost: int, now_us: int, rule: BucketRule) -> tuple[Level,
     if wait_us:
         return level, _decision(level, now_us, rule, wait_us)
     taken = Level(level.used + cost * MICRO, level.at_us)
-    decision = _decision(taken, now_us, rule, 0)
-    return taken, replace(decision, drains_us=_drains_us(level, now_us, rule))
+    return taken, _decision(taken, now_us, rule, 0, drains_us=_drains_us(level, now_us, rule))
 
 
 def check_cost(cost: int, rule: BucketRule) -> None:
@@ -165,7 +164,9 @@ def _wait(level: Level, cost: int, now_us: int, rule: BucketRule) -> int:
     return max(1, -(-over * MICRO // rule.rate) - waited)
 
 
-def _decision(level: Level, now_us: int, rule: BucketRule, wait_us: int) -> Decision:
+def _decision(
+    level: Level, now_us: int, rule: BucketRule, wait_us: int, *, drains_us: int = 0
+) -> Decision:
     used = min(rule.capacity, -(-level.used // MICRO))
     return Decision(
         at_us=now_us,
@@ -174,4 +175,5 @@ def _decision(level: Level, now_us: int, rule: BucketRule, wait_us: int) -> Deci
         used=used,
         remaining=rule.capacity - used,
         wait_us=wait_us,
+        drains_us=drains_us,
     )

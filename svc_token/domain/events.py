@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 SCHEMA_VERSION = 1
+_SECONDS = len("2023-11-14T22:13:20")
 
 
 def rfc3339(at_us: int) -> str:
     """A moment in microseconds since the epoch as RFC 3339 in UTC, with Z."""
     seconds, micros = divmod(at_us, 1_000_000)
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{micros:06d}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:_SECONDS]}.{micros:06d}Z"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

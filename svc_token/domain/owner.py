@@ -1,7 +1,7 @@
 """Who owns a pool."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 # As what a member spends of its organisation's pools; svc_auth's standings but BILLING.
 SPENDERS = frozenset({"OWNER", "MEMBER"})
@@ -13,16 +13,20 @@ class OwnerKind(StrEnum):
     USER = "user"
     ORG = "org"
 
+    __hash__ = str.__hash__
 
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The owner of pools; `str(owner)` leads the key of everything that it owns."""
+
+class Owner(NamedTuple):
+    """The owner of pools; `str(owner)` leads the key of everything that it owns.
+
+    A tuple, as pools' keys are: they are looked up all the time, and it has its hash from C.
+    """
 
     kind: OwnerKind
     id: str
 
     def __str__(self) -> str:
-        return f"{self.kind.value}:{self.id}"
+        return f"{self.kind}:{self.id}"
 
     @classmethod
     def of(cls, user_id: str, org_id: str | None) -> "Owner":
@@ -33,11 +37,13 @@ class Owner:
     def parse(cls, text: str) -> "Owner":
         """The owner whose str() this is."""
         kind, _, owner_id = text.partition(":")
-        return cls(OwnerKind(kind), owner_id)
+        return cls(_KINDS[kind], owner_id)
 
 
-@dataclass(frozen=True, slots=True)
-class PoolKey:
+_KINDS = {kind.value: kind for kind in OwnerKind}
+
+
+class PoolKey(NamedTuple):
     """A pool: one for each owner and provider."""
 
     owner: Owner

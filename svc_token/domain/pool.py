@@ -82,7 +82,9 @@ class Pool:
         return replace(self, window=window.id, allowance_used=0).covered()
 
     def allowing(self, allowance: int) -> "Pool":
-        """The pool with another allowance; what was used stays used."""
+        """The pool with this allowance; what was used stays used."""
+        if allowance == self.allowance:
+            return self.covered()
         return replace(self, allowance=allowance).covered()
 
     def hold(self, tokens: int) -> tuple["Pool", Hold]:
@@ -99,13 +101,9 @@ class Pool:
 
     def _take(self, tokens: int) -> tuple["Pool", Hold]:
         allowance = min(tokens, self.allowance_left)
-        taken = Hold(self.window, allowance, tokens - allowance)
-        pool = replace(
-            self,
-            allowance_used=self.allowance_used + taken.allowance,
-            purchased_used=self.purchased_used + taken.purchased,
-        )
-        return pool, taken
+        purchased = tokens - allowance
+        pool = self._using(self.allowance_used + allowance, self.purchased_used + purchased)
+        return pool, Hold(self.window, allowance, purchased)
 
     def give_back(self, hold: Hold, tokens: int) -> "Pool":
         """Returns the last-drawn `tokens` of a hold to where they came from.
@@ -114,12 +112,8 @@ class Pool:
         """
         purchased = min(tokens, hold.purchased)
         allowance = tokens - purchased if hold.window == self.window else 0
-        returned = replace(
-            self,
-            purchased_used=self.purchased_used - purchased,
-            allowance_used=max(0, self.allowance_used - allowance),
-        )
-        return returned.covered()
+        used = max(0, self.allowance_used - allowance)
+        return self._using(used, self.purchased_used - purchased).covered()
 
     def bought(self, tokens: int) -> "Pool":
         """More purchased tokens, of which a debt takes its part at once."""
@@ -127,7 +121,30 @@ class Pool:
 
     def covered(self) -> "Pool":
         """What is there pays what is owed: a debt never stands beside tokens."""
+        if not self.debt:
+            return self
         there = min(self.debt, self.allowance_left + self.purchased_left)
         if not there:
             return self
         return replace(self._take(there)[0], debt=self.debt - there)
+
+    def written(self, seq: int, at_us: int) -> "Pool":
+        """The pool once the ledger has this line of it."""
+        return self._of(self.allowance_used, self.purchased_used, seq, at_us)
+
+    def _using(self, allowance: int, purchased: int) -> "Pool":
+        return self._of(allowance, purchased, self.seq, self.updated_us)
+
+    def _of(self, allowance_used: int, purchased_used: int, seq: int, at_us: int) -> "Pool":
+        # What every call does; `replace` would take as long as all the rest of it.
+        return Pool(
+            key=self.key,
+            window=self.window,
+            allowance=self.allowance,
+            allowance_used=allowance_used,
+            purchased=self.purchased,
+            purchased_used=purchased_used,
+            debt=self.debt,
+            updated_us=at_us,
+            seq=seq,
+        )

@@ -1,6 +1,6 @@
 """Tokens held for a call that is under way."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from svc_token.domain.owner import OwnerKind, PoolKey
@@ -67,4 +67,15 @@ class Reservation:
 
     def ended(self, state: State, remaining: int, *, settled: int = 0) -> "Reservation":
         """The reservation at its end."""
-        return replace(self, state=state, end_remaining=remaining, settled=settled)
+        return Reservation(
+            id=self.id,
+            pool=self.pool,
+            user_id=self.user_id,
+            hold=self.hold,
+            state=state,
+            expires_us=self.expires_us,
+            settled=settled,
+            remaining=self.remaining,
+            end_remaining=remaining,
+            bucket_us=self.bucket_us,
+        )

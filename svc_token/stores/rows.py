@@ -18,6 +18,9 @@ from svc_token.domain.saga import Saga, Status, Step
 from svc_token.domain.shards import shard_of
 from svc_token.stores.topics import Topics
 
+# What a StrEnum's own look-up does in two calls of Python.
+_STATES = {state.value: state for state in State}
+
 
 def pool_row(pool: Pool) -> dict[str, Any]:
     """A row of POOLS."""
@@ -82,7 +85,7 @@ def entry_row(entry: Entry) -> dict[str, Any]:
         "owner": str(entry.pool.owner),
         "provider": entry.pool.provider,
         "seq": entry.seq,
-        "kind": note.kind.value,
+        "kind": str(note.kind),
         "ref": note.ref,
         "user_id": note.user_id,
         "tokens": note.tokens,
@@ -93,7 +96,7 @@ def entry_row(entry: Entry) -> dict[str, Any]:
         "purchased": entry.purchased,
         "purchased_used": entry.purchased_used,
         "debt": entry.debt,
-        "provenance": note.provenance.value,
+        "provenance": str(note.provenance),
         "event_id": note.event_id,
         "at_us": note.at_us,
     }
@@ -134,7 +137,7 @@ def reservation_row(reservation: Reservation) -> dict[str, Any]:
         "window": reservation.hold.window,
         "held_allowance": reservation.hold.allowance,
         "held_purchased": reservation.hold.purchased,
-        "state": reservation.state.value,
+        "state": str(reservation.state),
         "expires_us": reservation.expires_us,
         "settled": reservation.settled,
         "remaining": reservation.remaining,
@@ -150,7 +153,7 @@ def reservation_from(row: Row[Any]) -> Reservation:
         pool=PoolKey(Owner.parse(row.owner), row.provider),
         user_id=row.user_id,
         hold=Hold(row.window, row.held_allowance, row.held_purchased),
-        state=State(row.state),
+        state=_STATES[row.state],
         expires_us=row.expires_us,
         settled=row.settled,
         remaining=row.remaining,

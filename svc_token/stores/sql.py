@@ -1,6 +1,6 @@
 """Pools, reservations, sagas and the outbox in one SQL database."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -32,9 +32,9 @@ class SqlLedger:
     def __init__(self, writes: GroupCommit[Operation, Reservation | None]) -> None:
         self._writes = writes
 
-    async def submit(self, operation: Operation) -> Reservation | None:
+    def submit(self, operation: Operation) -> Awaitable[Reservation | None]:
         """The reservation after the operation."""
-        return await self._writes.submit(operation)
+        return self._writes.submit(operation)
 
 
 @asynccontextmanager

@@ -18,7 +18,6 @@ from svc_token.stores.sql_statements import STATEMENTS
 from svc_token.stores.tables import POOLS, RESERVATIONS
 
 # Made once, and so compiled once.
-_BY_ID = select(RESERVATIONS).where(RESERVATIONS.c.id.in_(bindparam("ids", expanding=True)))
 _ORPHANS = (
     select(RESERVATIONS)
     .where(
@@ -36,7 +35,8 @@ class SqlPools:
     def __init__(self, database: Database, books: SqlBook) -> None:
         self._database = database
         self._books = books
-        self._rows = STATEMENTS[database.dialect](POOLS, ("owner", "provider"))
+        made = STATEMENTS[database.dialect]
+        self._rows, self._named = made(POOLS, ("owner", "provider")), made(RESERVATIONS, ("id",))
         # What asks while one read is under way is read together next.
         self._reads: GroupCommit[PoolKey, Pool | None] = GroupCommit(self._find_all)
         self._by_id: GroupCommit[str, Sequence[Reservation]] = GroupCommit(self._find_ids)
@@ -77,9 +77,12 @@ class SqlPools:
         return await self._by_id.submit(id_)
 
     async def _find_ids(self, ids: Sequence[str]) -> Sequence[Sequence[Reservation]]:
-        rows = await self._database.query(lambda c: c.execute(_BY_ID, {"ids": ids}).all())
-        found = [reservation_from(row) for row in rows]
-        return [[one for one in found if one.id == id_] for id_ in ids]
+        found: dict[str, list[Reservation]] = {id_: [] for id_ in ids}
+        wanted = [{"id": id_} for id_ in found]
+        rows = await self._database.query(lambda c: self._named.find(c, wanted, lock=False))
+        for row in rows:
+            found[row.id].append(reservation_from(row))
+        return [found[id_] for id_ in ids]
 
     async def orphans(self, before_us: int, limit: int) -> Sequence[Reservation]:
         """Reservations whose time was up before a moment, oldest first."""

@@ -1,12 +1,14 @@
 """A table's statements by key, for any number of rows at once.
 
-SQLite takes the rows one by one, in the process. To PostgreSQL they go as an
-array a column: a batch is a handful of round trips, and its statements are
-the same for any number of rows, so that they are prepared once.
+SQLite takes the rows one by one, in the process, as its driver has them: for
+each of them SQLAlchemy would do more than the database does. To PostgreSQL they
+go as an array a column: a batch is a handful of round trips, and its statements
+are the same for any number of rows, so that they are prepared once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any, Protocol
 
 import orjson
@@ -35,8 +37,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
 Rows = Sequence[Mapping[str, Any]]
-# A statement that writes, and its parameters.
-Write = tuple[Insert | Update, Any]
+# A statement that writes, as its database's `Together` takes it, and its parameters.
+Write = tuple[Any, Any]
 
 
 class Statements(Protocol):
@@ -106,6 +108,24 @@ def _among(table: Table, key: Sequence[str]) -> ColumnElement[bool]:
     return tuple_(*(table.c[name] for name in key)).in_(select(*parts))
 
 
+class _Prepared:
+    """A write as SQLite's driver takes it; its columns are numbers, texts and bytes."""
+
+    def __init__(self, statement: Insert | Update, names: Sequence[str] | None = None) -> None:
+        compiled = statement.compile(dialect=_SQLITE, column_keys=names, for_executemany=True)
+        self._text = str(compiled)
+        order = compiled.positiontup or ()
+        self._values = itemgetter(*(name.removeprefix(_ITS) for name in order))
+
+    def __call__(self, rows: Rows) -> Write:
+        return self._text, list(map(self._values, rows))
+
+
+_SQLITE = sqlite.dialect(paramstyle="qmark")
+# Marks what a row is looked for by, beside what it is to be.
+_ITS = "its_"
+
+
 class OneByOne:
     """For SQLite, whose writer is alone and needs no locks."""
 
@@ -119,12 +139,14 @@ class OneByOne:
         this = [table.c[name] == bindparam(name) for name in key]
         self._find_one, self._delete_one = select(table).where(*this), delete(table).where(*this)
         new = sqlite.insert(table)
-        self._insert = new.on_conflict_do_nothing(index_elements=once.split()) if once else new
-        self._update = (
-            update(table)
-            .where(*(table.c[name] == bindparam(f"its_{name}") for name in key))
-            .values({name: bindparam(name) for name in changing})
-        )
+        once_only = new.on_conflict_do_nothing(index_elements=once.split()) if once else new
+        self._insert = _Prepared(once_only, _given(table))
+        if changing:
+            self._update = _Prepared(
+                update(table)
+                .where(*(table.c[name] == bindparam(f"{_ITS}{name}") for name in key))
+                .values({name: bindparam(name) for name in changing})
+            )
 
     def find(self, connection: Connection, keys: Rows, *, lock: bool) -> Sequence[Row[Any]]:  # noqa: ARG002
         """The rows of these keys."""
@@ -133,20 +155,19 @@ class OneByOne:
 
     def insert(self, connection: Connection, rows: Rows) -> None:
         """New rows."""
-        connection.execute(*self.inserting(rows))
+        connection.exec_driver_sql(*self.inserting(rows))
 
     def update(self, connection: Connection, rows: Rows) -> None:
         """Rows as they are now."""
-        connection.execute(*self.updating(rows))
+        connection.exec_driver_sql(*self.updating(rows))
 
     def inserting(self, rows: Rows) -> Write:
         """New rows."""
-        return self._insert, list(rows)
+        return self._insert(rows)
 
     def updating(self, rows: Rows) -> Write:
         """Rows as they are now."""
-        keyed = [{**row, **{f"its_{name}": row[name] for name in self._key}} for row in rows]
-        return self._update, keyed
+        return self._update(rows)
 
     def delete(self, connection: Connection, keys: Rows) -> None:
         """No such rows any more."""
@@ -171,8 +192,7 @@ class Arrays:
         self._find = select(table).join(wanted, _same(table, wanted, key))
         order = [table.c[name] for name in key]
         self._lock = self._find.order_by(*order).with_for_update(of=table)
-        counted = table.autoincrement_column
-        self._columns = [column.name for column in table.c if column is not counted]
+        self._columns = _given(table)
         # Other names than the keys': it may be one statement with other tables' writes.
         self._new, self._now = f"new_{table.name}", f"now_{table.name}"
         given = _rows(table, self._columns, self._new)
@@ -217,7 +237,7 @@ class InTurn:
     def __call__(self, connection: Connection, writes: Sequence[Write]) -> None:
         """One after another."""
         for statement, parameters in writes:
-            connection.execute(statement, parameters)
+            connection.exec_driver_sql(statement, parameters)
 
 
 class InOne:
@@ -251,6 +271,12 @@ STATEMENTS: Mapping[str, Callable[..., Statements]] = {
     "postgresql": cache(Arrays),
 }
 TOGETHER: Mapping[str, type[Together]] = {"sqlite": InTurn, "postgresql": InOne}
+
+
+def _given(table: Table) -> list[str]:
+    """The columns that a new row says, which is all but the one that counts by itself."""
+    counted = table.autoincrement_column
+    return [column.name for column in table.c if column is not counted]
 
 
 def _arrays(rows: Rows, names: Sequence[str], mark: str = "all") -> dict[str, list[Any]]:

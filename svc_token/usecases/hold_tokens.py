@@ -61,10 +61,11 @@ class HoldTokens:
         Raises AppError INSUFFICIENT_QUOTA, MEMBER_CAP_EXCEEDED or RESERVATION_CONFLICT.
         """
         now = self.clock.now_us()
-        personal = spend.pool.owner.kind is OwnerKind.USER
+        pool = spend.pool
+        personal = pool.owner.kind is OwnerKind.USER
         reserve = Reserve(
             id=id_,
-            pool=spend.pool,
+            pool=pool,
             user_id=spend.user_id,
             tokens=spend.tokens,
             allowance=self.limits.allowance(roles) if personal else None,

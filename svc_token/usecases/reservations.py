@@ -1,7 +1,7 @@
 """Reservations in their callers' own hands: begun, found, settled or released."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from leaky.common.v1 import reason_pb2
 from mesh.errors import AppError
@@ -134,7 +134,7 @@ class EndReservation:
     async def _settle(
         self, found: Reservation, principal: Principal, tokens: int, provenance: Provenance
     ) -> Reservation:
-        spend = replace(_spend_of(found), tokens=tokens)
+        spend = _spend_of(found, tokens)
         ended = await self.hold_tokens.settle(found.id, spend, provenance=provenance)
         await self._refund(ended, principal, max(0, ended.hold.tokens - tokens))
         return ended
@@ -150,7 +150,7 @@ class EndReservation:
         return await self.finisher.finish(self._release(found, principal))
 
     async def _release(self, found: Reservation, principal: Principal) -> Reservation:
-        ended = await self.hold_tokens.release(found.id, _spend_of(found))
+        ended = await self.hold_tokens.release(found.id, _spend_of(found, found.hold.tokens))
         await self._refund(ended, principal, ended.hold.tokens)
         return ended
 
@@ -162,17 +162,17 @@ class EndReservation:
         except AppError:
             # Stricter than it need be until the bucket has drained; the pool is right.
             return
-        spend = replace(_spend_of(ended), tokens=tokens)
+        spend = _spend_of(ended, tokens)
         await self.ask_bucket.refund(
             spend, self.limits.bucket(roles, spend.provider), taken_us=ended.bucket_us
         )
 
 
-def _spend_of(reservation: Reservation) -> Spend:
+def _spend_of(reservation: Reservation, tokens: int) -> Spend:
     return Spend(
         user_id=reservation.user_id,
         org_id=reservation.org_id,
         provider=reservation.pool.provider,
-        tokens=reservation.hold.tokens,
+        tokens=tokens,
         prompt=None,
     )

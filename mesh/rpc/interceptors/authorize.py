@@ -1,5 +1,6 @@
 """Lets through only what the policy allows."""
 
+from collections.abc import Awaitable
 from typing import Any
 
 from mesh.identity.policy import Policy
@@ -13,10 +14,10 @@ class Admit:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
 
-    async def __call__(self, request: Any, call: Call, proceed: Handler) -> Any:
+    def __call__(self, request: Any, call: Call, proceed: Handler) -> Awaitable[Any]:
         """Proceeds, unless the policy raises."""
         self._policy.admit(call)
-        return await proceed(request, call)
+        return proceed(request, call)
 
 
 class Authorize:

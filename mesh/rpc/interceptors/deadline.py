@@ -3,7 +3,8 @@
 import asyncio
 import math
 from dataclasses import dataclass
-from typing import Any
+from types import TracebackType
+from typing import Any, cast
 
 from leaky.common.v1.reason_pb2 import REASON_DEADLINE_EXCEEDED
 from leaky.edge.v1.options_pb2 import DEADLINE_NONE
@@ -33,10 +34,37 @@ class DeadlineInterceptor:
         call.deadline = min(call.deadline - MARGIN_SECONDS, cap)
         if call.deadline <= now:
             raise AppError(REASON_DEADLINE_EXCEEDED, "deadline exceeded")
-        try:
-            async with asyncio.timeout_at(call.deadline) as bound:
-                return await proceed(request, call)
-        except TimeoutError as error:
-            if not bound.expired():
-                raise
+        with _Cut(call.deadline):
+            return await proceed(request, call)
+
+
+class _Cut:
+    """What asyncio.timeout_at does, in fewer steps: every call takes them."""
+
+    __slots__ = ("_before", "_passed", "_task", "_timer")
+
+    def __init__(self, deadline: float) -> None:
+        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._before = self._task.cancelling()
+        self._passed = False
+        self._timer = asyncio.get_running_loop().call_at(deadline, self._pass)
+
+    def _pass(self) -> None:
+        self._passed = True
+        self._task.cancel()
+
+    def __enter__(self) -> None:
+        """Time runs."""
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        """Tells a cancellation for want of time from its caller's own."""
+        self._timer.cancel()
+        if not self._passed:
+            return
+        if self._task.uncancel() <= self._before and isinstance(error, asyncio.CancelledError):
             raise AppError(REASON_DEADLINE_EXCEEDED, "deadline exceeded") from error

@@ -1,6 +1,6 @@
 """The field rules of `leaky.edge.v1.field`, run on every request."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor
@@ -19,17 +19,18 @@ class ValidationInterceptor:
     """Checks, and normalises, each request by its message type's compiled rules."""
 
     def __init__(self) -> None:
-        self._checks: dict[Descriptor, Callable[[Any], list[FieldViolation]]] = {}
+        self._checks: dict[type, Callable[[Any], list[FieldViolation]]] = {}
 
-    async def __call__(self, request: Any, call: Call, proceed: Handler) -> Any:
+    def __call__(self, request: Any, call: Call, proceed: Handler) -> Awaitable[Any]:
         """Raises INVALID_ARGUMENT that names every field at fault, up to a hundred."""
-        check = self._checks.get(request.DESCRIPTOR)
+        kind = type(request)
+        check = self._checks.get(kind)
         if check is None:
-            check = self._checks[request.DESCRIPTOR] = compile_message(request.DESCRIPTOR)
+            check = self._checks[kind] = compile_message(request.DESCRIPTOR)
         violations = check(request)
         if violations:
             raise _refusal(violations)
-        return await proceed(request, call)
+        return proceed(request, call)
 
 
 def _refusal(violations: list[FieldViolation]) -> AppError:

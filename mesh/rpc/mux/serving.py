@@ -1,10 +1,9 @@
 """The other side of a stream of calls: hands each to the dispatcher, as if it had come alone."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import grpc
@@ -15,7 +14,7 @@ from leaky.common.v1.reason_pb2 import (
     REASON_UNAVAILABLE,
     REASON_UNIMPLEMENTED,
 )
-from leaky.mesh.v1.mux_service_pb2 import DESCRIPTOR, Frame, Result
+from leaky.mesh.v1.mux_service_pb2 import DESCRIPTOR, Frame
 from leaky.mesh.v1.mux_service_pb2 import Call as Sent
 from mesh.errors import AppError
 from mesh.rpc.call import Call
@@ -116,32 +115,32 @@ class Serving:
         # Those that are cancelled come later in the frame.
         if len(self._tasks) >= 2 * WINDOW:
             raise AppError(REASON_INVALID_ARGUMENT, f"more than {WINDOW} calls are in flight")
-        metadata = dict(sent.metadata)
+        given = sent.metadata
+        # What dict() makes of it takes a step of Python for each.
+        metadata = {key: given[key] for key in given}
         if sent.credential:
             # Unknown, it is none, and the call is refused for what it lacks.
             metadata[AUTHORIZATION] = self._credentials.get(sent.credential, "")
-        task = asyncio.ensure_future(self._serve(sent, metadata))
-        self._tasks[sent.id] = task
-        # Not at its own end: one that is cancelled before it has begun never comes there.
-        task.add_done_callback(partial(self._ended, sent.id))
-
-    def _ended(self, id_: int, task: "asyncio.Task[None]") -> None:
-        if self._tasks.get(id_) is task:
-            del self._tasks[id_]
+        serving = self._serve(sent, metadata)
+        self._tasks[sent.id] = asyncio.get_running_loop().create_task(serving)
 
     async def _serve(self, sent: Sent, metadata: dict[str, str]) -> None:
+        id_ = sent.id
         try:
-            payload = await self._payload(sent, metadata)
-            result = Result(id=sent.id, payload=payload)
+            payload = await self._answer(sent, metadata)
+            self._out.frame(len(payload) + _OVERHEAD).results.add(id=id_, payload=payload)
         except AppError as error:
-            result = Result(id=sent.id, status=to_status(error))
-        self._out.frame(len(result.payload) + _OVERHEAD).results.append(result)
+            self._out.frame(_OVERHEAD).results.add(id=id_, status=to_status(error))
+        finally:
+            # One that is cancelled before it has begun is out already, as is who has its id now.
+            if self._tasks.get(id_) is asyncio.current_task():
+                del self._tasks[id_]
 
-    async def _payload(self, sent: Sent, metadata: dict[str, str]) -> bytes:
+    def _answer(self, sent: Sent, metadata: dict[str, str]) -> Awaitable[bytes]:
         method = self.dispatcher.methods.get(sent.method)
         if method is None or method.streams:
             raise AppError(REASON_UNIMPLEMENTED, f"{sent.method} is not served here")
         call = self.call_of(method, metadata)
         if sent.timeout_micros:
             call.deadline = asyncio.get_running_loop().time() + sent.timeout_micros / 1e6
-        return await answer(self.dispatcher, method, sent.payload, call)
+        return answer(self.dispatcher, method, sent.payload, call)

@@ -5,7 +5,7 @@ instrumentation makes a span for every call, sampled or not, and sees none that 
 process; so these are ours.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -27,7 +27,7 @@ _FAULTS = TROUBLE | {grpc.StatusCode.UNIMPLEMENTED}
 _attributes: dict[str, Attributes] = {}
 
 
-async def trace_calls(request: Any, call: Call, proceed: Handler) -> Any:
+def trace_calls(request: Any, call: Call, proceed: Handler) -> Awaitable[Any]:
     """An interceptor that follows sampled calls; outside all others, so that they know the trace.
 
     A call that brings no trace begins one. Streams have no span: a watch lasts for days.
@@ -36,7 +36,11 @@ async def trace_calls(request: Any, call: Call, proceed: Handler) -> Any:
     if begins:
         _begin_trace(call)
     if not (call.sampled and TRACING.on) or call.method.streams:
-        return await proceed(request, call)
+        return proceed(request, call)
+    return _followed(request, call, proceed, begins=begins)
+
+
+async def _followed(request: Any, call: Call, proceed: Handler, *, begins: bool) -> Any:
     with _Served(call, begins=begins):
         return await proceed(request, call)
 

@@ -51,7 +51,7 @@ def parsed(traceparent: str, tracestate: str = "") -> TraceContext | None:
         trace_id=match[2],
         span_id=match[3],
         sampled=bool(int(match[4], 16) & _SAMPLED),
-        state=tracestate if _is_state(tracestate) else "",
+        state=tracestate if tracestate and _is_state(tracestate) else "",
     )
 
 

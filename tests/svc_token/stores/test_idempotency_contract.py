@@ -121,7 +121,7 @@ async def test_who_has_lost_the_key_changes_nothing(stores: TokenStores) -> None
     first = await claim(stores, "a")
     await stores.ledger.submit(reserve("a", 60))
     assert await stores.keys.drop(first)
-    pool = Pool(key=replace(ORG, provider="qwen"), window=WINDOW.id, allowance=1)
+    pool = Pool(key=ORG._replace(provider="qwen"), window=WINDOW.id, allowance=1)
     for again in (False, True):
         if again:
             assert (await claim(stores, "b")).mine
