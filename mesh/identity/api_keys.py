@@ -72,13 +72,13 @@ class ApiKeys:
         if not key or len(key) > _LONGEST or not key.isascii():
             raise invalid_api_key()
         digest = hashlib.sha256(key.encode()).digest()
-        if self._refused.get(digest, now=self._clock.monotonic()):
-            self.listener(known=True)
-            raise invalid_api_key()
         held = self._answers.known(digest)
-        self.listener(known=held is not None)
+        refused = held is None and self._refused.get(digest, now=self._clock.monotonic())
+        self.listener(known=held is not None or bool(refused))
         if held is not None:
             return held
+        if refused:
+            raise invalid_api_key()
         return await self._answers.get(digest, partial(self._exchange, digest, key))
 
     def drop(self, revoked: Revoked) -> None:

@@ -68,10 +68,10 @@ class Admission:
         if request.rpc.rule.access == ACCESS_PUBLIC:
             return NOBODY, None
         self._rename_key(request)
-        metadata = dict(request.metadata)
+        metadata = request.metadata
         if not self._settings.current.feature.flags.gateway.api_key_validation:
             # The services check the key themselves, each time.
-            metadata.pop(API_KEY, None)
+            metadata = {key: text for key, text in metadata.items() if key != API_KEY}
         # A key beside an Authorization is not looked at.
         keyed = API_KEY in metadata and AUTHORIZATION not in metadata
         try:
