@@ -1,0 +1,79 @@
+"""What is aimed at; met or missed, never a gate."""
+
+from collections.abc import Iterator
+from math import isinf
+
+from bench.aims import Aim
+from bench.strain.left_behind import Cancelled
+from bench.strain.options import Options
+from bench.strain.overload import NORMAL, Overload
+from bench.strain.place import WATCHED
+from bench.strain.result import Result
+
+SLOW_RATIO = 1.10
+GOODPUT, REFUSED_MS, OVERLOAD_GROWTH, BACK_SECONDS = 0.9, 50.0, 1.10, 2.0
+# Of svc_token's RSS, and of its files: what comes and goes.
+_GROWTH, _FEW = 1.05, 8
+
+
+def aims(result: Result, options: Options) -> Iterator[Aim]:
+    """Of what was measured."""
+    if result.slow:
+        yield Aim(
+            name="p99 of the others beside one slow call, x without",
+            aim=f"<= {SLOW_RATIO:.2f}",
+            measured=result.slow.ratio.text(2),
+            met=result.slow.ratio.median <= SLOW_RATIO,
+        )
+    if result.cancelled:
+        yield from _leaks(result.cancelled)
+    for each in result.overloads:
+        yield from _overload(each, options)
+
+
+def _leaks(one: Cancelled) -> Iterator[Aim]:
+    for name, left in one.left().items():
+        most = _FEW if "files" in name else 0
+        aim = f"<= {most}" if most else "0"
+        yield Aim(
+            name=f"left of {one.calls} cancelled calls: {name}",
+            aim=aim,
+            measured=f"{left:.0f}",
+            met=left <= most,
+        )
+    yield Aim(
+        name="svc_token's RSS, x after the first time",
+        aim=f"<= {_GROWTH:.2f}",
+        measured=f"{one.growth:.3f}",
+        met=one.growth <= _GROWTH,
+    )
+
+
+def _overload(one: Overload, options: Options) -> Iterator[Aim]:
+    name = f"{options.times} x {options.connections} connections, {one.limit} in flight"
+    yield Aim(
+        name=f"{name}: goodput, x the peak",
+        aim=f">= {GOODPUT:.1f}",
+        measured=f"{one.share:.2f}",
+        met=one.share >= GOODPUT,
+    )
+    refused, back = one.over.refused_p99_ms, one.back_after
+    yield Aim(
+        name=f"{name}: p99 of refusals",
+        aim=f"<= {REFUSED_MS:.0f} ms",
+        measured=f"{refused:.1f} ms" if refused else "none was refused",
+        met=refused <= REFUSED_MS,
+    )
+    for service in WATCHED:
+        yield Aim(
+            name=f"{name}: most RSS of {service}, x before",
+            aim=f"< {OVERLOAD_GROWTH:.2f}",
+            measured=f"{one.growth(service):.3f}",
+            met=one.growth(service) < OVERLOAD_GROWTH,
+        )
+    yield Aim(
+        name=f"{name}: a light load's p99 is at most {NORMAL:g} x what it was",
+        aim=f"within {BACK_SECONDS:g} s",
+        measured="not in time" if isinf(back) else f"after {back:g} s",
+        met=back <= BACK_SECONDS,
+    )

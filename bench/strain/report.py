@@ -1,0 +1,81 @@
+"""All of it as Markdown, with what is aimed at."""
+
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+
+from bench.machine import model
+from bench.strain.aims import aims
+from bench.strain.left_behind import Cancelled, State
+from bench.strain.options import Options
+from bench.strain.overload import Overload
+from bench.strain.place import WATCHED
+from bench.strain.result import Result
+from bench.strain.slow_call import CONNECTIONS, SlowCall
+from bench.tables import table
+
+_MEMORY = ("max-in-flight", "RSS in MiB", "before", "most", "after")
+
+
+def markdown(result: Result, options: Options) -> Iterator[str]:
+    """The whole report."""
+    before, after = result.load
+    yield (
+        f"{model()}, Python {platform.python_version()}, servers on cores {options.server_cores},"
+        f" load on {options.load_cores}; load average {before:.1f} before, {after:.1f} after"
+    )
+    rows = [
+        (each.name, each.aim, each.measured, "met" if each.met else "**missed**")
+        for each in aims(result, options)
+    ]
+    yield from table("Aims", ("", "aim", "measured", ""), rows)
+    if result.slow:
+        yield from _slow(result.slow)
+    if result.cancelled:
+        yield from _cancelled(result.cancelled)
+    if result.overloads:
+        yield from _overloads(result.overloads)
+
+
+def _slow(one: SlowCall) -> Iterator[str]:
+    rows = [
+        [f"{each.without.done_p99_ms:.2f}", f"{each.beside.done_p99_ms:.2f}", f"{each.ratio:.2f}"]
+        for each in one.rounds
+    ]
+    title = f"One slow call among quota's at {CONNECTIONS} connections"
+    yield from table(title, ("p99 ms without", "with", "ratio"), rows)
+
+
+def _cancelled(one: Cancelled) -> Iterator[str]:
+    names = [each.name for each in fields(State)]
+    rows = [[name, *(f"{getattr(state, name):.0f}" for state in one.states)] for name in names]
+    head = ("", "before", *(f"after {n + 1} x {one.calls}" for n in range(len(one.begun))))
+    yield from table("Cancelled calls", head, rows)
+    begun = ", ".join(f"{each:.0f}" for each in one.begun)
+    yield ""
+    yield (
+        f"{begun} were in flight at once when they were cancelled;"
+        f" {one.charged:.0f} were answered and charged all the same."
+    )
+
+
+def _overloads(several: Sequence[Overload]) -> Iterator[str]:
+    rows = [
+        [
+            *(f"{each.limit}", load, str(answers.statuses), f"{answers.goodput:.0f}"),
+            *(f"{answers.done_p99_ms:.1f}", f"{answers.refused_p99_ms:.1f}"),
+        ]
+        for each in several
+        for load, answers in each.loads()
+    ]
+    head = ("max-in-flight", "load", "answers", "200s/s", "p99 ms", "p99 ms of refusals")
+    yield from table("Overload", head, rows)
+    memory = [
+        [
+            *(f"{each.limit}", name, f"{each.before_rss[name]:.0f}"),
+            *(f"{each.most_rss[name]:.0f}", f"{each.after_rss[name]:.0f}"),
+        ]
+        for each in several
+        for name in WATCHED
+    ]
+    yield from table("Memory", _MEMORY, memory)
