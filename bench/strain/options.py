@@ -36,7 +36,7 @@ def parse(given: Sequence[str]) -> Options:
     parser = argparse.ArgumentParser(prog="bench.strain", description="Measures what is too much.")
     add = parser.add_argument
     add("--parts", type=_parts, default=PARTS, help=f"default {','.join(PARTS)}")
-    add("--rounds", type=positive, default=5, help="of the slow call; default 5")
+    add("--rounds", type=positive, default=7, help="of the slow call; default 7")
     add("--seconds", type=positive, default=6, help="of the overload, others half; default 6")
     add("--callers", type=positive, default=16, help="users; default 16")
     add("--calls", type=positive, default=1_000, help="that are cancelled; default 1000")

@@ -8,13 +8,15 @@ from bench.machine import model
 from bench.strain.aims import aims
 from bench.strain.left_behind import Cancelled, State
 from bench.strain.options import Options
-from bench.strain.overload import Overload
+from bench.strain.overloaded import Loaded, Overloaded
 from bench.strain.place import WATCHED
 from bench.strain.result import Result
 from bench.strain.slow_call import CONNECTIONS, SlowCall
 from bench.tables import table
 
-_MEMORY = ("max-in-flight", "RSS in MiB", "before", "most", "after")
+_LIMIT = "max-in-flight"
+_LOADS = (_LIMIT, "load", "answers", "200s/s", "p99 ms", "of refusals", "CPU us a 200")
+_MEMORY = (_LIMIT, "RSS in MiB", "before", "most", "after")
 
 
 def markdown(result: Result, options: Options) -> Iterator[str]:
@@ -59,23 +61,29 @@ def _cancelled(one: Cancelled) -> Iterator[str]:
     )
 
 
-def _overloads(several: Sequence[Overload]) -> Iterator[str]:
-    rows = [
-        [
-            *(f"{each.limit}", load, str(answers.statuses), f"{answers.goodput:.0f}"),
-            *(f"{answers.done_p99_ms:.1f}", f"{answers.refused_p99_ms:.1f}"),
-        ]
+def _overloads(several: Sequence[Overloaded]) -> Iterator[str]:
+    loads = [
+        [f"{each.limit}", name, *_load(load)]
         for each in several
-        for load, answers in each.loads()
+        for name, load in each.loads.items()
     ]
-    head = ("max-in-flight", "load", "answers", "200s/s", "p99 ms", "p99 ms of refusals")
-    yield from table("Overload", head, rows)
+    yield from table("Overload", _LOADS, loads)
+    for each in several:
+        if not each.over.refused_p99_ms:
+            yield ""
+            yield f"With {each.limit} in flight nobody was refused: all waited for their turn."
     memory = [
-        [
-            *(f"{each.limit}", name, f"{each.before_rss[name]:.0f}"),
-            *(f"{each.most_rss[name]:.0f}", f"{each.after_rss[name]:.0f}"),
-        ]
+        [f"{each.limit}", service, *(f"{held[service]:.0f}" for held in each.rss.values())]
         for each in several
-        for name in WATCHED
+        for service in WATCHED
     ]
     yield from table("Memory", _MEMORY, memory)
+
+
+def _load(load: Loaded) -> Iterator[str]:
+    answers = load.answers
+    yield ", ".join(f"{count} of {status}" for status, count in answers.statuses.items())
+    yield f"{answers.goodput:.0f}"
+    yield f"{answers.done_p99_ms:.1f}"
+    yield f"{answers.refused_p99_ms:.1f}" if answers.refused_p99_ms else ""
+    yield f"{load.cpu_us:.0f}"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bench.strain.left_behind import Cancelled
-from bench.strain.overload import Overload
+from bench.strain.overloaded import Overloaded
 from bench.strain.slow_call import SlowCall
 
 
@@ -13,7 +13,7 @@ class Result:
 
     slow: SlowCall | None
     cancelled: Cancelled | None
-    overloads: list[Overload]
+    overloads: list[Overloaded]
     load: tuple[float, float]
 
     def problems(self) -> list[str]:
