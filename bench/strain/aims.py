@@ -14,6 +14,8 @@ SLOW_RATIO = 1.10
 GOODPUT, REFUSED_MS, OVERLOAD_GROWTH, BACK_SECONDS = 0.9, 50.0, 1.10, 2.0
 # Of svc_token's RSS, and of its files: what comes and goes.
 _GROWTH, _FEW = 1.05, 8
+# Well before the provider's double answers.
+_ENDED_SECONDS = 1.0
 
 
 def aims(result: Result, options: Options) -> Iterator[Aim]:
@@ -32,6 +34,12 @@ def aims(result: Result, options: Options) -> Iterator[Aim]:
 
 
 def _leaks(one: Cancelled) -> Iterator[Aim]:
+    yield Aim(
+        name=f"of {one.calls} cancelled calls none is in flight at svc_token",
+        aim=f"within {_ENDED_SECONDS:g} s",
+        measured=f"after {one.ended_seconds:.2f} s",
+        met=one.ended_seconds <= _ENDED_SECONDS,
+    )
     for name, left in one.left().items():
         most = _FEW if "files" in name else 0
         aim = f"<= {most}" if most else "0"

@@ -1,12 +1,13 @@
 """Calls whose caller goes away, over the stream by which services call each other."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from bench.callers import TOKENS
 from bench.processes import until
-from bench.strain.left_behind import IN_FLIGHT, Cancelled, State, books, state_of
+from bench.strain.left_behind import IN_FLIGHT, Cancelled, Once, State, books, state_of
 from bench.strain.options import Options
 from bench.strain.place import STUCK_PROVIDER, Place
 from bench.strain.tell import tell
@@ -41,20 +42,20 @@ async def cancelled(place: Place, options: Options) -> Cancelled:
     async with _channel(place) as channel:
         # The first use makes the pool.
         await begin(channel)
-        before, charged = await asyncio.to_thread(books, place)
-        states, begun = [await _state(place)], []
+        before, charged_before = await asyncio.to_thread(books, place)
+        states, times = [await _state(place)], []
         for _ in range(TIMES):
-            ended = place.consumed() + options.calls
-            begun.append(await _once(place, [begin(channel) for _ in range(options.calls)]))
+            ended = await asyncio.to_thread(place.consumed) + options.calls
+            times.append(await _once(place, [begin(channel) for _ in range(options.calls)]))
+            tell(f"cancelled calls: {times[-1]}")
             states.append(await _at_rest(place, states[-1], ended))
-            tell(f"cancelled calls: {begun[-1]:.0f} were in flight")
-        now, charged_now = await asyncio.to_thread(books, place)
+        now, charged = await asyncio.to_thread(books, place)
+    charged -= charged_before
     if now.until != before.until:
         raise RuntimeError("the pool of the cancelled calls was renewed meanwhile")
-    charged = charged_now - charged
     return Cancelled(
         calls=options.calls,
-        begun=begun,
+        times=times,
         states=states,
         charged=charged,
         astray=before.tokens - now.tokens - charged * TOKENS,
@@ -89,18 +90,24 @@ async def _channel(place: Place) -> AsyncIterator[Channel]:
         await channels.close()
 
 
-async def _once(place: Place, calls: Sequence["asyncio.Future[ConsumeResponse]"]) -> float:
-    """How many were in flight at once, before all were cancelled."""
-    most = 0.0
+async def _once(place: Place, calls: Sequence["asyncio.Future[ConsumeResponse]"]) -> Once:
+    begun = 0.0
     for _ in range(_LOOKS):
         await asyncio.sleep(_LOOK_SECONDS)
-        most = max(most, await asyncio.to_thread(place.metric, "token", IN_FLIGHT))
-        if most >= len(calls):
+        begun = max(begun, await _in_flight(place))
+        if begun >= len(calls):
             break
+    started = time.perf_counter()
     for call in calls:
         call.cancel()
     await asyncio.gather(*calls, return_exceptions=True)
-    return most
+    while await _in_flight(place) and time.perf_counter() - started < _PATIENCE_SECONDS:
+        pass
+    return Once(begun=begun, ended_seconds=time.perf_counter() - started)
+
+
+async def _in_flight(place: Place) -> float:
+    return await asyncio.to_thread(place.metric, "token", IN_FLIGHT)
 
 
 async def _at_rest(place: Place, before: State, ended: float) -> State:

@@ -26,15 +26,27 @@ class State:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Once:
+    """How many calls were in flight at svc_token before all were cancelled, and how soon none."""
+
+    begun: float
+    ended_seconds: float
+
+    def __str__(self) -> str:
+        """As the report has it."""
+        return f"of {self.begun:.0f} in flight none was {self.ended_seconds:.2f} s later"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled:
     """The state before the first time and after each.
 
-    `begun` of the calls had reached svc_token when they were all cancelled; `charged` have been
-    answered by the provider all the same; `astray` tokens neither paid for these nor came back.
+    `charged` have been answered by the provider all the same; `astray` tokens neither paid
+    for these nor came back.
     """
 
     calls: int
-    begun: Sequence[float]
+    times: Sequence[Once]
     states: Sequence[State]
     charged: float
     astray: float
@@ -43,6 +55,11 @@ class Cancelled:
     def growth(self) -> float:
         """Of svc_token's RSS since the first time, as a multiple."""
         return self.states[-1].rss / self.states[1].rss
+
+    @property
+    def ended_seconds(self) -> float:
+        """The longest that svc_token went on with a call after it had been cancelled."""
+        return max(each.ended_seconds for each in self.times)
 
     def left(self) -> dict[str, float]:
         """What is there more at the end than after the first time."""
@@ -58,8 +75,9 @@ class Cancelled:
 
     def problems(self) -> Iterator[str]:
         """Why the figures mean nothing."""
-        if min(self.begun) < self.calls:
-            yield f"cancelled calls: only {min(self.begun):.0f} were ever in flight at once"
+        begun = min(each.begun for each in self.times)
+        if begun < self.calls:
+            yield f"cancelled calls: only {begun:.0f} were ever in flight at once"
         if self.astray:
             yield f"cancelled calls: {self.astray:.0f} tokens are astray"
 

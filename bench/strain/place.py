@@ -55,9 +55,11 @@ class Place:
         time.sleep(_LIVE_SECONDS)
 
     def metric(self, service: str, name: str, **labels: str) -> float:
-        """The sum of the series with these labels; 0 without any."""
+        """The sum of the series with these labels. Raises RuntimeError when none has the name."""
         url = f"http://127.0.0.1:{self.system.ports[f'{service}.http-port']}/metrics"
         series = parse(httpx.get(url, timeout=10).text).of(name)
+        if not series:
+            raise RuntimeError(f"{service} says nothing of {name}")
         return sum(value for key, value in series.items() if labels.items() <= set(key))
 
     def consumed(self, **labels: str) -> float:

@@ -51,14 +51,10 @@ def _slow(one: SlowCall) -> Iterator[str]:
 def _cancelled(one: Cancelled) -> Iterator[str]:
     names = [each.name for each in fields(State)]
     rows = [[name, *(f"{getattr(state, name):.0f}" for state in one.states)] for name in names]
-    head = ("", "before", *(f"after {n + 1} x {one.calls}" for n in range(len(one.begun))))
+    head = ("", "before", *(f"after {n + 1} x {one.calls}" for n in range(len(one.times))))
     yield from table("Cancelled calls", head, rows)
-    begun = ", ".join(f"{each:.0f}" for each in one.begun)
     yield ""
-    yield (
-        f"{begun} were in flight at once when they were cancelled;"
-        f" {one.charged:.0f} were answered and charged all the same."
-    )
+    yield f"{'; '.join(map(str, one.times))}. {one.charged:.0f} were charged all the same."
 
 
 def _overloads(several: Sequence[Overloaded]) -> Iterator[str]:

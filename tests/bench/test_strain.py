@@ -11,7 +11,7 @@ from bench.plan import OK, Request
 from bench.strain.aims import aims
 from bench.strain.answers import Answer, Answers, back_after
 from bench.strain.crowd import Crowd, retry_after
-from bench.strain.left_behind import Cancelled, State
+from bench.strain.left_behind import Cancelled, Once, State
 from bench.strain.options import PARTS, parse
 from bench.strain.overloaded import AFTER, BEFORE, LIGHT, OVER, PEAK, PEAK_AGAIN, Loaded, Overloaded
 from bench.strain.report import markdown
@@ -146,7 +146,7 @@ def result(*, beside_ms: float = 5, last: State | None = None, over: Overloaded)
     one = Round(without=calm, beside=answers(beside_ms, OK), slow=calm)
     left = Cancelled(
         calls=1000,
-        begun=[1000],
+        times=[Once(begun=1000, ended_seconds=0.5)],
         states=[state(rss=50.0), state(), last or state()],
         charged=1000,
         astray=0,
@@ -177,7 +177,13 @@ def test_what_is_too_slow_or_too_much_is_missed_and_no_problem() -> None:
 def test_what_was_lost_or_not_measured_is_a_problem() -> None:
     calm = answers(5, OK)
     one = Round(without=calm, beside=answers(5, 500), slow=calm)
-    left = Cancelled(calls=1000, begun=[999], states=[state()] * 2, charged=0, astray=3)
+    left = Cancelled(
+        calls=1000,
+        times=[Once(begun=999, ended_seconds=0.5)],
+        states=[state()] * 2,
+        charged=0,
+        astray=3,
+    )
     over = overloaded(answers(5, 504))
     slow = SlowCall(rounds=[one], astray=3)
     bad = Result(slow=slow, cancelled=left, overloads=[over], load=(0, 0))
