@@ -14,8 +14,8 @@ SLOW_RATIO = 1.10
 GOODPUT, REFUSED_MS, OVERLOAD_GROWTH, BACK_SECONDS = 0.9, 50.0, 1.10, 2.0
 # Of svc_token's RSS, and of its files: what comes and goes.
 _GROWTH, _FEW = 1.05, 8
-# Well before the provider's double answers.
-_ENDED_SECONDS = 1.0
+# The last of them would end by itself 6 s after it began.
+_ENDED_SECONDS = 2.0
 
 
 def aims(result: Result, options: Options) -> Iterator[Aim]:
