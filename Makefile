@@ -16,7 +16,7 @@ TYPED := $(wildcard mesh providers svc_* tests bench scripts)
 # Handed on to leaky up, pytest or the benchmark: make test ARGS="-n 0 -k quota"
 ARGS ?=
 
-.PHONY: run run-full test test-full sim faults lint lint-gen lint-proto lint-style lint-types lint-imports gen lock bench bench-guard bench-metering bench-reconcile bench-tracing load load-check clean help
+.PHONY: run run-full test test-full sim faults lint lint-gen lint-proto lint-style lint-types lint-imports gen lock bench bench-guard bench-metering bench-reconcile bench-strain bench-tracing load load-check clean help
 
 run: $(VENV)/.run ## start the whole system (Ctrl-C drains it)
 	@exec $(BIN)/leaky up $(ARGS)
@@ -70,6 +70,9 @@ bench: $(VENV)/.dev ## compare with bare uvicorn and FastAPI on this machine
 
 bench-guard: $(VENV)/.dev ## fail when a call costs a tenth more than recorded; ARGS=--record records
 	@$(BIN)/python -m bench.guard $(ARGS)
+
+bench-strain: $(VENV)/.dev ## one slow call, a thousand cancelled ones, ten times too many callers
+	@$(BIN)/python -m bench.strain $(ARGS)
 
 bench-metering: $(VENV)/.dev ## compare group commit with one transaction a call, on a PostgreSQL of its own
 	@$(BIN)/python -m bench.metering $(ARGS)

@@ -11,14 +11,14 @@ def arguments(prog: str, description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=prog, description=description)
     add = parser.add_argument
     add("--quick", action="store_true", help="one short round, to see that it runs")
-    add("--rounds", type=_positive, help="default 3")
-    add("--seconds", type=_positive, help="whole seconds a load, default 2")
-    add("--callers", type=_positive, help="default 500, each with two pools")
-    add("--events", type=_positive, help="that a report sums up, default 1000000")
+    add("--rounds", type=positive, help="default 3")
+    add("--seconds", type=positive, help="whole seconds a load, default 2")
+    add("--callers", type=positive, help="default 500, each with two pools")
+    add("--events", type=positive, help="that a report sums up, default 1000000")
     add("--cases", type=_cases, default=tuple(ROWS), help=f"default {','.join(ROWS)}")
-    add("--connections", type=_numbers, default=(1, 16, 64), help="default 1,16,64")
-    add("--cores", type=_positive, default=1, help="for all that is measured; default 1")
-    add("--workers", type=_positive, default=1, help="gateways on the one port; default 1")
+    add("--connections", type=numbers, default=(1, 16, 64), help="default 1,16,64")
+    add("--cores", type=positive, default=1, help="for all that is measured; default 1")
+    add("--workers", type=positive, default=1, help="gateways on the one port; default 1")
     add("--profile", choices=("local", "secure"), default="local")
     add("--unary", action="store_true", help="calls between services each by itself")
     add("--both", action="store_true", help="two systems in turn: multiplexed and unary")
@@ -43,12 +43,14 @@ def _setting(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A whole number of at least 1. Raises ValueError or ArgumentTypeError."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return number
 
 
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(_positive(part) for part in text.split(","))
+def numbers(text: str) -> tuple[int, ...]:
+    """Several, with commas between."""
+    return tuple(positive(part) for part in text.split(","))

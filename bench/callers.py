@@ -112,8 +112,8 @@ def _register(client: Client) -> Caller:
     return Caller(user_id=user.user_id, key=key.raw_key, username=name, password=password)
 
 
-def remaining(url: str, caller: Caller) -> tuple[int, str]:
+def remaining(url: str, caller: Caller, provider: str = PROVIDER) -> tuple[int, str]:
     """Tokens left in the caller's pool, and when it is filled up again."""
     with Client(base_url=url, api_key=caller.key) as client:
-        quota = client.quota.get_quota(user_id=caller.user_id, provider=PROVIDER)
+        quota = client.quota.get_quota(user_id=caller.user_id, provider=provider)
     return quota.remaining_tokens, str(quota.reset_time)

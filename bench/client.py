@@ -93,14 +93,15 @@ class _Run:
         started = time.perf_counter()
         writer.write(fresh.join(sent.pieces))
         head = await reader.readuntil(b"\r\n\r\n")
-        await reader.readexactly(_length(head))
+        await reader.readexactly(length(head))
         self._latencies.append(time.perf_counter() - started)
         sound = head[9:12] == sent.status
         self._refused += not sound
         return sound
 
 
-def _length(head: bytes) -> int:
+def length(head: bytes) -> int:
+    """Of the body. Raises ValueError when that is not said."""
     # All our servers send a length; what sends none is counted as broken.
     _, found, rest = head.lower().partition(b"content-length:")
     if not found:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bench import client
-from bench.callers import TOKENS, Caller, remaining
+from bench.callers import PROVIDER, TOKENS, Caller, remaining
 from bench.plan import Plan, Request
 from bench.system import System
 
@@ -35,9 +35,9 @@ class Pool:
     until: str
 
     @classmethod
-    def of(cls, system: System, caller: Caller) -> "Pool":
+    def of(cls, system: System, caller: Caller, provider: str = PROVIDER) -> "Pool":
         """As it stands now."""
-        tokens, until = remaining(system.url, caller)
+        tokens, until = remaining(system.url, caller, provider)
         return cls(tokens=tokens, until=until)
 
     def against(self, system: System, caller: Caller, *, calls: int, open_calls: int) -> Exactness:
