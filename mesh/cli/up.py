@@ -62,7 +62,7 @@ def up(
     with held(folder / LOCK, "leaky up"):
         _wait_for_leftovers(folder)
         env["LEAKY_DATA"] = str(folder)
-        if workers is not None:
+        if workers is not None and workers > 1:
             env.update(workers_env(env, folder))
         planned = plan(current, env, wanted)
         check_ports(port for each in planned for port in each.endpoint.ports)

@@ -4,12 +4,13 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from prometheus_client import REGISTRY, Counter
+from prometheus_client import REGISTRY
 
 from leaky.common.v1 import reason_pb2
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
 from mesh.telemetry.closed import Closed
+from mesh.telemetry.tally import Counter
 from svc_auth.crypto.keyring import open_keyring
 from svc_auth.crypto.vault import Vault
 from svc_auth.metrics import LOGINS, REGISTRATIONS, counted
