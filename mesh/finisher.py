@@ -38,7 +38,7 @@ class Finisher:
         self._tasks: set[asyncio.Future[Any]] = set()
         self._unwaited: set[asyncio.Future[Any]] = set()
 
-    def finish(self, work: Coroutine[Any, Any, T]) -> "asyncio.Future[T]":
+    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
         """The work's result. Cancelling the caller leaves the work running."""
         loop = asyncio.get_running_loop()
         # As asyncio.shield does it, in half as many steps.
@@ -46,7 +46,13 @@ class Finisher:
         task = loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(partial(self._finished, told))
-        return told
+        try:
+            return await told
+        except asyncio.CancelledError:
+            # It may have failed in the very turn in which its caller was cancelled.
+            if told.done():
+                _log_failure(told)
+            raise
 
     def _finished(self, told: "asyncio.Future[T]", task: "asyncio.Task[T]") -> None:
         self._tasks.discard(task)

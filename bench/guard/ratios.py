@@ -36,6 +36,8 @@ def enough(rounds: Rounds, options: Options) -> bool:
     """Whether the rounds agree, or there have been so many that more would hardly help."""
     if len(rounds) < options.rounds:
         return False
-    ratios = of_bare(rounds, options, FIGURES[counted(options)[0]])
-    most = max(MOST_ROUNDS, options.rounds)
-    return len(rounds) >= most or all(unsteady(each) <= _STEADY for each in ratios.values())
+    if len(rounds) >= max(MOST_ROUNDS, options.rounds):
+        return True
+    # Whichever is compared in the end.
+    figures = [of_bare(rounds, options, FIGURES[name]) for name in counted(options)]
+    return all(unsteady(each) <= _STEADY for ratios in figures for each in ratios.values())

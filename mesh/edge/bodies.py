@@ -49,7 +49,7 @@ async def read_body(headers: Mapping[str, str], receive: Receive) -> bytes:
     """The whole body; AppError UNSUPPORTED_MEDIA_TYPE or BODY_TOO_LARGE, or Disconnected."""
     _refuse_other_types(headers)
     declared = headers.get("content-length", "")
-    if len(declared) > _FEW_DIGITS and declared.isdigit():
+    if len(declared) > _FEW_DIGITS and declared.isdecimal():
         _bound(int(declared[:20]))
     body, more = await _chunk(receive)
     _bound(len(body))

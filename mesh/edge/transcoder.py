@@ -13,7 +13,7 @@ from leaky.common.v1.reason_pb2 import (
 )
 from mesh.edge.answering import Headers
 from mesh.edge.bodies import Disconnected, read_body
-from mesh.edge.errors import JSON, Failures, as_headers, unexpected
+from mesh.edge.errors import JSON, Failure, Failures, as_headers, unexpected
 from mesh.edge.metrics import URI_KEY
 from mesh.edge.paths import Found, OtherVerbs, Paths
 from mesh.edge.request import (
@@ -109,13 +109,16 @@ class Transcoder(BaseRoute):
         try:
             return await self._serve(route, found.values, request, scope, receive)
         except AppError as error:
-            refused = error
+            failure = self._failure(error, route, scope)
         except Disconnected:
             raise
         except Exception as error:  # noqa: BLE001 logged, and answered without detail
-            refused = unexpected(error, scope)
-        failure = self._failures.of(refused, scope, method=route.method, answer=route.answer)
+            failure = self._failure(unexpected(error, scope), route, scope)
         return failure.status, failure.headers, failure.body
+
+    def _failure(self, error: AppError, route: Route, scope: Scope) -> Failure:
+        # In a frame that is gone: an error that its own frame knows keeps the request in memory.
+        return self._failures.of(error, scope, method=route.method, answer=route.answer)
 
     async def _serve(
         self,

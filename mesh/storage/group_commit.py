@@ -109,6 +109,8 @@ class GroupCommit(Generic[Op, Res]):
             answers = [error] * len(batch)
         finally:
             self._answer(batch, answers)
+            # An error that its own frame knows would stay, with all of them.
+            del answers
         _ANSWERED()
 
     async def _committed(self, operations: Sequence[Op]) -> Sequence[Res | Exception]:

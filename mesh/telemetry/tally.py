@@ -1,7 +1,8 @@
 """Metrics of the event loop's own: one thread counts, so there is no lock.
 
 They are prometheus_client's by name and shape, at a tenth of the cost: a call passes
-a dozen of them. A scrape reads them on the loop.
+a dozen of them. A scrape reads them on the loop. What a thread counts, or needs more of
+prometheus_client's, such as a child's time in progress, is that library's own.
 """
 
 from abc import ABC, abstractmethod

@@ -62,7 +62,11 @@ class Admission:
                     retry_after=verdict.retry_after,
                 )
         if refusal is not None:
-            raise refusal
+            try:
+                raise refusal
+            finally:
+                # An error that its own frame knows keeps the request in memory.
+                del refusal
 
     async def _authenticate(self, request: EdgeRequest) -> tuple[Principal, AppError | None]:
         if request.rpc.rule.access == ACCESS_PUBLIC:

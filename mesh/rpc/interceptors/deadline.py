@@ -66,5 +66,7 @@ class _Cut:
         self._timer.cancel()
         if not self._passed:
             return
-        if self._task.uncancel() <= self._before and isinstance(error, asyncio.CancelledError):
+        ours = self._task.uncancel() <= self._before
+        # Some code turns a cancellation into a TimeoutError of its own.
+        if isinstance(error, TimeoutError) or (ours and isinstance(error, asyncio.CancelledError)):
             raise AppError(REASON_DEADLINE_EXCEEDED, "deadline exceeded") from error
