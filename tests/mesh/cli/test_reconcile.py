@@ -92,7 +92,7 @@ async def test_what_is_repaired_ends_with_0(leaky: "Leaky", tmp_path: Path) -> N
 async def test_a_refusal_is_said_and_nothing_counts_as_compared(
     leaky: "Leaky", tmp_path: Path
 ) -> None:
-    async def refuse(*_: Any) -> Any:
+    async def refuse(*_: Any, **__: Any) -> Any:
         raise AppError(REASON_PERMISSION_DENIED, "the caller's roles do not allow this")
 
     async with books(tmp_path, refuse) as (_, env):
