@@ -22,6 +22,9 @@ _HEARTBEAT_MS = 1_000
 # Above the session: a join is answered only when all members have joined or are missed.
 _REQUEST_MS = 15_000
 _RETRY_MS = 250
+# A topic's partitions that were not known yet when the group was joined are found within
+# this, as are new ones; aiokafka's own default is five minutes.
+_METADATA_MS = 5_000
 _CLOSE_SECONDS = 2.0
 
 
@@ -128,6 +131,7 @@ class KafkaSource:
             heartbeat_interval_ms=_HEARTBEAT_MS,
             request_timeout_ms=_REQUEST_MS,
             retry_backoff_ms=_RETRY_MS,
+            metadata_max_age_ms=_METADATA_MS,
         )
         try:
             await consumer.start()
