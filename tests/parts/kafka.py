@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from mesh.storage.kafka import servers_of
+from mesh.storage.kafka import PARTITIONS, servers_of
 from svc_token.stores.topics import Topics
 from tests.parts.urls import KAFKA, url
 
@@ -62,7 +62,9 @@ async def records(made: Corner, topic: str) -> list[Any]:
     consumer = AIOKafkaConsumer(bootstrap_servers=made.servers, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        numbers = await consumer._client._wait_on_metadata(topic)
+        # Of a topic that was just made, metadata know the partitions one after the other.
+        while len(numbers := await consumer._client._wait_on_metadata(topic)) < PARTITIONS:
+            await consumer._client.force_metadata_update()
         partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
