@@ -1,6 +1,7 @@
 """The command line of what measures the edge."""
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 from bench.rows import ROWS
@@ -29,10 +30,15 @@ def arguments(prog: str, description: str) -> argparse.ArgumentParser:
 
 
 def _cases(text: str) -> tuple[str, ...]:
-    names = tuple(text.split(","))
-    unknown = ", ".join(sorted(set(names) - set(ROWS)))
+    return some_of(text, "case", ROWS)
+
+
+def some_of(text: str, what: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Names with commas between, all of them known. Raises ArgumentTypeError."""
+    names, there = tuple(text.split(",")), tuple(known)
+    unknown = ", ".join(sorted(set(names) - set(there)))
     if unknown:
-        raise argparse.ArgumentTypeError(f"no case: {unknown}; there are {', '.join(ROWS)}")
+        raise argparse.ArgumentTypeError(f"no {what}: {unknown}; there are {', '.join(there)}")
     return names
 
 

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -49,13 +49,10 @@ def run(options: Options, tell: Tell, enough: Enough | None = None) -> Result:
 
 
 def _pin(ways: Sequence[Way], apps: Apps, options: Options) -> None:
-    for pid in (*(pid for way in ways for pid in way.system.pids.values()), *_pids(apps)):
+    ours_ = (pid for way in ways for pid in way.system.pids.values())
+    for pid in (*ours_, *(pid for _, pid in apps.values())):
         pin(pid, options.server_cores)
     pin(os.getpid(), options.load_cores)
-
-
-def _pids(apps: Apps) -> Iterator[int]:
-    yield from (pid for _, pid in apps.values())
 
 
 def _loaded(

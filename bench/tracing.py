@@ -139,8 +139,6 @@ def _pair(off: Way, on: Way, name: str, calls: int) -> Pair:
         list(threads.map(lambda way: _consume(way.case, calls // 4), (off, on)))
         before = _spent(off.case), _spent(on.case)
         list(threads.map(lambda way: _consume(way.case, calls), (off, on)))
-    settle(off.case)
-    settle(on.case)
     spent = (_spent(off.case) - before[0]) * 1e6, (_spent(on.case) - before[1]) * 1e6
     return Pair(off_us=spent[0] / calls, on_us=spent[1] / calls)
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.arguments import numbers, positive
+from bench.arguments import numbers, positive, some_of
 
 SLOW, CANCEL, OVERLOAD = "slow", "cancel", "overload"
 PARTS = (SLOW, CANCEL, OVERLOAD)
@@ -60,8 +60,4 @@ def parse(given: Sequence[str]) -> Options:
 
 
 def _parts(text: str) -> tuple[str, ...]:
-    names = tuple(text.split(","))
-    unknown = ", ".join(sorted(set(names) - set(PARTS)))
-    if unknown:
-        raise argparse.ArgumentTypeError(f"no part: {unknown}; there are {', '.join(PARTS)}")
-    return names
+    return some_of(text, "part", PARTS)

@@ -10,8 +10,6 @@ from mesh.errors import AppError
 
 LIMIT = 1024 * 1024
 _TOO_LARGE = 413
-# Of numbers within the limit.
-_FEW_DIGITS = 6
 
 
 class Disconnected(Exception):  # noqa: N818 nobody is there to be told
@@ -48,9 +46,7 @@ class Bounded:
 async def read_body(headers: Mapping[str, str], receive: Receive) -> bytes:
     """The whole body; AppError UNSUPPORTED_MEDIA_TYPE or BODY_TOO_LARGE, or Disconnected."""
     _refuse_other_types(headers)
-    declared = headers.get("content-length", "")
-    if len(declared) > _FEW_DIGITS and declared.isdecimal():
-        _bound(int(declared[:20]))
+    _bound(_number(headers.get("content-length", "")))
     body, more = await _chunk(receive)
     _bound(len(body))
     if not more:
@@ -77,9 +73,13 @@ async def _chunk(receive: Receive) -> tuple[bytes, bool]:
 
 def _declared(scope: Scope) -> int:
     for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit():
-            return int(value[:20])
+        if name == b"content-length" and (number := _number(value.decode("latin-1"))):
+            return number
     return 0
+
+
+def _number(declared: str) -> int:
+    return int(declared[:20]) if declared.isdecimal() else 0
 
 
 def _refuse_other_types(headers: Mapping[str, str]) -> None:

@@ -73,8 +73,8 @@ class ApiKeys:
             raise invalid_api_key()
         digest = hashlib.sha256(key.encode()).digest()
         held = self._answers.known(digest)
-        refused = held is None and self._refused.get(digest, now=self._clock.monotonic())
-        self.listener(known=held is not None or bool(refused))
+        refused = held is None and bool(self._refused.get(digest, now=self._clock.monotonic()))
+        self.listener(known=refused or held is not None)
         if held is not None:
             return held
         if refused:

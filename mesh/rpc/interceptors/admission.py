@@ -20,8 +20,6 @@ class AdmissionInterceptor:
     def __init__(self, settings: Live[MeshSettings]) -> None:
         self._settings = settings
         self._in_flight = 0
-        # Asked at a scrape, not told by each call.
-        IN_FLIGHT.set_function(lambda: self._in_flight)
 
     async def __call__(self, request: Any, call: Call, proceed: Handler) -> Any:
         """Raises OVERLOADED when the service is full."""
@@ -31,7 +29,9 @@ class AdmissionInterceptor:
             SHED.inc()
             raise AppError(REASON_OVERLOADED, "too many calls in flight", retry_after=1)
         self._in_flight += 1
+        IN_FLIGHT.inc()
         try:
             return await proceed(request, call)
         finally:
             self._in_flight -= 1
+            IN_FLIGHT.dec()

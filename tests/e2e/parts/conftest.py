@@ -1,13 +1,11 @@
 """A system on the real parts, shared by the tests that do things to it."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
 from tests.e2e import real
-from tests.e2e.parts.whole import ROOMY, Whole
-from tests.e2e.system import System
+from tests.e2e.parts.whole import ROOMY, Whole, started
 
 
 @pytest.fixture(scope="session")
@@ -16,13 +14,5 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
 
     One for all: what a test does to it, the next one finds mended.
     """
-    with ExitStack() as stack:
-        corner = stack.enter_context(real.corner())
-        system = System(
-            tmp_path_factory.mktemp("whole") / "data",
-            {**corner.env, **ROOMY},
-            instances=real.INSTANCES,
-            operator=corner.operator,
-        )
-        stack.callback(system.end)
-        yield Whole(system=system.start(), corner=corner)
+    with real.corner() as corner, started(corner, tmp_path_factory.mktemp("whole"), ROOMY) as all_:
+        yield all_

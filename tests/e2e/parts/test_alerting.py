@@ -5,7 +5,6 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from tests.compose.dashboards import DASHBOARDS, expressions, filled_in
 from tests.e2e import real
 from tests.e2e.parts import traffic
-from tests.e2e.parts.whole import Whole
+from tests.e2e.parts.whole import Whole, started
 from tests.e2e.system import System, until
 from tests.parts.watching import Watch, watching
 
@@ -48,16 +47,11 @@ FIRED_SECONDS = 60.0
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
-    with ExitStack() as stack:
-        corner = stack.enter_context(real.corner(real.SHARED))
-        system = System(
-            tmp_path_factory.mktemp("watched") / "data",
-            {**corner.env, **SETTINGS},
-            instances=real.INSTANCES,
-            operator=corner.operator,
-        )
-        stack.callback(system.end)
-        yield Whole(system=system.start(), corner=corner)
+    with (
+        real.corner(real.SHARED) as corner,
+        started(corner, tmp_path_factory.mktemp("watched"), SETTINGS) as all_,
+    ):
+        yield all_
 
 
 @pytest.fixture(scope="module")

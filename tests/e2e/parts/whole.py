@@ -1,7 +1,10 @@
 """What a test sees of a system on the real parts, beside its REST."""
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -107,6 +110,21 @@ class Whole:
             timeout=15,
         )
         return int(answer.raise_for_status().json()["totalTokens"])
+
+
+@contextmanager
+def started(corner: real.Corner, folder: Path, settings: Mapping[str, str]) -> Iterator[Whole]:
+    """Two of svc_token, two of svc_gateway, in a corner, with these settings."""
+    system = System(
+        folder / "data",
+        {**corner.env, **settings},
+        instances=real.INSTANCES,
+        operator=corner.operator,
+    )
+    try:
+        yield Whole(system=system.start(), corner=corner)
+    finally:
+        system.end()
 
 
 def _number(port: Any) -> int:
