@@ -1,7 +1,6 @@
 """What a refusal leaves behind: nothing that has to wait for the garbage collector."""
 
 import gc
-import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from leaky.common.v1.reason_pb2 import REASON_UNAUTHENTICATED
 from mesh.edge.request import EdgeRequest
 from mesh.errors import AppError
+from tests.mesh.edge.raw import asked
 
 pytestmark = pytest.mark.anyio
 CONSUME = "/api/v1/tokens/consume"
@@ -22,33 +22,10 @@ def uncollected() -> Iterator[None]:
     gc.enable()
 
 
-async def _asked(app: Any, body: bytes) -> tuple[int, "weakref.ref[Any]"]:
-    sent: list[Any] = []
-    scope: dict[str, Any] = {
-        "type": "http",
-        "method": "POST",
-        "scheme": "http",
-        "path": CONSUME,
-        "raw_path": CONSUME.encode(),
-        "query_string": b"",
-        "headers": [],
-        "client": None,
-    }
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    await app(scope, receive, send)
-    return int(sent[0]["status"]), weakref.ref(receive)
-
-
 @pytest.mark.usefixtures("uncollected")
 @pytest.mark.parametrize("body", [b'{"userId": "nobody"}', b"{"])
 async def test_a_request_that_cannot_be_served_is_gone(world: Any, body: bytes) -> None:
-    status, request = await _asked(world.app, body)
+    status, request = await asked(world.app, "POST", CONSUME, body=body)
     assert (status, request()) == (400, None)
 
 
@@ -57,5 +34,5 @@ async def test_a_request_that_a_hook_refuses_is_gone(make_world: Any) -> None:
     async def refuse(_request: EdgeRequest) -> None:
         raise AppError(REASON_UNAUTHENTICATED, "who are you")
 
-    status, request = await _asked(make_world(before=(refuse,)).app, b"{}")
+    status, request = await asked(make_world(before=(refuse,)).app, "POST", CONSUME, body=b"{}")
     assert (status, request()) == (401, None)

@@ -8,6 +8,7 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, given, settings
 
 from mesh.edge.routes import compile_routes
+from tests.mesh.edge.raw import asked
 
 JSON = st.recursive(
     st.none()
@@ -53,23 +54,6 @@ def test_random_requests_to_every_route_are_never_a_500(world: Any) -> None:
 
 
 async def _status(app: Any, verb: str, path: str, query: bytes, body: bytes) -> int:
-    sent: list[Any] = []
-    scope: dict[str, Any] = {
-        "type": "http",
-        "method": verb,
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": query,
-        "headers": [(b"x-api-key", b"k"), (b"idempotency-key", b"\xe9")],
-        "client": None,
-    }
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    await app(scope, receive, send)
-    return int(sent[0]["status"])
+    headers = ((b"x-api-key", b"k"), (b"idempotency-key", b"\xe9"))
+    status, _ = await asked(app, verb, path, query=query, headers=headers, body=body)
+    return status
