@@ -5,10 +5,11 @@ import contextlib
 import os
 import signal
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from mesh.cli.backoff import Backoff
+from mesh.cli.forks import Forks
 from mesh.cli.output import open_output
 from mesh.cli.refusal import USAGE
 
@@ -21,11 +22,12 @@ OUTPUT_SECONDS = 1.0
 class Program:
     """What to run, and how to see that it works; `env` is beside what all programs get.
 
-    Neighbours of one `group` are stopped together.
+    `run` is called in a process of its own, so it must be picklable. Neighbours of one
+    `group` are stopped together.
     """
 
     name: str
-    command: Sequence[str]
+    run: Callable[[], None]
     healthy: Callable[[], Awaitable[bool]]
     env: Mapping[str, str] = field(default_factory=dict)
     group: str = ""
@@ -35,15 +37,17 @@ class Child:
     """Keeps one program running until it is stopped.
 
     `say` gets each line it prints, and `tell` what happens to it; `changed` is
-    called when its pid is another. `inherited` are file descriptors it gets.
+    called when its pid is another. `inherited` are file descriptors it gets, by the variables
+    that name them.
     """
 
     def __init__(
         self,
         program: Program,
         *,
+        forks: Forks,
         env: Mapping[str, str],
-        inherited: Sequence[int],
+        inherited: Mapping[str, int],
         say: Callable[[str], None],
         tell: Callable[[str], None],
         changed: Callable[[], None],
@@ -54,7 +58,7 @@ class Child:
         # Why it will not come up; None while it may.
         self.failure: str | None = None
         self.was_healthy = False
-        self._env, self._inherited = env, inherited
+        self._forks, self._env, self._inherited = forks, env, inherited
         self._say, self._tell, self._changed = say, tell, changed
         self._backoff = backoff
         self._last: deque[str] = deque(maxlen=1)
@@ -77,15 +81,8 @@ class Child:
     async def _run(self) -> int:
         write, reader, transport = await open_output(self._heard)
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self.program.command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=write,
-                stderr=write,
-                env=self._env,
-                pass_fds=self._inherited,
-                # A session of its own, so that Ctrl-C reaches us alone and we set the order.
-                start_new_session=True,
+            process = self._forks.start(
+                self.program.run, env=self._env, output=write, inherited=self._inherited
             )
         finally:
             os.close(write)
@@ -132,8 +129,10 @@ class Child:
 
     def _kill(self) -> None:
         if self.pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
+            # The process too, as it may not have a group of its own yet.
+            for kill in (os.killpg, os.kill):
+                with contextlib.suppress(ProcessLookupError):
+                    kill(self.pid, signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
         if self.pid is not None:

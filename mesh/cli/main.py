@@ -1,6 +1,5 @@
 """`leaky`: runs the whole system, and looks after it."""
 
-import sys
 from importlib.metadata import version
 from typing import Annotated
 
@@ -22,10 +21,8 @@ from mesh.cli import (
 )
 from mesh.cli.doctor.command import doctor
 from mesh.cli.reconcile import reconcile
-from mesh.cli.refusal import FAILED, USAGE, RefusedError
+from mesh.cli.refusal import explained
 from mesh.cli.top.command import top
-from mesh.settings.remote import SourceAwayError
-from mesh.settings.source import SettingsError
 
 app = typer.Typer(
     name="leaky",
@@ -69,18 +66,5 @@ def root(
 
 def main() -> None:
     """Runs the command; what it refuses is one line on stderr."""
-    try:
+    with explained():
         app(prog_name="leaky")
-    except RefusedError as error:
-        _end(str(error), error.code)
-    except SettingsError as error:
-        _end(str(error), USAGE)
-    except SourceAwayError as error:
-        _end(str(error), FAILED)
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-def _end(message: str, code: int) -> None:
-    sys.stderr.write(f"leaky: {message}\n")
-    sys.exit(code)

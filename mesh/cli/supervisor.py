@@ -8,6 +8,7 @@ from itertools import groupby
 
 from mesh.cli.backoff import Backoff
 from mesh.cli.child import Child, Program
+from mesh.cli.forks import Forks
 from mesh.cli.parent import PARENT_FD
 from mesh.cli.refusal import StartError
 
@@ -15,7 +16,7 @@ POLL_SECONDS = 0.05
 
 
 class Supervisor:
-    """Starts the programs at once and stops them in the order given, a group at a time.
+    """Forks the programs off at once and stops them in the order given, a group at a time.
 
     `say` gets a program's name and a line it printed, `tell` what happens to
     the programs, `changed` the pids by name. Times are in seconds.
@@ -25,6 +26,7 @@ class Supervisor:
         self,
         programs: Sequence[Program],
         *,
+        forks: Forks,
         env: Mapping[str, str],
         say: Callable[[str, str], None],
         tell: Callable[[str], None],
@@ -34,7 +36,7 @@ class Supervisor:
         drain_seconds: float = 10.0,
     ) -> None:
         self._programs = programs
-        self._env = env
+        self._forks, self._env = forks, env
         self._say, self._tell, self._changed = say, tell, changed
         self._backoff = backoff
         self._start_seconds, self._drain_seconds = start_seconds, drain_seconds
@@ -121,8 +123,9 @@ class Supervisor:
     def _child(self, program: Program, descriptor: int) -> Child:
         return Child(
             program,
-            env={**self._env, **program.env, PARENT_FD: str(descriptor)},
-            inherited=(descriptor,),
+            forks=self._forks,
+            env={**self._env, **program.env},
+            inherited={PARENT_FD: descriptor},
             say=lambda line: self._say(program.name, line),
             tell=self._tell,
             changed=self._report,

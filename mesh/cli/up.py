@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -17,10 +16,12 @@ from mesh.cli.certificates import given
 from mesh.cli.child import Program
 from mesh.cli.data import LOCK, environment, held, private_folder, service_locks, wait_until_free
 from mesh.cli.endpoints import Endpoint, check_ports
+from mesh.cli.forks import Forks
 from mesh.cli.health import healthy
 from mesh.cli.instances import MOST, Instance, counts, plan, workers_env
 from mesh.cli.refusal import USAGE, RefusedError
 from mesh.cli.screen import Screen
+from mesh.cli.serve import serve_forked
 from mesh.cli.services import NAMES, settings_models
 from mesh.cli.state import write_state
 from mesh.cli.supervisor import Supervisor
@@ -113,9 +114,11 @@ class _Up:
         self._pids: Mapping[str, int | None] = {}
         self._folder = folder
         self._settings = settings
+        self._forks = Forks("mesh.cli.preload")
         shown = {CONSOLE: "1"} if self._screen.terminal else {}
         self._supervisor = Supervisor(
             [_program(each) for each in planned],
+            forks=self._forks,
             env={**env, **shown},
             say=self._screen.say,
             tell=self._screen.tell,
@@ -128,6 +131,7 @@ class _Up:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._signalled)
         self._screen.tell(f"starting on {self._folder}")
+        await self._forks.ready()
         names = [each.name for each in self._endpoints]
         async with given(self._settings, names, self._screen.tell):
             await self._supervisor.run(self._ready)
@@ -157,10 +161,9 @@ class _Up:
 
 def _program(each: Instance) -> Program:
     where = each.endpoint
-    command = (sys.executable, "-m", "mesh.cli", "serve", where.service)
     return Program(
         name=where.name,
-        command=command,
+        run=partial(serve_forked, where.service),
         healthy=partial(healthy, where),
         env=each.env,
         group=where.service,

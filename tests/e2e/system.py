@@ -125,6 +125,16 @@ class System:
         self._process.wait(10)
         until(lambda: all(map(gone, pids)), 10)
 
+    @contextmanager
+    def left_alone(self) -> Iterator[None]:
+        """Nothing that ends meanwhile is started again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
     def pids(self) -> dict[str, int]:
         """The pid of each process by its name, such as "token" and "token.2"."""
         running = json.loads((self.data / "up.json").read_text())

@@ -6,12 +6,14 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from mesh.cli.backoff import Backoff
 from mesh.cli.child import Program
+from mesh.cli.forks import Forks
 from mesh.cli.refusal import StartError
 from mesh.cli.supervisor import Supervisor
 from tests.mesh.cli.processes import gone
@@ -45,6 +47,7 @@ class Watched:
         self._heard = asyncio.Event()
         self.supervisor = Supervisor(
             [self._program(name, text) for name, text in programs.items()],
+            forks=Forks("mesh.cli.forks"),
             env=dict(os.environ),
             say=self._say,
             tell=lambda line: self._say("leaky", line),
@@ -57,7 +60,7 @@ class Watched:
         async def healthy() -> bool:
             return (name, "up") in self.lines
 
-        return Program(name=name, command=(sys.executable, "-c", text), healthy=healthy)
+        return Program(name=name, run=partial(exec, text, {}), healthy=healthy)
 
     def _say(self, name: str, line: str) -> None:
         self.lines.append((name, line))
@@ -182,15 +185,21 @@ def test_killing_ends_what_does_not_want_to_end() -> None:
 
 UP = """
 import asyncio, sys
+from functools import partial
 from mesh.cli.child import Program
+from mesh.cli.forks import Forks
 from mesh.cli.supervisor import Supervisor
 
 async def healthy():
     return True
 
-program = Program(name="token", command=(sys.executable, "-c", sys.argv[1]), healthy=healthy)
+program = Program(name="token", run=partial(exec, sys.argv[1], {}), healthy=healthy)
 supervisor = Supervisor(
-    [program], env={}, say=lambda name, line: print(line, flush=True), tell=print
+    [program],
+    forks=Forks("mesh.cli.forks"),
+    env={},
+    say=lambda name, line: print(line, flush=True),
+    tell=print,
 )
 asyncio.run(supervisor.run(lambda: None))
 """

@@ -1,0 +1,147 @@
+"""Functions in processes of their own: what they get, and how they ended."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from functools import partial
+
+import pytest
+
+from mesh.cli.forks import Fork, Forks
+
+# Prints what a process has about it.
+ABOUT = """
+import json, os, sys
+print(json.dumps({
+    "pid": os.getpid(), "session": os.getsid(0), "env": dict(os.environ),
+    "given": os.read(int(os.environ["GIVEN"]), 5).decode(), "modules": list(sys.modules),
+    "stdin": os.readlink("/proc/self/fd/0"),
+}))
+print("to stderr", file=sys.stderr)
+"""
+
+
+class Pipe:
+    """What a fork prints, and a file that is given to it."""
+
+    def __init__(self) -> None:
+        self.read, self.write = os.pipe()
+        self.theirs, self.ours = os.pipe()
+        os.write(self.ours, b"hello")
+
+    def start(self, forks: Forks, text: str) -> Fork:
+        return forks.start(
+            partial(exec, text, {}),
+            env={"ONLY": "this"},
+            output=self.write,
+            inherited={"GIVEN": self.theirs},
+        )
+
+    def close(self) -> str:
+        """All that has been printed."""
+        os.close(self.write)
+        with os.fdopen(self.read) as read:
+            printed = read.read()
+        os.close(self.theirs)
+        os.close(self.ours)
+        return printed
+
+
+def _ran(text: str) -> tuple[Fork, int, str]:
+    async def run() -> tuple[Fork, int, str]:
+        pipe = Pipe()
+        fork = pipe.start(Forks("mesh.cli.forks"), text)
+        code = await asyncio.wait_for(fork.wait(), 20)
+        return fork, code, pipe.close()
+
+    return asyncio.run(run())
+
+
+def test_a_fork_has_its_own_session_environment_and_files() -> None:
+    fork, code, printed = _ran(ABOUT)
+    about = json.loads(printed.splitlines()[0])
+    assert (code, fork.returncode) == (0, 0)
+    assert about["pid"] == about["session"] == fork.pid
+    assert set(about["env"]) == {"ONLY", "GIVEN"}
+    assert about["given"] == "hello"
+    assert about["stdin"] == "/dev/null"
+    assert printed.splitlines()[1] == "to stderr"
+
+
+@pytest.mark.parametrize(
+    ("text", "ended"),
+    [
+        ("raise SystemExit(2)", 2),
+        ("raise ValueError('oops')", 1),
+        ("import os; os._exit(3)", 3),
+        ("import os; os.kill(os.getpid(), 9)", -signal.SIGKILL),
+    ],
+)
+def test_how_a_fork_ended_is_told_as_of_a_subprocess(text: str, ended: int) -> None:
+    _, code, printed = _ran(text)
+    assert code == ended
+    assert ("oops" in printed) == ("oops" in text)
+
+
+def test_a_fork_that_is_not_waited_for_any_more_is_left_running() -> None:
+    async def run() -> None:
+        pipe = Pipe()
+        fork = pipe.start(Forks("mesh.cli.forks"), "import time; time.sleep(600)")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(fork.wait(), 0.01)
+        assert fork.returncode is None
+        os.kill(fork.pid, signal.SIGKILL)
+        assert await asyncio.wait_for(fork.wait(), 20) == -signal.SIGKILL
+        pipe.close()
+
+    asyncio.run(run())
+
+
+# A fork server of its own: that of this process is there already, with other modules.
+PRELOADED = """
+import asyncio, os, sys
+from functools import partial
+from mesh.cli.forks import Forks
+
+async def main():
+    assert "colorsys" not in sys.modules
+    forks = Forks("colorsys")
+    await forks.ready()
+    there = partial(exec, "import sys; sys.exit(7 if 'colorsys' in sys.modules else 0)", {})
+    fork = forks.start(there, env={}, output=1, inherited={})
+    print(await fork.wait())
+
+asyncio.run(main())
+"""
+
+
+def test_forks_have_what_was_imported_for_them() -> None:
+    async def run() -> bytes:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", PRELOADED, stdout=asyncio.subprocess.PIPE
+        )
+        printed, _ = await asyncio.wait_for(process.communicate(), 20)
+        return printed
+
+    assert asyncio.run(run()).split() == [b"7"]
+
+
+def test_what_services_share_is_imported_before_they_are_forked_off_and_nothing_of_theirs() -> None:
+    async def run() -> bytes:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c"),
+            "import mesh.cli.preload, sys, os;"
+            "print(*sys.modules); print(len(os.listdir('/proc/self/task')))",
+            stdout=asyncio.subprocess.PIPE,
+        )
+        printed, _ = await asyncio.wait_for(process.communicate(), 60)
+        return printed
+
+    modules, threads = asyncio.run(run()).decode().splitlines()
+    assert {"grpc.aio", "sqlalchemy", "fastapi", "mesh.runtime"} <= set(modules.split())
+    # Its metrics would be shown by all others too.
+    assert not [name for name in modules.split() if name.startswith(("svc_", "providers"))]
+    # A thread would not be there in a fork, and what it holds would be held for ever.
+    assert threads == "1"
