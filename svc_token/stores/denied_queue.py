@@ -2,12 +2,11 @@
 
 from collections import deque
 
-import orjson
 from prometheus_client import Counter
 
-from svc_token.domain.events import OutboxRow, UsageEvent
-from svc_token.domain.owner import Owner
+from svc_token.domain.events import UsageEvent
 from svc_token.ports import EventSink, RejectedBatchError
+from svc_token.stores.rows import message_of
 from svc_token.stores.topics import Topics
 
 DROPPED = Counter("token_denied_events_dropped_total", "Denied events dropped: too many waited.")
@@ -34,7 +33,7 @@ class DeniedQueue:
         if not batch:
             return False
         try:
-            await self._sink.publish([self._row(event) for event in batch])
+            await self._sink.publish([message_of(event, self._topics) for event in batch])
         except RejectedBatchError:
             DROPPED.inc(len(batch))
         except BaseException:
@@ -47,13 +46,3 @@ class DeniedQueue:
         while len(self._events) > MOST:
             self._events.popleft()
             DROPPED.inc()
-
-    def _row(self, event: UsageEvent) -> OutboxRow:
-        return OutboxRow(
-            seq=0,
-            event_id=event.event_id,
-            topic=self._topics.usage,
-            key=str(Owner.of(event.user_id, event.org_id)),
-            payload=orjson.dumps(event.message()),
-            traceparent=event.traceparent,
-        )

@@ -184,20 +184,31 @@ def saga_from(row: Row[Any]) -> Saga:
     return Saga(**{**values, "status": Status(row.status), "step": Step(row.step)})
 
 
+def message_of(event: Event, topics: Topics) -> OutboxRow:
+    """An event as the message that is sent of it; the key keeps an owner's events in order."""
+    return OutboxRow(
+        seq=0,
+        event_id=event.event_id,
+        topic=topics.usage if isinstance(event, UsageEvent) else topics.purchases,
+        key=str(Owner.of(event.user_id, event.org_id)),
+        payload=orjson.dumps(event.message()),
+        traceparent=event.traceparent,
+    )
+
+
 def event_row(event: Event, topics: Topics) -> dict[str, Any]:
-    """A row of OUTBOX; the key keeps an owner's events in order."""
-    topic = topics.usage if isinstance(event, UsageEvent) else topics.purchases
-    key = str(Owner.of(event.user_id, event.org_id))
+    """A row of OUTBOX."""
+    message = message_of(event, topics)
     return {
-        "event_id": event.event_id,
-        "topic": topic,
-        "key": key,
-        "payload": orjson.dumps(event.message()),
-        "shard": shard_of(key),
+        "event_id": message.event_id,
+        "topic": message.topic,
+        "key": message.key,
+        "payload": message.payload,
+        "shard": shard_of(message.key),
         "at_us": event.at_us,
         "parked": False,
         "parked_us": None,
-        "traceparent": event.traceparent or None,
+        "traceparent": message.traceparent or None,
     }
 
 
