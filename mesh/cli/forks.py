@@ -7,7 +7,9 @@ imported lies in memory once. The fork server is Python's own (multiprocessing).
 import asyncio
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.context import ForkServerProcess
@@ -15,6 +17,8 @@ from multiprocessing.reduction import DupFd
 from typing import Any, cast
 
 _STDOUT, _STDERR = 1, 2
+# What Python says of a process when the fork server, whose child it is, has died.
+_UNKNOWN = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,10 @@ class Fork:
         self._process = process
 
     async def wait(self) -> int:
-        """Returns its exit code once it has ended; one caller only."""
+        """Returns its exit code once it has ended; one caller only.
+
+        When the fork server dies nobody would learn how its processes end: they end with it.
+        """
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
         loop.add_reader(self._process.sentinel, ended.set)
@@ -52,6 +59,9 @@ class Fork:
             loop.remove_reader(self._process.sentinel)
         self._process.join()
         self.returncode = self._process.exitcode or 0
+        if self.returncode == _UNKNOWN:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
         self._process.close()
         return self.returncode
 

@@ -6,10 +6,12 @@ import os
 import signal
 import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from mesh.cli.forks import Fork, Forks
+from tests.mesh.cli.processes import gone
 
 # Prints what a process has about it.
 ABOUT = """
@@ -97,6 +99,26 @@ def test_a_fork_that_is_not_waited_for_any_more_is_left_running() -> None:
         pipe.close()
 
     asyncio.run(run())
+
+
+def test_when_the_fork_server_dies_its_processes_do_and_the_next_one_has_another() -> None:
+    async def run() -> None:
+        pipe, forks = Pipe(), Forks("mesh.cli.forks")
+        fork = pipe.start(forks, "import time; time.sleep(600)")
+        os.kill(int(_stat(fork.pid)[1]), signal.SIGKILL)
+        await asyncio.wait_for(fork.wait(), 20)
+        async with asyncio.timeout(20):
+            while not gone(fork.pid):  # noqa: ASYNC110 nobody is told of a stranger's end
+                await asyncio.sleep(0.01)
+        assert await asyncio.wait_for(pipe.start(forks, "raise SystemExit(2)").wait(), 20) == 2
+        pipe.close()
+
+    asyncio.run(run())
+
+
+def _stat(pid: int) -> list[str]:
+    """State, parent and what follows; see proc(5)."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 # A fork server of its own: that of this process is there already, with other modules.
