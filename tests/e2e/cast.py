@@ -214,7 +214,7 @@ class Cast:
 
     def newcomer(self) -> Person:
         """Somebody whose sessions may end."""
-        return _register(self.doors.http)
+        return registered(self.doors.http)
 
     def payment(self) -> str:
         """A payment that is authorised."""
@@ -236,8 +236,8 @@ def assemble(system: System, doors: Doors) -> Cast:
     )
     assert made.returncode == 0, made.stderr
     http, org = doors.http, str(uuid.uuid4())
-    admin = _person(http, "root-1")
-    ada, bob, carol, dave, erin, frank, grace = map(_register, [http] * 7)
+    admin = signed_in(http, "root-1")
+    ada, bob, carol, dave, erin, frank, grace = map(registered, [http] * 7)
     for one in (ada, carol, erin):
         put = http.put(f"/api/v1/orgs/{org}/members/{one.id}", headers=admin.bearer)
         assert put.status_code == 204, put.text
@@ -286,17 +286,20 @@ def _completed(http: httpx.Client, path: str, who: Person) -> bool:
     return bool(http.get(path, headers=who.bearer).json()["status"] == "COMPLETED")
 
 
-def _register(http: httpx.Client) -> Person:
+def registered(http: httpx.Client) -> Person:
+    """Somebody new."""
     name = f"u-{uuid.uuid4().hex[:12]}"
     body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
-    assert http.post("/api/v1/auth/register", json=body).status_code == 201
-    return _person(http, name)
+    made = http.post("/api/v1/auth/register", json=body)
+    assert made.status_code == 201, made.text
+    return signed_in(http, name)
 
 
-def _person(http: httpx.Client, name: str) -> Person:
+def signed_in(http: httpx.Client, name: str) -> Person:
+    """Somebody who is there already, with a new key."""
     body = {"username": name, "password": PASSWORD}
-    signed_in = http.post("/api/v1/auth/login", json=body).json()
-    user, token = signed_in["userId"], signed_in["token"]
+    session = http.post("/api/v1/auth/login", json=body).json()
+    user, token = session["userId"], session["token"]
     key = new_key(http, user, {"authorization": f"Bearer {token}"})["rawKey"]
     return Person(id=user, username=name, token=token, key=key)
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.compose.dashboards import DASHBOARDS, expressions, filled_in
 from tests.e2e import real
+from tests.e2e.cast import registered
 from tests.e2e.parts import traffic
 from tests.e2e.parts.whole import Whole, started
 from tests.e2e.system import System, until
@@ -85,7 +86,7 @@ def test_every_panel_of_every_dashboard_shows_something(watch: Watch, http: http
         for title, text in expressions(dashboard)
     }
     assert len(empty) > 60
-    with traffic.going_on(traffic.usual(http, traffic.newcomer(http))):
+    with traffic.going_on(traffic.usual(http, registered(http))):
         deadline = time.monotonic() + SHOWN_SECONDS
         while empty and time.monotonic() < deadline:
             empty = {panel for panel in empty if not shows(watch, panel[2])}
@@ -101,7 +102,7 @@ def shows(watch: Watch, expression: str) -> bool:
 def test_what_goes_wrong_makes_its_alert_fire_and_somebody_is_told(
     whole: Whole, watch: Watch, http: httpx.Client
 ) -> None:
-    system, who = whole.system, traffic.newcomer(http)
+    system, who = whole.system, registered(http)
     spent = traffic.empty_pool(system, http, who)
     configure(system, "stubs.openai.faults.status", "500")
     stopped = system.pids()["analytics"]

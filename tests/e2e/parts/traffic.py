@@ -3,41 +3,20 @@
 import secrets
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from tests.e2e.cast import PASSWORD, new_key
+from tests.e2e.cast import PASSWORD, Person, registered, signed_in
 from tests.e2e.system import System
 
 Do = Callable[[], object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class User:
-    """Somebody with an API key."""
-
-    id: str
-    name: str
-    key: Mapping[str, str]
-
-
-def newcomer(http: httpx.Client) -> User:
-    """Registered, and signed in."""
-    name = f"u-{uuid.uuid4().hex[:12]}"
-    body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
-    made = http.post("/api/v1/auth/register", json=body)
-    assert made.status_code == 201, made.text
-    token = {"authorization": f"Bearer {made.json()['token']}"}
-    user = made.json()["userId"]
-    return User(id=user, name=name, key={"x-api-key": new_key(http, user, token)["rawKey"]})
-
-
-def empty_pool(system: System, http: httpx.Client, who: User) -> str:
+def empty_pool(system: System, http: httpx.Client, who: Person) -> str:
     """An organisation of this user's, whose pool at qwen has nothing in it."""
     root, org = f"root-{uuid.uuid4().hex[:8]}", str(uuid.uuid4())
     made = system.leaky(
@@ -46,7 +25,7 @@ def empty_pool(system: System, http: httpx.Client, who: User) -> str:
         stdin=f"{PASSWORD}\n",
     )
     assert made.returncode == 0, made.stderr
-    admin = {"authorization": f"Bearer {login(http, root).json()['token']}"}
+    admin = signed_in(http, root).bearer
     put = http.put(f"/api/v1/orgs/{org}/members/{who.id}", headers=admin)
     assert put.status_code == 204, put.text
     pool = {"orgId": org, "provider": "qwen", "totalTokens": 1}
@@ -55,17 +34,17 @@ def empty_pool(system: System, http: httpx.Client, who: User) -> str:
 
 
 def consume(
-    http: httpx.Client, who: User, provider: str, tokens: int = 1, org: str | None = None
+    http: httpx.Client, who: Person, provider: str, tokens: int = 1, org: str | None = None
 ) -> httpx.Response:
     """Uses tokens."""
     body = {"userId": who.id, "orgId": org, "provider": provider, "tokens": tokens}
-    return http.post("/api/v1/tokens/consume", json=body, headers=who.key)
+    return http.post("/api/v1/tokens/consume", json=body, headers=who.api_key)
 
 
-def purchase(http: httpx.Client, who: User) -> httpx.Response:
+def purchase(http: httpx.Client, who: Person) -> httpx.Response:
     """Buys some."""
     body = {"userId": who.id, "provider": "openai", "tokens": 5}
-    return http.post("/api/v1/tokens/purchase", json=body, headers=who.key)
+    return http.post("/api/v1/tokens/purchase", json=body, headers=who.api_key)
 
 
 def login(http: httpx.Client, name: str, password: str = PASSWORD) -> httpx.Response:
@@ -73,12 +52,12 @@ def login(http: httpx.Client, name: str, password: str = PASSWORD) -> httpx.Resp
     return http.post("/api/v1/auth/login", json={"username": name, "password": password})
 
 
-def look(http: httpx.Client, who: User, path: str, **params: str) -> httpx.Response:
+def look(http: httpx.Client, who: Person, path: str, **params: str) -> httpx.Response:
     """Reads something."""
-    return http.get(path, params={"provider": "openai", **params}, headers=who.key)
+    return http.get(path, params={"provider": "openai", **params}, headers=who.api_key)
 
 
-def usual(http: httpx.Client, who: User) -> list[tuple[Do, float]]:
+def usual(http: httpx.Client, who: Person) -> list[tuple[Do, float]]:
     """Everything that goes on while all is well, and the seconds between two of each."""
     analytics = "/api/v1/analytics"
     return [
@@ -89,12 +68,14 @@ def usual(http: httpx.Client, who: User) -> list[tuple[Do, float]]:
         (lambda: look(http, who, f"{analytics}/report"), 1.5),
         (lambda: look(http, who, f"{analytics}/anomalies"), 1.5),
         (lambda: purchase(http, who), 1.5),
-        (lambda: login(http, who.name), 2.0),
-        (lambda: newcomer(http), 5.0),
+        (lambda: login(http, who.username), 2.0),
+        (lambda: registered(http), 5.0),
     ]
 
 
-def faulty(http: httpx.Client, auth: httpx.Client, who: User, spent: str) -> list[tuple[Do, float]]:
+def faulty(
+    http: httpx.Client, auth: httpx.Client, who: Person, spent: str
+) -> list[tuple[Do, float]]:
     """What goes on while much is wrong, at the edge, and at svc_auth where no window is before it.
 
     `spent` is an organisation whose pool at qwen is empty.
