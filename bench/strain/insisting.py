@@ -51,7 +51,10 @@ class Insisting:
     _turns: int = 0
 
     async def spend(
-        self, caller: Caller, turns: Iterator[int], finished: Callable[[int], None]
+        self,
+        caller: Caller,
+        turns: Iterator[int],
+        finished: Callable[[int], None] = lambda _turns: None,
     ) -> None:
         """In turn a consume under a key of its own, and a reservation that is then settled.
 

@@ -75,16 +75,24 @@ def kill(folder: Path, options: Options, instances: int) -> Killed:
 async def _killed(scene: _Scene, options: Options, instances: int) -> Killed:
     heard, kills = Told(), list[Kill]()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        await _first_use(scene, Insisting(url=scene.system.url, session=session, told=heard))
         for number in range(options.kills):
             callers = Insisting(url=scene.system.url, session=session, told=heard)
             round_ = _Round(scene, callers, scene.victims[-1 - number % instances])
-            kills.append(await round_.run(options.operations))
+            kills.append(await round_.run(options.turns))
             tell(f"kill {number + 1} at {instances} of svc_token: {kills[-1]}")
     token = scene.settings.get("token.store", f"sqlite:///{scene.data / 'token.db'}")
     books = await books_at_rest(token, f"sqlite:///{scene.data / 'analytics.db'}")
     found = counted(heard.ops, books, _ALLOWANCE)
     tell(f"{instances} of svc_token: {len(heard.ops)} operations, {found.lines} lines, {found}")
     return Killed(instances=instances, kills=kills, told=heard, counted=found)
+
+
+async def _first_use(scene: _Scene, callers: Insisting) -> None:
+    """It makes the pools, which reads ask for."""
+    async with asyncio.TaskGroup() as tasks:
+        for number, each in enumerate(scene.callers):
+            tasks.create_task(callers.spend(each, iter([number])))
 
 
 class _Round:
@@ -101,12 +109,12 @@ class _Round:
         self._at = 0.0
         self._in_flight = 0
 
-    async def run(self, operations: int) -> Kill:
+    async def run(self, turns: int) -> Kill:
         async with self._reading():
             # Each of them is known, and used.
             await _until(lambda: all(map(self._scene.serves, self._scene.victims)))
             back = asyncio.ensure_future(self._back())
-            await self._spend(operations)
+            await self._spend(turns)
             back_seconds = await back
         return Kill(
             in_flight=self._in_flight,
@@ -114,8 +122,8 @@ class _Round:
             back_seconds=back_seconds,
         )
 
-    async def _spend(self, operations: int) -> None:
-        turns, half = iter(range(operations)), operations // 2
+    async def _spend(self, turns: int) -> None:
+        numbers, half = iter(range(turns)), turns // 2
 
         def finished(count: int) -> None:
             if count == half:
@@ -123,7 +131,7 @@ class _Round:
 
         async with asyncio.TaskGroup() as tasks:
             for each in self._scene.callers:
-                tasks.create_task(self._callers.spend(each, turns, finished))
+                tasks.create_task(self._callers.spend(each, numbers, finished))
 
     def _kill(self) -> None:
         self._in_flight = self._callers.in_flight

@@ -17,8 +17,7 @@ class Options:
 
     Overload is measured once with each of `limits` as `mesh.max-in-flight`; its peak is sought
     at `connections`, and `times` as many come then. svc_token is killed `kills` times, each
-    among so many `operations`, on a system of its own for each of `instances`, of which it has
-    so many.
+    time among `turns` of its callers, on a system of its own for each number of `instances`.
     """
 
     parts: tuple[str, ...]
@@ -30,7 +29,7 @@ class Options:
     times: int
     limits: tuple[int, ...]
     kills: int
-    operations: int
+    turns: int
     instances: tuple[int, ...]
     server_cores: tuple[int, ...]
     load_cores: tuple[int, ...]
@@ -49,7 +48,7 @@ def parse(given: Sequence[str]) -> Options:
     add("--times", type=positive, default=10, help="as many then; default 10")
     add("--max-in-flight", type=numbers, default=(512, 64), help="in turn; default 512,64")
     add("--kills", type=positive, default=4, help="of svc_token; default 4")
-    add("--operations", type=positive, default=1_000, help="around each; default 1000")
+    add("--turns", type=positive, default=1_000, help="of callers around each; default 1000")
     add("--instances", type=_instances, default=(1, 2), help="of svc_token; default 1,2")
     found = parser.parse_args(given)
     cores = tuple(sorted(os.sched_getaffinity(0)))
@@ -63,7 +62,7 @@ def parse(given: Sequence[str]) -> Options:
         times=found.times,
         limits=found.max_in_flight,
         kills=found.kills,
-        operations=found.operations,
+        turns=found.turns,
         instances=found.instances,
         server_cores=cores[:-1] or cores,
         load_cores=cores[-1:],

@@ -53,9 +53,9 @@ def _settings(running: Mapping[str, NativePart], folder: Path) -> dict[str, str]
         *("consul", "bootstrap", "--folder", str(ROOT / "consul"), "--out", str(tokens)),
         *("--token-file", consul.variables["PARTS_CONSUL_TOKEN_FILE"]),
     )
+    settings |= {f"{name}.consul-token-file": str(tokens / f"{name}.token") for name in NAMES}
     _leaky({**settings, "data": str(folder / "data")}, "migrate", "--service", "token")
-    shown = {f"{name}.consul-token-file": str(tokens / f"{name}.token") for name in NAMES}
-    return {**settings, **shown}
+    return settings
 
 
 def _leaky(settings: Mapping[str, str], *arguments: str) -> None:

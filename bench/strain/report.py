@@ -13,13 +13,14 @@ from bench.strain.overloaded import Loaded, Overloaded
 from bench.strain.place import WATCHED
 from bench.strain.result import Result
 from bench.strain.slow_call import CONNECTIONS, SlowCall
+from bench.strain.told import BUSY, CONFLICT, LATE, LOST
 from bench.tables import table
 from tests.faults.checks import Wrong
 
 _LIMIT = "max-in-flight"
 _LOADS = (_LIMIT, "load", "answers", "200s/s", "p99 ms", "of refusals", "CPU us a 200")
 _KILLS = (
-    *("", "kills", "operations", "reads", "failed", "503s", "no answer", "sent again"),
+    *("", "kills", "operations", "reads", "failed", "503", "409", "504, lost", "again"),
     *("ledger lines", "lost", "double", "tokens astray"),
 )
 _MEMORY = (_LIMIT, "RSS in MiB", "before", "most", "after")
@@ -77,10 +78,11 @@ def _killed(several: Sequence[Killed]) -> Iterator[str]:
 
 
 def _kills(one: Killed) -> list[str]:
-    told, found = one.told, one.counted
+    told, found, statuses = one.told, one.counted, one.told.statuses
     figures = (
         *(len(one.kills), len(told.pieces), len(told.reads), told.reads_failed),
-        *(told.busy, told.unanswered, told.again, found.lines),
+        *(statuses[BUSY], statuses[CONFLICT], statuses[LATE] + statuses[LOST]),
+        *(told.again, found.lines),
         *map(found.count, (Wrong.LOST, Wrong.DOUBLE)),
         found.astray,
     )

@@ -1,5 +1,6 @@
 """What callers sent, and what they were told, while an instance was killed."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -63,14 +64,9 @@ class Told:
         return sum(each.status != OK for each in self.reads)
 
     @property
-    def busy(self) -> int:
-        """Answers of 503 to operations."""
-        return self._writes({BUSY})
-
-    @property
-    def unanswered(self) -> int:
-        """Requests of operations that came back with nothing, or too late, or to wait."""
-        return self._writes({LOST, LATE, CONFLICT})
+    def statuses(self) -> Counter[int]:
+        """Of answers to operations."""
+        return Counter(each.status for each in self.tries if each.way is Way.WRITE)
 
     @property
     def again(self) -> int:
@@ -89,9 +85,6 @@ class Told:
     def first_success(self, since: float) -> float:
         """Seconds until the first operation's answer to what was sent later; infinite if none."""
         return _first(self.tries, since) - since
-
-    def _writes(self, statuses: set[int]) -> int:
-        return sum(each.way is Way.WRITE and each.status in statuses for each in self.tries)
 
 
 def _first(tries: Iterable[Try], since: float) -> float:
