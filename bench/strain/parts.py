@@ -37,7 +37,8 @@ def _start(part: NativePart) -> None:
     try:
         part.start()
     except (AssertionError, OSError, subprocess.SubprocessError) as error:
-        raise RuntimeError(f"{part.name} does not start: {error}") from error
+        message = f"{part.name} does not start, without which --instances 1 is left: {error}"
+        raise RuntimeError(message) from error
 
 
 def _settings(running: Mapping[str, NativePart], folder: Path) -> dict[str, str]:
