@@ -113,17 +113,17 @@ class _Round:
         async with self._reading():
             # Each of them is known, and used.
             await _until(lambda: all(map(self._scene.serves, self._scene.victims)))
-            back = asyncio.ensure_future(self._back())
-            await self._spend(turns)
-            back_seconds = await back
+            async with asyncio.TaskGroup() as tasks:
+                back = tasks.create_task(self._back())
+                tasks.create_task(self._spend(turns))
         return Kill(
             in_flight=self._in_flight,
             first_seconds=self._callers.told.first_success(self._at),
-            back_seconds=back_seconds,
+            back_seconds=back.result(),
         )
 
     async def _spend(self, turns: int) -> None:
-        numbers, half = iter(range(turns)), turns // 2
+        numbers, half = iter(range(turns)), max(1, turns // 2)
 
         def finished(count: int) -> None:
             if count == half:

@@ -24,6 +24,13 @@ class Kill:
     first_seconds: float
     back_seconds: float
 
+    def __str__(self) -> str:
+        """As the report has it."""
+        return (
+            f"{self.in_flight} in flight, done again after {self.first_seconds:.2f} s,"
+            f" back after {self.back_seconds:.1f} s"
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Killed:

@@ -69,12 +69,9 @@ def _cancelled(one: Cancelled) -> Iterator[str]:
 def _killed(several: Sequence[Killed]) -> Iterator[str]:
     yield from table("svc_token killed with -9", _KILLS, map(_kills, several))
     for each in several:
-        told = ", ".join(
-            f"{one.in_flight} in flight, done again after {one.first_seconds:.2f} s,"
-            f" back after {one.back_seconds:.1f} s"
-            for one in each.kills
-        )
-        yield from ("", f"{each.name}: {told}. The slowest took {each.told.slowest:.1f} s.")
+        kills = "; ".join(map(str, each.kills))
+        yield ""
+        yield f"{each.name}: {kills}. The slowest operation took {each.told.slowest:.1f} s."
 
 
 def _kills(one: Killed) -> list[str]:
