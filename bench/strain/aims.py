@@ -32,8 +32,8 @@ def aims(result: Result, options: Options) -> Iterator[Aim]:
         )
     if result.cancelled:
         yield from _leaks(result.cancelled)
-    for each in result.killed:
-        yield from _kills(each)
+    for killed in result.killed:
+        yield from _kills(killed)
     for each in result.overloads:
         yield from _overload(each, options)
 
