@@ -71,7 +71,7 @@ bench: $(VENV)/.dev ## compare with bare uvicorn and FastAPI on this machine
 bench-guard: $(VENV)/.dev ## fail when a call costs a tenth more than recorded; ARGS=--record records
 	@$(BIN)/python -m bench.guard $(ARGS)
 
-bench-strain: $(VENV)/.dev ## one slow call, a thousand cancelled ones, ten times too many callers
+bench-strain: $(VENV)/.dev ## one slow call, a thousand cancelled, kill -9 under load, ten times too many callers
 	@$(BIN)/python -m bench.strain $(ARGS)
 
 bench-metering: $(VENV)/.dev ## compare group commit with one transaction a call, on a PostgreSQL of its own

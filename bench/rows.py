@@ -11,7 +11,8 @@ BARE_GET, BARE_POST = "bare GET", "bare POST"
 BARE = (BARE_GET, BARE_POST)
 FASTAPI_GET, FASTAPI_POST = "FastAPI GET", "FastAPI POST"
 STATUS, QUOTA, CONSUME, HOT = "status", "quota", "consume", "consume, one pool"
-SLOW, RESERVE, LOGIN = "consume, 50 ms", "reserve + settle", "login"
+SLOW, HOT_SLOW = "consume, 50 ms", "consume, one pool, 50 ms"
+RESERVE, LOGIN = "reserve + settle", "login"
 REPORT, PURCHASE = "report", "purchase"
 SLOW_MS = 50
 Requests = Callable[["Callers"], Iterable[Request]]
@@ -55,6 +56,11 @@ ROWS = {
     "slow": Row(
         name=SLOW,
         requests=lambda us: [caller.consume(SLOW_PROVIDER) for caller in us.many],
+        yardsticks=_POST,
+    ),
+    "hot-slow": Row(
+        name=HOT_SLOW,
+        requests=lambda us: [us.hot.consume(SLOW_PROVIDER)],
         yardsticks=_POST,
     ),
     "reserve": Row(

@@ -24,7 +24,7 @@ from bench.ways import Tell, Way, fill, started, weigh
 Enough = Callable[[Rounds], bool]
 _HOT, _RESERVE = "hot", "reserve"
 # Which rows ask for which count.
-_SPENDING = {_HOT: {"consume", "slow", _HOT}, _RESERVE: {_RESERVE}}
+_SPENDING = {_HOT: {"consume", "slow", "hot-slow", _HOT}, _RESERVE: {_RESERVE}}
 
 
 def run(options: Options, tell: Tell, enough: Enough | None = None) -> Result:

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,15 +55,24 @@ class System:
 
 @contextmanager
 def up(
-    folder: Path, profile: str, settings: Mapping[str, str] = NO_LIMITS, workers: int = 1
+    folder: Path,
+    profile: str,
+    settings: Mapping[str, str] = NO_LIMITS,
+    workers: int = 1,
+    instances: Iterable[str] = (),
 ) -> Iterator[System]:
-    """A system over the data in the folder, on ports of its own; drained at the end."""
+    """A system over the data in the folder, on ports of its own; drained at the end.
+
+    `instances` such as "token=2" are of what has more than one.
+    """
     ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
     data, log = folder / "data", folder / "leaky.log"
-    env = _environment({**settings, "profile": profile, "data": str(data)}, ports)
+    numbers = {name: str(port) for name, port in ports.items()}
+    env = environment({**settings, **numbers, "profile": profile, "data": str(data)})
     told = log.stat().st_size if log.exists() else 0
     started = time.monotonic()
-    command = (sys.executable, "-m", "mesh.cli", "up", "--workers", str(workers))
+    more = [word for each in instances for word in ("--instances", each)]
+    command = (sys.executable, "-m", "mesh.cli", "up", "--workers", str(workers), *more)
     with running(command, log, env) as process:
         until(
             lambda: b"ready in" in log.read_bytes()[told:] or process.poll() is not None,
@@ -80,7 +89,7 @@ def up(
         )
 
 
-def _environment(settings: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, str]:
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Ours, with these settings in place of all that it has of the system's."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("LEAKY_")}
-    numbers = {name: str(port) for name, port in ports.items()}
-    return clean | {env_name(name): value for name, value in {**settings, **numbers}.items()}
+    return clean | {env_name(name): value for name, value in settings.items()}

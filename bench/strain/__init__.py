@@ -1,1 +1,1 @@
-"""One slow call, a thousand cancelled ones, ten times too many callers: `make bench-strain`."""
+"""One slow call, a thousand cancelled ones, kill -9, ten times too many callers."""

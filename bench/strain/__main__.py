@@ -7,12 +7,15 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
 
 from bench.strain.cancelled import cancelled
-from bench.strain.options import CANCEL, OVERLOAD, SLOW, Options, parse
+from bench.strain.kill import kill
+from bench.strain.killed import Killed
+from bench.strain.options import CANCEL, KILL, OVERLOAD, SLOW, Options, parse
 from bench.strain.overload import overload
 from bench.strain.place import Place, placed
 from bench.strain.report import markdown
@@ -42,17 +45,33 @@ def main(given: Sequence[str]) -> int:
 
 
 def run(options: Options) -> Result:
-    """On one system. Raises RuntimeError when it does not start or answer."""
-    with tempfile.TemporaryDirectory(prefix="leaky-bench-") as folder:
-        before = os.getloadavg()[0]
-        with (
-            placed(Path(folder), options) as place,
-            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-        ):
-            return runner.run(_measured(place, options, before))
+    """All parts that are chosen. Raises RuntimeError when a system does not start or answer."""
+    before = os.getloadavg()[0]
+    # First, as it has the most to start that may not.
+    killed = _killed(options) if KILL in options.parts else []
+    result = _on_one(options) if {*options.parts} - {KILL} else Result()
+    return replace(result, killed=killed, load=(before, os.getloadavg()[0]))
 
 
-async def _measured(place: Place, options: Options, before: float) -> Result:
+def _killed(options: Options) -> list[Killed]:
+    """Each on a system of its own, which starts with empty books."""
+    found = []
+    for instances in options.instances:
+        with tempfile.TemporaryDirectory(prefix="leaky-bench-") as folder:
+            found.append(kill(Path(folder), options, instances))
+    return found
+
+
+def _on_one(options: Options) -> Result:
+    with (
+        tempfile.TemporaryDirectory(prefix="leaky-bench-") as folder,
+        placed(Path(folder), options) as place,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        return runner.run(_measured(place, options))
+
+
+async def _measured(place: Place, options: Options) -> Result:
     parts = options.parts
     slow = await slow_call(place, options) if SLOW in parts else None
     # Before the overload, which leaves memory behind that has once been needed.
@@ -62,7 +81,6 @@ async def _measured(place: Place, options: Options, before: float) -> Result:
         slow=slow,
         cancelled=left,
         overloads=[await overload(place, options, limit) for limit in limits],
-        load=(before, os.getloadavg()[0]),
     )
 
 

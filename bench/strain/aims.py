@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from math import isinf
 
 from bench.aims import Aim
+from bench.strain.killed import Killed
 from bench.strain.left_behind import Cancelled
 from bench.strain.options import Options
 from bench.strain.overloaded import NORMAL, Overloaded
@@ -12,6 +13,8 @@ from bench.strain.result import Result
 
 SLOW_RATIO = 1.10
 GOODPUT, REFUSED_MS, OVERLOAD_GROWTH, BACK_SECONDS = 0.9, 50.0, 1.10, 2.0
+# Where another instance lives, and where the one has to come back.
+NOTICED_SECONDS, RESTART_SECONDS = 0.5, 15.0
 # Of svc_token's RSS, and of its files: what comes and goes.
 _GROWTH, _FEW = 1.05, 8
 # The last of them would end by itself 6 s after it began.
@@ -29,6 +32,8 @@ def aims(result: Result, options: Options) -> Iterator[Aim]:
         )
     if result.cancelled:
         yield from _leaks(result.cancelled)
+    for killed in result.killed:
+        yield from _kills(killed)
     for each in result.overloads:
         yield from _overload(each, options)
 
@@ -54,6 +59,31 @@ def _leaks(one: Cancelled) -> Iterator[Aim]:
         aim=f"<= {_GROWTH:.2f}",
         measured=f"{one.growth:.3f}",
         met=one.growth <= _GROWTH,
+    )
+
+
+def _kills(one: Killed) -> Iterator[Aim]:
+    name, several = f"kill -9 of {one.name}", one.instances > 1
+    wrong = len(one.counted.findings) + one.counted.astray
+    yield Aim(
+        name=f"{name}: of {len(one.told.pieces)} operations",
+        aim="none lost, none done twice",
+        measured=f"{one.counted}, {one.counted.astray} tokens astray",
+        met=not wrong,
+    )
+    if several:
+        yield Aim(
+            name=f"{name}: of {len(one.told.reads)} reads fail",
+            aim="0",
+            measured=f"{one.told.reads_failed}",
+            met=not one.told.reads_failed,
+        )
+    most = NOTICED_SECONDS if several else RESTART_SECONDS
+    yield Aim(
+        name=f"{name}: the first operation is done again",
+        aim=f"within {most:g} s",
+        measured=f"after {one.first_seconds:.2f} s",
+        met=one.first_seconds <= most,
     )
 
 

@@ -17,7 +17,7 @@ from bench.processes import memory, pin
 from bench.strain.crowd import Crowd
 from bench.strain.options import Options
 from bench.system import NO_LIMITS, System, up
-from mesh.cli.top.samples import parse
+from mesh.cli.top.samples import Series, parse
 from mesh.private_file import write_private
 from mesh.settings.source import FILE
 
@@ -56,11 +56,10 @@ class Place:
 
     def metric(self, service: str, name: str, **labels: str) -> float:
         """The sum of the series with these labels. Raises RuntimeError when none has the name."""
-        url = f"http://127.0.0.1:{self.system.ports[f'{service}.http-port']}/metrics"
-        series = parse(httpx.get(url, timeout=10).text).of(name)
-        if not series:
+        found = samples(self.system.ports[f"{service}.http-port"], name)
+        if not found:
             raise RuntimeError(f"{service} says nothing of {name}")
-        return sum(value for key, value in series.items() if labels.items() <= set(key))
+        return total(found, **labels)
 
     def consumed(self, **labels: str) -> float:
         """How many consumes at the stuck provider have ended."""
@@ -78,6 +77,16 @@ class Place:
 def open_files(pid: int) -> int:
     """How many descriptors the process has."""
     return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def samples(port: int, name: str) -> Series:
+    """What the process with this REST port says of a metric now. Raises httpx.HTTPError."""
+    return parse(httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text).of(name)
+
+
+def total(series: Series, **labels: str) -> float:
+    """The sum of the series with these labels."""
+    return sum(value for key, value in series.items() if labels.items() <= set(key))
 
 
 @contextmanager

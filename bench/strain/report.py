@@ -6,16 +6,23 @@ from dataclasses import fields
 
 from bench.machine import model
 from bench.strain.aims import aims
+from bench.strain.killed import Killed
 from bench.strain.left_behind import Cancelled, State
 from bench.strain.options import Options
 from bench.strain.overloaded import Loaded, Overloaded
 from bench.strain.place import WATCHED
 from bench.strain.result import Result
 from bench.strain.slow_call import CONNECTIONS, SlowCall
+from bench.strain.told import BUSY, CONFLICT, LATE, LOST
 from bench.tables import table
+from tests.faults.checks import Wrong
 
 _LIMIT = "max-in-flight"
 _LOADS = (_LIMIT, "load", "answers", "200s/s", "p99 ms", "of refusals", "CPU us a 200")
+_KILLS = (
+    *("", "kills", "operations", "reads", "failed", "503", "409", "504, lost", "again"),
+    *("ledger lines", "lost", "double", "tokens astray"),
+)
 _MEMORY = (_LIMIT, "RSS in MiB", "before", "most", "after")
 
 
@@ -35,6 +42,8 @@ def markdown(result: Result, options: Options) -> Iterator[str]:
         yield from _slow(result.slow)
     if result.cancelled:
         yield from _cancelled(result.cancelled)
+    if result.killed:
+        yield from _killed(result.killed)
     if result.overloads:
         yield from _overloads(result.overloads)
 
@@ -55,6 +64,26 @@ def _cancelled(one: Cancelled) -> Iterator[str]:
     yield from table("Cancelled calls", head, rows)
     yield ""
     yield f"{'; '.join(map(str, one.times))}. {one.charged:.0f} were charged all the same."
+
+
+def _killed(several: Sequence[Killed]) -> Iterator[str]:
+    yield from table("svc_token killed with -9", _KILLS, map(_kills, several))
+    for each in several:
+        kills = "; ".join(map(str, each.kills))
+        yield ""
+        yield f"{each.name}: {kills}. The slowest operation took {each.told.slowest:.1f} s."
+
+
+def _kills(one: Killed) -> list[str]:
+    told, found, statuses = one.told, one.counted, one.told.statuses
+    figures = (
+        *(len(one.kills), len(told.pieces), len(told.reads), told.reads_failed),
+        *(statuses[BUSY], statuses[CONFLICT], statuses[LATE] + statuses[LOST]),
+        *(told.again, found.lines),
+        *map(found.count, (Wrong.LOST, Wrong.DOUBLE)),
+        found.astray,
+    )
+    return [one.name, *map(str, figures)]
 
 
 def _overloads(several: Sequence[Overloaded]) -> Iterator[str]:

@@ -195,4 +195,4 @@ def test_the_parts_may_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
     assert parse(["--parts", "cancel", "--max-in-flight", "8,9"]).limits == (8, 9)
     with pytest.raises(SystemExit):
         parse(["--parts", "quick"])
-    assert "there are slow, cancel, overload" in capsys.readouterr().err
+    assert "there are slow, cancel, kill, overload" in capsys.readouterr().err
