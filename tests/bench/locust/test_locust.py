@@ -18,7 +18,7 @@ MAIN = {"purchase": "purchase saga", "publish": "publish"}
 
 def test_scenarios_do_what_they_are_there_for(tmp_path: Path) -> None:
     file = tmp_path / "report.json"
-    choices = ("--up", "--users", "2", "--duration", "4s", "--rate", "4", "--report", str(file))
+    choices = ("--up", "--users", "2", "--duration", "8s", "--rate", "4", "--report", str(file))
     done = subprocess.run(  # noqa: S603 our own command
         [sys.executable, "-m", "bench.locust", *MAIN, *choices],
         cwd=ROOT,
