@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 # On average a timer is late by half a turn of the loop, and what is refused waits for one.
 TARGET_SECONDS = 0.015
-FLOOR = 32
+# Enough to keep a core busy beside other work on it; with less, all wait for each other.
+FLOOR = 64
 # What an idle process allows, and is back at in less than a second.
 REST = 128
 _LEAST_KEPT, _MOST_KEPT = 0.5, 0.9
