@@ -61,8 +61,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refused(self) -> bool:
         # One behind another on its connection is no more at once.
-        behind = self.cycle is not None and not self.cycle.response_complete
-        if behind or self.parser.should_upgrade():
+        if self.cycle is not None and not self.cycle.response_complete:
+            return False
+        if self.parser.should_upgrade() and self._should_upgrade():
             return False
         failure = self._refuse(self._scope())
         if failure is None:

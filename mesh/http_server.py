@@ -50,7 +50,7 @@ class HttpServer:
         self._host, self._port, self._shared = host, port, shared
         config = Config(
             app,
-            http=BoundedProtocol,
+            http=BoundedProtocol if limit else "httptools",
             loop="none",
             lifespan="off",
             log_config=None,
@@ -60,8 +60,8 @@ class HttpServer:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=max(1, round(grace)),
         )
-        config.limit = limit or AdaptiveLimit(lambda: 1)
-        config.refuse = getattr(app, "refuse", _serves_all) if limit else _serves_all
+        if limit:
+            config.limit, config.refuse = limit, getattr(app, "refuse", _serves_all)
         self._server = _Uvicorn(config)
         self._serving: asyncio.Task[None] | None = None
 

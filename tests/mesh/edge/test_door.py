@@ -226,6 +226,14 @@ async def test_a_head_has_no_body(world: World) -> None:
     assert int(answer.headers["content-length"]) > 0
 
 
+async def test_who_would_rather_speak_another_protocol_is_refused_all_the_same(
+    world: World,
+) -> None:
+    async with served(world.app) as up:
+        client = await up.connect()
+        assert refused(await client.ask("GET", STATUS, "connection: upgrade", "upgrade: h2c"))
+
+
 @pytest.mark.parametrize("last", ["connection: close", "expect: 100-continue"])
 async def test_a_connection_that_may_not_go_on_is_closed(world: World, last: str) -> None:
     async with served(world.app) as up:
