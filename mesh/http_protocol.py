@@ -1,8 +1,11 @@
 """HTTP as uvicorn speaks it, and a bound on the requests that are served at once.
 
 A request that is too much is refused where its head ends, in the turn of the loop that
-read it. Behind a task of its own its refusal would cost as much as half a call, and all of
-a burst would be let in before the first of them was counted.
+read it: its refusal is sent before what was let in has its turn. Behind a task of its own it
+would cost twice as much, and wait for that work.
+
+uvicorn has no hook for it, so this knows how its protocol is made: what the methods here
+replace, and what of a connection's state they read. The lock pins its version.
 """
 
 import asyncio
@@ -56,7 +59,8 @@ class BoundedProtocol(HttpToolsProtocol):
         try:
             await self.app(scope, receive, send)
         finally:
-            # In the turn of its answer, before the connection's next request can be read.
+            # In the turn of its answer, which is before the connection's next request is read;
+            # what is called when a task is done comes after.
             self._limit.in_flight -= 1
 
     def _refused(self) -> bool:
