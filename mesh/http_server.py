@@ -6,13 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
+from mesh.http_protocol import BoundedProtocol, Config
+from mesh.resilience.adaptive_limit import AdaptiveLimit
 from mesh.rpc.server import PortTakenError
 
 BACKLOG = 2048
 # Longer than clients keep idle connections: who closes second never meets the other's request.
 KEEP_ALIVE_SECONDS = 75
+
+
+def _serves_all(_scope: Scope) -> None:
+    return None
 
 
 class _Uvicorn(uvicorn.Server):
@@ -26,27 +32,37 @@ class HttpServer:
     """Serves an app with uvicorn on the running loop.
 
     At the end, requests in flight get `grace` seconds, rounded to whole ones.
+    `limit` bounds the requests that are served at once, of all servers that share it; what
+    is too much, the app's `refuse` answers, a mesh.edge.door.Door. Without both, all are served.
     A `shared` port is one on which other processes listen too.
     """
 
     def __init__(
-        self, app: ASGIApp, host: str, port: int, grace: float, *, shared: bool = False
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        grace: float,
+        *,
+        limit: AdaptiveLimit | None = None,
+        shared: bool = False,
     ) -> None:
         self._host, self._port, self._shared = host, port, shared
-        self._server = _Uvicorn(
-            uvicorn.Config(
-                app,
-                http="httptools",
-                loop="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=max(1, round(grace)),
-            )
+        config = Config(
+            app,
+            http=BoundedProtocol if limit else "httptools",
+            loop="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=max(1, round(grace)),
         )
+        if limit:
+            config.limit, config.refuse = limit, getattr(app, "refuse", _serves_all)
+        self._server = _Uvicorn(config)
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self) -> int:

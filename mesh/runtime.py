@@ -12,11 +12,13 @@ import structlog
 from mesh.clock import RandomIds, SystemClock
 from mesh.discovery.instances import Instances, address
 from mesh.discovery.registry import Found, found
+from mesh.edge.metrics import watch_limit
 from mesh.failpoints import FAILPOINTS
 from mesh.http_server import HttpServer
 from mesh.identity.identity import Identity
 from mesh.identity.profile import Profile
 from mesh.pki.opened import transport_of
+from mesh.resilience.adaptive_limit import AdaptiveLimit
 from mesh.rpc.channels import Channels
 from mesh.rpc.dispatcher import Dispatcher, Interceptor
 from mesh.rpc.interceptors.admission import AdmissionInterceptor
@@ -92,11 +94,14 @@ async def running(service: Service[Any], settings: Live[Any]) -> AsyncIterator[N
         parts = await stack.enter_async_context(service.build(context))
         for servicer in parts.servicers:
             context.dispatcher.add(servicer)
+        limit = AdaptiveLimit(lambda: settings.current.mesh.max_requests)
+        watch_limit(limit)
         followers = (settings.follow, transport.follow, identity.run)
-        workers = Workers([*followers, LoopLag(), *parts.workers])
+        workers = Workers([*followers, LoopLag(told=limit.tick), *parts.workers])
         await stack.enter_async_context(workers.running())
         server = Server(context.dispatcher, transport)
-        await stack.enter_async_context(_listening(context, parts, registry, server))
+        listening = _listening(context, parts, registry, server, limit)
+        await stack.enter_async_context(listening)
         try:
             yield
         finally:
@@ -149,15 +154,18 @@ async def _known(context: Context[Any], callees: Iterable[Instances]) -> None:
 
 @asynccontextmanager
 async def _listening(
-    context: Context[Any], parts: Parts, registry: Found, server: Server
+    context: Context[Any], parts: Parts, registry: Found, server: Server, limit: AdaptiveLimit
 ) -> AsyncIterator[None]:
     settings = context.settings.current
     host, grace = settings.bind_address, settings.mesh.drain_grace
     shared = settings.mesh.share_http_port
-    https = [HttpServer(app, host, port, grace, shared=shared) for port, app in parts.http.items()]
+    https = [
+        HttpServer(app, host, port, grace, limit=limit, shared=shared)
+        for port, app in parts.http.items()
+    ]
     if settings.mesh.own_http_port:
         app = next(iter(parts.http.values()))
-        https.append(HttpServer(app, host, settings.mesh.own_http_port, grace))
+        https.append(HttpServer(app, host, settings.mesh.own_http_port, grace, limit=limit))
     ports = getattr(settings, context.name)
     try:
         await server.start(

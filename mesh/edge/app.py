@@ -15,6 +15,7 @@ from mesh.edge.actuator import Actuator
 from mesh.edge.address import Addresses
 from mesh.edge.bodies import Bounded
 from mesh.edge.docs import Docs
+from mesh.edge.door import Door
 from mesh.edge.envelope import Envelope
 from mesh.edge.errors import Failures, Unavailable
 from mesh.edge.framework import handlers
@@ -85,18 +86,19 @@ def service_app(
     app.router.routes.extend(Actuator(info=info, ready=ready, settings=settings).routes())
     app.router.routes.extend(Docs(app.openapi).routes())
     app.bounded = Bounded(app.framework)
-    door = _with_cors(app.enter, settings.current)
-    app.door = Envelope(
-        door,
+    cors, ids = _cors(app.enter, settings.current), ids or RandomIds()
+    app.refuse = Door(uri_of=transcoder.uri_of, failures=failures, ids=ids, cors=cors)
+    app.envelope = Envelope(
+        cors or app.enter,
         failures=failures,
-        ids=ids or RandomIds(),
+        ids=ids,
         addresses=Addresses(settings.current.gateway.trusted_proxies),
     )
     return app
 
 
 class _App(FastAPI):
-    """FastAPI with a front door.
+    """FastAPI with a front door, where `refuse` answers what the server does not let in.
 
     The transcoder is a route like others; what it matches in full goes to it
     straight from the door, past the two fifths of a request that FastAPI's and
@@ -105,12 +107,13 @@ class _App(FastAPI):
 
     transcoder: Transcoder
     bounded: ASGIApp
-    door: ASGIApp
+    envelope: ASGIApp
+    refuse: Door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request or the lifespan."""
         if scope["type"] == "http":
-            await self.door(scope, receive, send)
+            await self.envelope(scope, receive, send)
         else:
             await self.framework(scope, receive, send)
 
@@ -153,11 +156,11 @@ def _describe(app: FastAPI, routes: Sequence[Route]) -> None:
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
 
 
-def _with_cors(app: ASGIApp, settings: MeshSettings) -> ASGIApp:
+def _cors(app: ASGIApp, settings: MeshSettings) -> CORSMiddleware | None:
     given = (origin.strip() for origin in settings.cors.allowed_origins.split(","))
     origins = [origin for origin in given if origin]
     if not origins:
-        return app
+        return None
     return CORSMiddleware(
         app,
         allow_origins=origins,

@@ -5,7 +5,8 @@ from typing import Any
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from mesh.telemetry.tally import Histogram
+from mesh.resilience.adaptive_limit import AdaptiveLimit
+from mesh.telemetry.tally import Counter, Gauge, Histogram
 
 URI_KEY = "leaky.uri"
 _VERBS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -16,6 +17,9 @@ SECONDS = Histogram(
     ("uri", "method", "status"),
     buckets=_BUCKETS,
 )
+SHED = Counter("http_server_shed_total", "Requests refused because too many were in flight.")
+IN_FLIGHT = Gauge("http_server_in_flight", "Requests being served.")
+LIMIT = Gauge("http_server_in_flight_limit", "How many may be, by how late the event loop is.")
 _children: dict[tuple[str, str, int], Histogram] = {}
 
 
@@ -51,3 +55,9 @@ def uri_of(scope: Scope) -> str:
     route: Any = scope.get("route")
     # Of a transcoder that refused the verb, or of nothing at all: no template.
     return str(getattr(route, "path", "other"))
+
+
+def watch_limit(limit: AdaptiveLimit) -> None:
+    """Has the gauges tell of the limit on what this process serves."""
+    IN_FLIGHT.set_function(lambda: limit.in_flight)
+    LIMIT.set_function(lambda: limit.limit)

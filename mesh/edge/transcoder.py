@@ -75,6 +75,11 @@ class Transcoder(BaseRoute):
         match = Match.FULL if isinstance(found, Found) else Match.PARTIAL
         return match, {_FOUND: found}
 
+    def uri_of(self, scope: Scope) -> str | None:
+        """The template of the route that serves the request, if one of ours does."""
+        found = self._find(scope)
+        return found.route.uri if isinstance(found, Found) else None
+
     def _find(self, scope: Scope) -> Found[Route] | OtherVerbs | None:
         verb = "GET" if scope["method"] == "HEAD" else scope["method"]
         raw: bytes = scope.get("raw_path") or b""

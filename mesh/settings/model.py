@@ -216,6 +216,8 @@ class Mesh(Section):
 
     secret: Annotated[Secret, AfterValidator(long_enough)] = ""
     max_in_flight: int = live(512, ge=1)
+    # REST requests, whatever the event loop says.
+    max_requests: int = live(4096, ge=1)
     # Whether calls to another process go over one stream, or each by itself.
     multiplex: bool = True
     drain_grace: Duration = 5.0

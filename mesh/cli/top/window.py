@@ -11,7 +11,7 @@ from mesh.cli.top.samples import Labels, Samples, Series
 
 REST, GRPC = "http_server_requests_seconds", "grpc_server_handling_seconds"
 LOOP_LAG = "event_loop_lag_seconds"
-_SHED = "grpc_server_shed_total"
+_SHED = ("grpc_server_shed_total", "http_server_shed_total")
 _WATCHED = ("_bucket", "_count")
 # What a server has to answer for; a caller's own mistakes and refusals are none.
 _FAULTS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
@@ -48,8 +48,8 @@ class Window:
 
     @property
     def shed(self) -> float:
-        """Calls a second that were refused because too many were in flight."""
-        return self.rate(_SHED)
+        """Calls and requests a second that were refused because too many were in flight."""
+        return sum(map(self.rate, _SHED))
 
     @property
     def loop_lag(self) -> float:

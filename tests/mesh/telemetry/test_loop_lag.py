@@ -28,11 +28,12 @@ class Late:
         self.time += seconds + self.late.pop(0)
 
 
-async def test_it_measures_how_late_a_timer_is() -> None:
+async def test_it_measures_and_tells_how_late_a_timer_is() -> None:
     before = seen("count"), seen("sum"), seen("bucket", le="0.025")
-    loop = Late(0.0, 0.02, 0.7, -0.0001)
+    loop, told = Late(0.0, 0.02, 0.7, -0.0001), list[float]()
     with pytest.raises(asyncio.CancelledError):
-        await LoopLag(now=loop.now, pause=loop.pause)()
+        await LoopLag(told=told.append, now=loop.now, pause=loop.pause)()
     assert seen("count") - before[0] == 4
     assert seen("sum") - before[1] == pytest.approx(0.72)
     assert seen("bucket", le="0.025") - before[2] == 3
+    assert told == pytest.approx([0.0, 0.02, 0.7, 0.0])

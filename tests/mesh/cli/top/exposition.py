@@ -27,6 +27,7 @@ class Told:
             registry=self.registry,
         )
         self.shed = Counter("grpc_server_shed_total", "-", registry=self.registry)
+        self.refused = Counter("http_server_shed_total", "-", registry=self.registry)
 
     def gauge(self, name: str, value: float, /, **labels: str) -> None:
         """Sets one; made when it is new."""

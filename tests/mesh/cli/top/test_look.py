@@ -44,6 +44,15 @@ def test_refusals_of_a_caller_are_no_errors_of_a_service() -> None:
     assert (row.grpc.rate, row.grpc.errors) == (5.0, 0.2)
 
 
+def test_what_is_refused_at_the_door_and_behind_it_is_shed() -> None:
+    told, look = Told(), Look()
+    look.frame([scraped(told, 0.0)], at="")
+    told.shed.inc(2)
+    told.refused.inc(6)
+    [row] = look.frame([scraped(told, 2.0)], at="").instances
+    assert row.shed == 4.0
+
+
 def test_an_instance_that_was_started_again_counts_from_nothing() -> None:
     look, before, after = Look(), Told(), Told()
     before.gauge("process_start_time_seconds", 1.0)

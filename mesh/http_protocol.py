@@ -1,0 +1,101 @@
+"""HTTP as uvicorn speaks it, and a bound on the requests that are served at once.
+
+A request that is too much is refused where its head ends, in the turn of the loop that
+read it: its refusal is sent before what was let in has its turn. Behind a task of its own it
+would cost twice as much, and wait for that work.
+
+uvicorn has no hook for it, so this knows how its protocol is made: what the methods here
+replace, and what of a connection's state they read. The lock pins its version.
+"""
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import unquote
+
+import httptools
+import uvicorn
+from starlette.types import Scope
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from mesh.edge.errors import Failure
+from mesh.resilience.adaptive_limit import AdaptiveLimit
+
+Refuse = Callable[[Scope], Failure | None]
+# In place of the exchange that a refused request never has; what comes of a body is let go.
+_ANSWERED: Any = SimpleNamespace(response_complete=True, message_event=asyncio.Event())
+
+
+class Config(uvicorn.Config):
+    """uvicorn's, with the bound, and with what answers for the app."""
+
+    limit: AdaptiveLimit
+    refuse: Refuse
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, config: Config, **options: Any) -> None:
+        super().__init__(config, **options)
+        self._limit = config.limit
+        self._refuse = config.refuse
+
+    def on_headers_complete(self) -> None:
+        """Serves or refuses what has been read so far."""
+        limit = self._limit
+        if limit.in_flight >= limit.limit and self._refused():
+            return
+        super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:  # noqa: ARG002 it is the only one
+        limit = self._limit
+        limit.in_flight = now = limit.in_flight + 1
+        if now > limit.most:  # noqa: PLR1730 max() takes twice as long
+            limit.most = now
+        super()._start_asgi_task(cycle, self._counted)
+
+    async def _counted(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            # In the turn of its answer, which is before the connection's next request is read;
+            # what is called when a task is done comes after.
+            self._limit.in_flight -= 1
+
+    def _refused(self) -> bool:
+        # One behind another on its connection is no more at once.
+        if self.cycle is not None and not self.cycle.response_complete:
+            return False
+        if self.parser.should_upgrade() and self._should_upgrade():
+            return False
+        failure = self._refuse(self._scope())
+        if failure is None:
+            return False
+        self._limit.refused += 1
+        self._answer(failure)
+        return True
+
+    def _scope(self) -> Scope:
+        path = httptools.parse_url(self.url).path
+        method = self.parser.get_method().decode("ascii")
+        known = {"method": method, "raw_path": path, "path": unquote(path.decode("ascii"))}
+        return {**self.scope, **known}
+
+    def _answer(self, failure: Failure) -> None:
+        self.cycle = _ANSWERED
+        if self.flow.write_paused:
+            # Who does not read refusals would have them pile up here.
+            self.transport.abort()
+            return
+        # A client that waits to be asked for its body may send it or not.
+        last = self.expect_100_continue or not self.parser.should_keep_alive()
+        closing = [(b"connection", b"close")] if last else []
+        headers = [*self.server_state.default_headers, *failure.headers, *closing]
+        lines = [b"%s: %s\r\n" % header for header in headers]
+        body = b"" if self.parser.get_method() == b"HEAD" else failure.body
+        self.transport.write(b"".join([STATUS_LINE[failure.status], *lines, b"\r\n", body]))
+        if last:
+            self.transport.close()
+        self.on_response_complete()
