@@ -253,7 +253,8 @@ def test_a_user_sees_its_own_events_only(cast: Cast) -> None:
         return cast.doors.http.get(f"/api/v1/analytics/{path}", headers=who.bearer).json()
 
     until(lambda: seen(cast.carol, "report?provider=gemini")["totalTokens"] == 3, 5)
-    assert seen(cast.admin, "report?provider=gemini")["totalTokens"] == 3
+    # Others have used some of it, too, where other tests came before.
+    assert seen(cast.admin, "report?provider=gemini")["totalTokens"] >= 3
     for path, empty in (
         ("usage?provider=gemini", {"count": 0, "items": []}),
         ("report?provider=gemini", {"totalEvents": 0, "totalTokens": 0, "topUsers": []}),
