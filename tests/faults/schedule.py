@@ -105,9 +105,11 @@ class Schedule:
         del fault
         connection = await asyncpg.connect(self.town.databases.token, timeout=10)
         try:
+            # Autovacuum is a superuser's, which we may not end.
             await connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                " AND backend_type = 'client backend'"
             )
         finally:
             await connection.close()
