@@ -51,11 +51,6 @@ class Killed:
         """The longest that nothing was done."""
         return max(each.first_seconds for each in self.kills)
 
-    @property
-    def back_seconds(self) -> float:
-        """The longest that a process was away."""
-        return max(each.back_seconds for each in self.kills)
-
     def problems(self) -> Iterator[str]:
         """What was lost or done twice, and why the figures mean nothing."""
         for finding in islice(self.counted.findings, _SHOWN):

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from bench.processes import ROOT
 from bench.system import environment
 from mesh.cli.services import NAMES
+from tests.parts.command import leaky
 from tests.parts.native import NativePart, native_part
 
 SHARED = ("postgresql", "redis", "consul")
@@ -49,24 +49,11 @@ def _settings(running: Mapping[str, NativePart], folder: Path) -> dict[str, str]
         "token.bucket.store": running["redis"].url,
     }
     tokens = folder / "tokens"
-    _leaky(
-        settings,
+    leaky(
+        environment(settings),
         *("consul", "bootstrap", "--folder", str(ROOT / "consul"), "--out", str(tokens)),
         *("--token-file", consul.variables["PARTS_CONSUL_TOKEN_FILE"]),
     )
     settings |= {f"{name}.consul-token-file": str(tokens / f"{name}.token") for name in NAMES}
-    _leaky({**settings, "data": str(folder / "data")}, "migrate", "--service", "token")
+    leaky(environment({**settings, "data": str(folder / "data")}), "migrate", "--service", "token")
     return settings
-
-
-def _leaky(settings: Mapping[str, str], *arguments: str) -> None:
-    ended = subprocess.run(  # noqa: S603 our own command
-        [sys.executable, "-m", "mesh.cli", *arguments],
-        env=environment(settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    if ended.returncode:
-        raise RuntimeError(ended.stdout + ended.stderr)

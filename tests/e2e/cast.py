@@ -229,12 +229,7 @@ class Cast:
 
 def assemble(system: System, doors: Doors) -> Cast:
     """Everybody, with a pool, an organisation and a finished purchase."""
-    made = system.leaky(
-        *("admin", "create", "--username", "root-1", "--email", "root@example.com"),
-        "--password-stdin",
-        stdin=PASSWORD + "\n",
-    )
-    assert made.returncode == 0, made.stderr
+    make_admin(system, "root-1")
     http, org = doors.http, str(uuid.uuid4())
     admin = signed_in(http, "root-1")
     ada, bob, carol, dave, erin, frank, grace = map(registered, [http] * 7)
@@ -286,19 +281,36 @@ def _completed(http: httpx.Client, path: str, who: Person) -> bool:
     return bool(http.get(path, headers=who.bearer).json()["status"] == "COMPLETED")
 
 
+def make_admin(system: System, name: str) -> None:
+    """An administrator, as an operator makes one."""
+    made = system.leaky(
+        *("admin", "create", "--username", name, "--email", f"{name}@example.com"),
+        "--password-stdin",
+        stdin=f"{PASSWORD}\n",
+    )
+    assert made.returncode == 0, made.stderr
+
+
+def login(http: httpx.Client, name: str, password: str = PASSWORD) -> httpx.Response:
+    """Signs in, or fails to."""
+    return http.post("/api/v1/auth/login", json={"username": name, "password": password})
+
+
 def registered(http: httpx.Client) -> Person:
     """Somebody new."""
     name = f"u-{uuid.uuid4().hex[:12]}"
     body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
     made = http.post("/api/v1/auth/register", json=body)
     assert made.status_code == 201, made.text
-    return signed_in(http, name)
+    return _with_key(http, name, made.json())
 
 
 def signed_in(http: httpx.Client, name: str) -> Person:
     """Somebody who is there already, with a new key."""
-    body = {"username": name, "password": PASSWORD}
-    session = http.post("/api/v1/auth/login", json=body).json()
+    return _with_key(http, name, login(http, name).json())
+
+
+def _with_key(http: httpx.Client, name: str, session: Mapping[str, str]) -> Person:
     user, token = session["userId"], session["token"]
     key = new_key(http, user, {"authorization": f"Bearer {token}"})["rawKey"]
     return Person(id=user, username=name, token=token, key=key)
@@ -315,8 +327,8 @@ def new_key(http: httpx.Client, user: str, credential: Headers, **limits: Any) -
 
 def ended_session(cast: Cast) -> Headers:
     """A token of Ada's that she has logged out with."""
-    http, body = cast.doors.http, {"username": cast.ada.username, "password": PASSWORD}
-    token = http.post("/api/v1/auth/login", json=body).json()["token"]
+    http = cast.doors.http
+    token = login(http, cast.ada.username).json()["token"]
     held = {"authorization": f"Bearer {token}"}
     assert http.post("/api/v1/auth/logout", headers=held).status_code == 204
     mine = f"/api/v1/auth/api-keys?userId={cast.ada.id}"

@@ -22,12 +22,12 @@ import pytest
 
 from leaky.auth.v1.auth_service_pb2 import LoginRequest, LoginResponse
 from mesh.rpc.method import rpc
+from tests.e2e.cast import PASSWORD, login, make_admin
 from tests.e2e.shown import DOMAIN, leaf_of
 from tests.e2e.system import System, until
 from tests.parts.native import free_ports
 
 pytestmark = pytest.mark.e2e
-PASSWORD = "trombone lantern gravel 7"
 LOGIN = rpc(LoginRequest, LoginResponse)
 ATTEMPTS, RATE = 10_000, 300
 # From another address of this machine than everybody else.
@@ -72,20 +72,14 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     system = System(tmp_path_factory.mktemp("identity") / "data", env)
     with ExitStack() as stack:
         stack.enter_context(system.up())
-        made = system.leaky(
-            *("admin", "create", "--username", "root", "--email", "root@example.com"),
-            "--password-stdin",
-            stdin=PASSWORD + "\n",
-        )
-        assert made.returncode == 0, made.stderr
+        make_admin(system, "root")
         gateway = stack.enter_context(another(system, "gateway"))
         auth = stack.enter_context(another(system, "auth"))
         clients = [
             stack.enter_context(httpx.Client(base_url=url, timeout=8))
             for url in (system.url(), gateway, system.url("auth"), auth)
         ]
-        body = {"username": "root", "password": PASSWORD}
-        token = clients[2].post("/api/v1/auth/login", json=body).json()["token"]
+        token = login(clients[2], "root").json()["token"]
         yield Town(
             system=system,
             gateways=(clients[0], clients[1]),

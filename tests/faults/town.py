@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from tests.faults.books import Databases
 from tests.faults.child import Child
 from tests.faults.provider import Provider, providing
 from tests.faults.watch import STORE, Watch
+from tests.parts.command import leaky
 from tests.parts.native import NativePart, free_ports, native_part
 
 # Small enough that every user comes to the end of it.
@@ -87,7 +86,7 @@ async def town(folder: Path, parts: tuple[str, ...]) -> AsyncIterator[Town]:
         provider = await stack.enter_async_context(providing(ports[-1]))
         databases = {name: f"{natives['postgresql'].url}/leaky_{name}" for name in STORES}
         env = _env(folder, natives, databases, provider, ports)
-        await asyncio.to_thread(_migrate, env)
+        await asyncio.to_thread(leaky, {**os.environ, **env}, "migrate")
         made = Town(
             parts=natives,
             children=_children(folder, env, ports, watch),
@@ -152,16 +151,3 @@ def _children(
     made = [child("auth"), child("stubs"), child("analytics"), child("gateway")]
     made += [child("token"), child("token.2", second)]
     return {one.name: one for one in made}
-
-
-def _migrate(env: Mapping[str, str]) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "mesh.cli", "migrate"],
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    if ended.returncode:
-        raise RuntimeError(ended.stdout + ended.stderr)

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from tests.e2e.cast import PASSWORD, Person, registered, signed_in
+from tests.e2e.cast import Person, login, make_admin, registered, signed_in
 from tests.e2e.system import System
 
 Do = Callable[[], object]
@@ -19,12 +19,7 @@ Do = Callable[[], object]
 def empty_pool(system: System, http: httpx.Client, who: Person) -> str:
     """An organisation of this user's, whose pool at qwen has nothing in it."""
     root, org = f"root-{uuid.uuid4().hex[:8]}", str(uuid.uuid4())
-    made = system.leaky(
-        *("admin", "create", "--username", root, "--email", f"{root}@example.com"),
-        "--password-stdin",
-        stdin=f"{PASSWORD}\n",
-    )
-    assert made.returncode == 0, made.stderr
+    make_admin(system, root)
     admin = signed_in(http, root).bearer
     put = http.put(f"/api/v1/orgs/{org}/members/{who.id}", headers=admin)
     assert put.status_code == 204, put.text
@@ -45,11 +40,6 @@ def purchase(http: httpx.Client, who: Person) -> httpx.Response:
     """Buys some."""
     body = {"userId": who.id, "provider": "openai", "tokens": 5}
     return http.post("/api/v1/tokens/purchase", json=body, headers=who.api_key)
-
-
-def login(http: httpx.Client, name: str, password: str = PASSWORD) -> httpx.Response:
-    """Signs in, or fails to."""
-    return http.post("/api/v1/auth/login", json={"username": name, "password": password})
 
 
 def look(http: httpx.Client, who: Person, path: str, **params: str) -> httpx.Response:
