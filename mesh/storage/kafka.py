@@ -1,11 +1,14 @@
 """What every client of Kafka here shares: the address, the topics, what an absence is called."""
 
 import logging
+import traceback
 from collections.abc import Iterable, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     InvalidTopicError,
@@ -70,6 +73,22 @@ def unavailable(error: BaseException) -> AppError:
     )
 
 
+async def start(client: Any) -> None:
+    """`client.start()`, of a producer, consumer or admin; cut off, it leaves no connection open.
+
+    Cancelled while it waits for the first metadata, aiokafka 0.14 forgets the
+    connection that it asked on (its issue 715); only that frame still knows it.
+    """
+    try:
+        await client.start()
+    except BaseException as error:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            asked = frame.f_locals.get("bootstrap_conn")
+            if frame.f_code is AIOKafkaClient.bootstrap.__code__ and asked is not None:
+                asked.close()
+        raise
+
+
 async def ensure_topics(servers: Sequence[str], topics: Iterable[str]) -> None:
     """Creates the topics that are missing. Raises KafkaError or OSError when one is not there then.
 
@@ -93,7 +112,7 @@ async def known_topics(servers: Sequence[str], topics: Iterable[str]) -> frozens
         bootstrap_servers=list(servers), request_timeout_ms=int(REQUEST_SECONDS * 1000)
     )
     try:
-        await admin.start()
+        await start(admin)
         there = frozenset(await admin.list_topics())
         missing = sorted(set(topics) - there)
         if missing:

@@ -15,7 +15,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from mesh.storage.kafka import AWAY, REQUEST_SECONDS, known_topics, unavailable
+from mesh.storage.kafka import AWAY, REQUEST_SECONDS, known_topics, start, unavailable
 
 log = structlog.get_logger("kafka")
 # A relay's whole batch for one partition fits, and stays below a broker's own bound of 1 MiB.
@@ -120,7 +120,7 @@ class Publisher:
             request_timeout_ms=int(REQUEST_SECONDS * 1000),
         )
         try:
-            await producer.start()
+            await start(producer)
         except BaseException:
             self._leave(producer)
             raise

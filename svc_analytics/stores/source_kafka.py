@@ -9,7 +9,14 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from mesh.storage.kafka import AWAY, REQUEST_SECONDS, ensure_topics, servers_of, unavailable
+from mesh.storage.kafka import (
+    AWAY,
+    REQUEST_SECONDS,
+    ensure_topics,
+    servers_of,
+    start,
+    unavailable,
+)
 from mesh.storage.kafka_publisher import open_publisher
 from svc_analytics.domain.message import Message
 from svc_analytics.stores.dead_letters_kafka import DeadLetters, dead_topic
@@ -134,7 +141,7 @@ class KafkaSource:
             metadata_max_age_ms=_METADATA_MS,
         )
         try:
-            await consumer.start()
+            await start(consumer)
             # Only now: start() would wait for the first assignment, however long.
             consumer.subscribe([self._topic])
         except BaseException:
@@ -178,6 +185,8 @@ async def _stop(consumer: Any) -> None:
     await asyncio.wait({stopping}, timeout=1.0)
     stopping.cancel()
     await asyncio.gather(stopping, return_exceptions=True)
+    if consumer._fetcher is not None:  # noqa: SLF001 what stop() ends last, if it comes so far
+        await consumer._fetcher.close()  # noqa: SLF001
 
 
 @asynccontextmanager

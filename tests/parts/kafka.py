@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
 from mesh.storage.kafka import PARTITIONS, servers_of
 from svc_token.stores.topics import Topics
@@ -83,6 +83,8 @@ async def committed(made: Corner) -> int:
     await admin.start()
     try:
         offsets = await admin.list_consumer_group_offsets(made.group)
+    except GroupCoordinatorNotAvailableError:  # a Kafka whose first group is just joining
+        return 0
     finally:
         await admin.close()
     return sum(at.offset for at in offsets.values() if at.offset > 0)

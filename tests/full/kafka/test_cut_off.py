@@ -1,0 +1,83 @@
+"""A broker that falls silent after any of its answers: what was open is closed, what ran ends."""
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+
+import pytest
+from aiokafka.conn import AIOKafkaConnection
+
+from mesh.errors import AppError
+from mesh.storage import kafka, kafka_publisher
+from svc_analytics.stores import source_kafka
+from tests.full.kafka.carrying import row, sink_to, source_of
+from tests.parts.kafka import Corner, corner
+from tests.parts.urls import KAFKA, url
+
+pytestmark = [pytest.mark.anyio, pytest.mark.skipif(not url(KAFKA), reason="no Kafka runs")]
+# Enough for any answer of a broker that speaks.
+REQUEST_SECONDS = 0.5
+# Of the admin's connection the versions and metadata are two, then come the client's own.
+ANSWERS = range(9)
+
+
+class Silence:
+    """Answers reach their connections until `left` is used up, and are dropped from then on."""
+
+    left: int | None = None
+
+    def takes(self) -> bool:
+        if self.left is None:
+            return False
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.fixture
+def silence(monkeypatch: pytest.MonkeyPatch) -> Iterator[Silence]:
+    made = Silence()
+    handle = AIOKafkaConnection._handle_frame
+
+    def heard(connection: AIOKafkaConnection, answer: bytes) -> None:
+        if not made.takes():
+            handle(connection, answer)
+
+    monkeypatch.setattr(AIOKafkaConnection, "_handle_frame", heard)
+    for module in (kafka, kafka_publisher, source_kafka):
+        monkeypatch.setattr(module, "REQUEST_SECONDS", REQUEST_SECONDS)
+    monkeypatch.setattr(source_kafka, "_CLOSE_SECONDS", REQUEST_SECONDS)
+    yield made
+    made.left = None
+
+
+async def publish(there: Corner) -> None:
+    async with sink_to(there) as sink:
+        await sink.publish([row(1, topic=there.topics.usage)])
+
+
+async def receive(there: Corner) -> None:
+    async with source_of(there) as source, asyncio.timeout(2 * REQUEST_SECONDS):
+        await source.receive(1)
+
+
+@pytest.mark.parametrize("work", [publish, receive])
+@pytest.mark.parametrize("answers", ANSWERS)
+async def test_nothing_is_left_of_what_was_cut_off(
+    work: Callable[[Corner], Awaitable[None]], answers: int, silence: Silence
+) -> None:
+    async with corner() as there:
+        await publish(there)
+        before = asyncio.all_tasks()
+        silence.left = answers
+        with suppress(AppError, TimeoutError):
+            await work(there)
+        assert silence.left < 0
+        silence.left = None
+        # Those of closed connections are cancelled, and end in the loop's next turn.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == before
+        # A forgotten one would say so only here, in whichever test came next.
+        gc.collect()
+        assert not [one for one in gc.get_objects() if isinstance(one, AIOKafkaConnection)]
