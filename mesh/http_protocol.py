@@ -11,16 +11,18 @@ replace, and what of a connection's state they read. The lock pins its version.
 import asyncio
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
 import uvicorn
 from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mesh.edge.errors import Failure
+from mesh.http_sending import Sending, block
 from mesh.resilience.adaptive_limit import AdaptiveLimit
+from mesh.timing_wheel import Timers
 
 Refuse = Callable[[Scope], Failure | None]
 # In place of the exchange that a refused request never has; what comes of a body is let go.
@@ -28,10 +30,11 @@ _ANSWERED: Any = SimpleNamespace(response_complete=True, message_event=asyncio.E
 
 
 class Config(uvicorn.Config):
-    """uvicorn's, with the bound, and with what answers for the app."""
+    """uvicorn's, with the bound, with what answers for the app, and one timer for all."""
 
     limit: AdaptiveLimit
     refuse: Refuse
+    timers: Timers | None = None
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -41,6 +44,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(config, **options)
         self._limit = config.limit
         self._refuse = config.refuse
+        config.timers = config.timers or Timers(self.loop)
+        # Which it uses for its requests' tasks, and for the time that it stays open.
+        self.loop = cast("asyncio.AbstractEventLoop", config.timers)
 
     def on_headers_complete(self) -> None:
         """Serves or refuses what has been read so far."""
@@ -58,7 +64,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     async def _counted(self, scope: Any, receive: Any, send: Any) -> None:
         try:
-            await self.app(scope, receive, send)
+            # What ASGI calls `send` is the exchange's own method.
+            await self.app(scope, receive, Sending(send.__self__))
         finally:
             # In the turn of its answer, which is before the connection's next request is read;
             # what is called when a task is done comes after.
@@ -91,11 +98,9 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         # A client that waits to be asked for its body may send it or not.
         last = self.expect_100_continue or not self.parser.should_keep_alive()
-        closing = [(b"connection", b"close")] if last else []
-        headers = [*self.server_state.default_headers, *failure.headers, *closing]
-        lines = [b"%s: %s\r\n" % header for header in headers]
+        headers = [*self.server_state.default_headers, *failure.headers]
         body = b"" if self.parser.get_method() == b"HEAD" else failure.body
-        self.transport.write(b"".join([STATUS_LINE[failure.status], *lines, b"\r\n", body]))
+        self.transport.write(block(failure.status, headers, body, last=last))
         if last:
             self.transport.close()
         self.on_response_complete()

@@ -13,8 +13,9 @@ from mesh.resilience.adaptive_limit import AdaptiveLimit
 from mesh.rpc.server import PortTakenError
 
 BACKLOG = 2048
-# Longer than clients keep idle connections: who closes second never meets the other's request.
-KEEP_ALIVE_SECONDS = 75
+# Longer than clients keep idle connections, also when it is over a second early: who closes
+# second never meets the other's request.
+KEEP_ALIVE_SECONDS = 76
 
 
 def _serves_all(_scope: Scope) -> None:

@@ -2,17 +2,16 @@
 
 import time
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mesh.clock import Ids
 from mesh.edge import address
 from mesh.edge.address import Addresses
 from mesh.edge.errors import Failures, unexpected
 from mesh.edge.following import answered, following, tell
-from mesh.edge.headers import dressed
 from mesh.edge.metrics import observe
+from mesh.edge.sending import Dressed, respond
 from mesh.edge.trace import SCOPE_KEY, trace_of
-from mesh.edge.transcoder import respond
 from mesh.telemetry.tracing.story import STORY
 
 
@@ -36,28 +35,17 @@ class Envelope:
         # The server has a task for each request, so there is nothing to reset.
         STORY.set(trace)
         scope[address.SCOPE_KEY] = self._addresses.of(scope)
-        tls = scope.get("scheme") == "https"
-        status = 0
-
-        async def send_dressed(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = message.get("headers", ())
-                message["headers"] = dressed(list(headers), trace.correlation_id, tls=tls)
-            await send(message)
-
+        sending = Dressed(send, trace.correlation_id, tls=scope.get("scheme") == "https")
         with steps:
             try:
-                await self._app(scope, receive, send_dressed)
+                await self._app(scope, receive, sending)
             except Exception as error:  # noqa: BLE001 logged, and answered without detail
                 refused = unexpected(error, scope)
-                if not status:
+                if not sending.status:
                     failure = self._failures.of(refused, scope)
-                    headers = failure.headers
-                    await respond(scope, send_dressed, failure.status, headers, failure.body)
+                    await respond(scope, sending, failure.status, failure.headers, failure.body)
             finally:
                 seconds = time.perf_counter() - started
-                observe(scope, status, seconds)
-                answered(steps, scope, status)
-                tell(scope, trace, status, seconds)
+                observe(scope, sending.status, seconds)
+                answered(steps, scope, sending.status)
+                tell(scope, trace, sending.status, seconds)

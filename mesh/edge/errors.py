@@ -24,6 +24,8 @@ from mesh.telemetry.redact import scrub_path
 log = structlog.get_logger("edge")
 Unavailable = Callable[[Method[Any, Any], str, AppError], dict[str, Any] | None]
 JSON = (b"content-type", b"application/json")
+# After it the server closes the connection.
+CLOSE = (b"connection", b"close")
 _UNAUTHORIZED, _TOO_LARGE, _SERVER_ERROR, _UNAVAILABLE = 401, 413, 500, 503
 _LOGGED = "leaky.logged"
 # RFC 6750, section 3.1: who needs another credential is told what for.
@@ -127,7 +129,7 @@ def _headers(error: AppError, status: int) -> Headers:
         headers.append((b"www-authenticate", _CHALLENGES[error.reason]))
     if status == _TOO_LARGE:
         # The rest of the body is still on its way and nobody will read it.
-        headers.append((b"connection", b"close"))
+        headers.append(CLOSE)
     return headers
 
 

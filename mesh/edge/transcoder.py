@@ -1,6 +1,6 @@
 """REST in, gRPC out: routes of a FastAPI app that go past FastAPI's own machinery."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,7 +13,7 @@ from leaky.common.v1.reason_pb2 import (
 )
 from mesh.edge.answering import Headers
 from mesh.edge.bodies import Disconnected, read_body
-from mesh.edge.errors import JSON, Failure, Failures, as_headers, unexpected
+from mesh.edge.errors import Failure, Failures, as_headers, unexpected
 from mesh.edge.metrics import URI_KEY
 from mesh.edge.paths import Found, OtherVerbs, Paths
 from mesh.edge.request import (
@@ -25,6 +25,7 @@ from mesh.edge.request import (
     request_of,
 )
 from mesh.edge.routes import Route
+from mesh.edge.sending import respond
 from mesh.errors import AppError
 from mesh.failpoints import failpoint
 from mesh.rpc.channel import Channel
@@ -168,16 +169,3 @@ def _refuse_replaced(values: Sequence[str]) -> None:
     # What unquote() could not decode as UTF-8.
     if any("\N{REPLACEMENT CHARACTER}" in value for value in values):
         raise AppError(REASON_INVALID_ARGUMENT, "the path is not UTF-8")
-
-
-async def respond(
-    scope: Mapping[str, Any], send: Send, status: int, headers: Headers, body: bytes
-) -> None:
-    """Sends a whole response; to HEAD, what would have been its headers."""
-    if body:
-        if JSON not in headers:
-            headers.append(JSON)
-        headers.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    sent = b"" if scope["method"] == "HEAD" else body
-    await send({"type": "http.response.body", "body": sent})

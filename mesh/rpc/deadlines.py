@@ -6,6 +6,9 @@ from leaky.edge.v1.options_pb2 import DEADLINE_CONSUME, DEADLINE_NONE, DEADLINE_
 from mesh.rpc.method import Method
 from mesh.settings import Deadlines
 
+# A call may be cut by so much early; who serves it keeps back more than that, to answer first.
+SLOTS_PER_SECOND = 256
+
 
 def limit(method: Method[Any, Any], deadlines: Deadlines, *, at_edge: bool) -> float:
     """Seconds that a call may take; infinite for a watch."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, cast
 
@@ -10,44 +9,51 @@ from leaky.common.v1.reason_pb2 import REASON_DEADLINE_EXCEEDED
 from leaky.edge.v1.options_pb2 import DEADLINE_NONE
 from mesh.errors import AppError
 from mesh.rpc.call import Call
-from mesh.rpc.deadlines import limit
+from mesh.rpc.deadlines import SLOTS_PER_SECOND, limit
 from mesh.rpc.dispatcher import Handler
 from mesh.settings import Live, MeshSettings
+from mesh.timing_wheel import TimingWheel
 
 # Kept back so that our answer arrives before the caller gives up.
 MARGIN_SECONDS = 0.005
 
 
-@dataclass(frozen=True, slots=True)
 class DeadlineInterceptor:
     """Bounds a call by what its caller left it and by this service's own cap."""
 
-    settings: Live[MeshSettings]
+    def __init__(self, settings: Live[MeshSettings]) -> None:
+        self._settings = settings
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wheel: TimingWheel
 
     async def __call__(self, request: Any, call: Call, proceed: Handler) -> Any:
         """Raises DEADLINE_EXCEEDED; watches are exempt."""
         if call.method.rule.deadline == DEADLINE_NONE:
             call.deadline = math.inf
             return await proceed(request, call)
-        now = asyncio.get_running_loop().time()
-        cap = now + limit(call.method, self.settings.current.deadlines, at_edge=True)
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._wheel = loop, TimingWheel(SLOTS_PER_SECOND)
+        now = loop.time()
+        cap = now + limit(call.method, self._settings.current.deadlines, at_edge=True)
         call.deadline = min(call.deadline - MARGIN_SECONDS, cap)
         if call.deadline <= now:
             raise AppError(REASON_DEADLINE_EXCEEDED, "deadline exceeded")
-        with _Cut(call.deadline):
+        with _Cut(self._wheel, call.deadline):
             return await proceed(request, call)
 
 
 class _Cut:
     """What asyncio.timeout_at does, in fewer steps: every call takes them."""
 
-    __slots__ = ("_before", "_passed", "_task", "_timer")
+    __slots__ = ("_before", "_due", "_passed", "_task")
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, wheel: TimingWheel, deadline: float) -> None:
         self._task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._before = self._task.cancelling()
         self._passed = False
-        self._timer = asyncio.get_running_loop().call_at(deadline, self._pass)
+        self._due = wheel.slot(deadline)
+        self._due[self] = _Cut._pass
 
     def _pass(self) -> None:
         self._passed = True
@@ -63,7 +69,7 @@ class _Cut:
         _trace: TracebackType | None,
     ) -> None:
         """Tells a cancellation for want of time from its caller's own."""
-        self._timer.cancel()
+        self._due.pop(self, None)
         if not self._passed:
             return
         ours = self._task.uncancel() <= self._before

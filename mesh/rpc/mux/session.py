@@ -13,6 +13,7 @@ from leaky.common.v1.reason_pb2 import REASON_DEADLINE_EXCEEDED, REASON_INTERNAL
 from leaky.mesh.v1.mux_service_pb2 import Credential, Frame, Result
 from mesh.errors import AppError
 from mesh.rpc.channel import CALLED, CALLING
+from mesh.rpc.deadlines import SLOTS_PER_SECOND
 from mesh.rpc.method import Method, Req, Res
 from mesh.rpc.mux.credentials import AUTHORIZATION, Numbers
 from mesh.rpc.mux.lost import LostError
@@ -20,6 +21,7 @@ from mesh.rpc.mux.metrics import CLIENT
 from mesh.rpc.mux.outbox import Outbox
 from mesh.rpc.mux.places import Places
 from mesh.rpc.status import from_status
+from mesh.timing_wheel import TimingWheel
 
 # What a call takes in a frame beside its payload, about.
 _OVERHEAD = 256
@@ -39,6 +41,7 @@ class Session:
         self._places = Places(window)
         self._out = Outbox(CLIENT)
         self._numbers = Numbers(self._tell)
+        self._wheel = TimingWheel(SLOTS_PER_SECOND)
         self.leaving = asyncio.Event()
         self._ended = asyncio.ensure_future(self._run())
 
@@ -85,12 +88,12 @@ class Session:
         self._send(id_, method.path, request, deadline - loop.time(), metadata)
         future: asyncio.Future[Result] = loop.create_future()
         self._calls[id_] = future
-        timer = None if math.isinf(deadline) else loop.call_at(deadline, _late, future)
+        due = {} if math.isinf(deadline) else self._wheel.slot(deadline)
+        due[future] = _late
         try:
             return await future
         finally:
-            if timer is not None:
-                timer.cancel()
+            due.pop(future, None)
             if self._calls.pop(id_, None) is not None and not self._ended.done():
                 # Nobody waits any more.
                 self._out.frame(0).cancelled.append(id_)

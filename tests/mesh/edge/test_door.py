@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import REGISTRY
 from starlette.types import Receive, Scope, Send
 
-from mesh.edge.transcoder import respond
+from mesh.edge.sending import respond
 from mesh.http_server import HttpServer
 from mesh.resilience.adaptive_limit import AdaptiveLimit
 from tests.mesh.edge.conftest import World
