@@ -17,8 +17,8 @@ _FIRST, _LAST = -62_135_596_800, 253_402_300_799
 _LONGEST = 315_576_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
-    r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?"
+    r"(Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
 _SECONDS = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,9})?s")
 UNSUPPORTED = frozenset(
@@ -51,15 +51,18 @@ def _write_timestamp(value: Any) -> str:
 
 
 def _read_timestamp(value: Any) -> Timestamp:
-    message = Timestamp()
-    text = value if type(value) is str and _RFC3339.fullmatch(value) else ""
+    match = _RFC3339.fullmatch(value) if type(value) is str else None
     try:
-        message.FromJsonString(text)
-    except (ValueError, OverflowError):
-        raise Wrong("must be an RFC 3339 time such as 2026-01-31T12:00:00Z") from None
-    if not _FIRST <= message.seconds <= _LAST:
+        # Timestamp.FromJsonString asks strptime, which takes three times as long.
+        moment = datetime.fromisoformat(match[1] + match[3]) if match else None
+    except ValueError:
+        moment = None
+    if match is None or moment is None:
+        raise Wrong("must be an RFC 3339 time such as 2026-01-31T12:00:00Z")
+    seconds = int(moment.timestamp())
+    if not _FIRST <= seconds <= _LAST:
         raise Wrong("must lie within the years 1 to 9999")
-    return message
+    return Timestamp(seconds=seconds, nanos=int((match[2] or "").ljust(9, "0")))
 
 
 def _write_duration(value: Any) -> str:
