@@ -111,7 +111,7 @@ def _overload(one: Overloaded, options: Options) -> Iterator[Aim]:
         )
     back = one.back_after
     yield Aim(
-        name=f"{name}: a light load's p99 is at most {NORMAL:g} x what it was",
+        name=f"{name}: a light load's p99 is at most {NORMAL:g} x its worst half second before",
         aim=f"within {BACK_SECONDS:g} s",
         measured="not in time" if isinf(back) else f"after {back:g} s",
         met=back <= BACK_SECONDS,

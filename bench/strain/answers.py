@@ -57,6 +57,12 @@ class Answers:
         return ", ".join([*told, *([f"{self.broken} connections broke"] if self.broken else [])])
 
 
+def worst_half_ms(answers: Answers) -> float:
+    """The highest p99 of its half seconds."""
+    steps = range(int(answers.seconds / _STEP_SECONDS))
+    return max((_p99_ms(answers.all, _within(step)) for step in steps), default=0.0)
+
+
 def back_after(answers: Answers, normal_ms: float) -> float:
     """From when on each half second's p99 is normal, in seconds; infinite when never."""
     steps = int(answers.seconds / _STEP_SECONDS)

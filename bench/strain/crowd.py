@@ -2,16 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
+from typing import cast
 
 from bench.client import encoded, length
 from bench.plan import Request
 from bench.strain.answers import REFUSALS, Answer, Answers
 
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _AT_ONCE = 64
+_END_OF_HEAD = b"\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,19 +26,25 @@ class Crowd:
 
     async def __call__(self) -> Answers:
         """One load; its time begins when all are connected."""
-        turns = cycle([encoded(each) for each in self.requests])
-        streams = await self._connect()
-        run = _Run(turns, self.seconds)
-        await asyncio.gather(*(run.caller(each) for each in streams))
+        run = _Run(cycle([encoded(each) for each in self.requests]), self.seconds)
+        callers = await self._connect(run)
+        run.begin()
+        for caller in callers:
+            caller.send()
+        await asyncio.gather(*(caller.ended for caller in callers))
         return Answers(all=run.answers, seconds=self.seconds, broken=run.broken)
 
-    async def _connect(self) -> list[Streams]:
+    async def _connect(self, run: "_Run") -> list["_Caller"]:
         # Not more at once than a listener has room for.
         gate = asyncio.Semaphore(_AT_ONCE)
+        loop = asyncio.get_running_loop()
 
-        async def connect() -> Streams:
+        async def connect() -> _Caller:
             async with gate:
-                return await asyncio.open_connection("127.0.0.1", self.port)
+                _, caller = await loop.create_connection(
+                    lambda: _Caller(run), "127.0.0.1", self.port
+                )
+                return caller
 
         return await asyncio.gather(*(connect() for _ in range(self.connections)))
 
@@ -45,39 +52,77 @@ class Crowd:
 class _Run:
     """What the connections of one load share."""
 
-    def __init__(self, turns: "cycle[bytes]", seconds: float) -> None:
-        self._turns = turns
-        self._seconds = seconds
-        self._began = time.perf_counter()
+    def __init__(self, turns: Iterator[bytes], seconds: float) -> None:
+        self.turns = turns
         self.answers: list[Answer] = []
         self.broken = 0
+        self._seconds = seconds
+        self.begin()
 
-    async def caller(self, streams: Streams) -> None:
-        """One connection, until the time is up; what it began before is still answered."""
-        try:
-            while self._left() > 0:
-                if wait := await self._exchange(next(self._turns), *streams):
-                    await asyncio.sleep(min(wait, max(0.0, self._left())))
-        except (OSError, EOFError, ValueError):
-            self.broken += 1
-        finally:
-            streams[1].close()
+    def begin(self) -> None:
+        self._began = time.perf_counter()
 
-    def _left(self) -> float:
+    @property
+    def left(self) -> float:
+        """Seconds until no more is sent; what was sent before is still answered."""
         return self._began + self._seconds - time.perf_counter()
 
-    async def _exchange(
-        self, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> float:
-        """How long to stay away, in seconds."""
-        sent = time.perf_counter()
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        await reader.readexactly(length(head))
-        now = time.perf_counter()
-        status = int(head[9:12])
+    def heard(self, status: int, sent: float, now: float) -> None:
         self.answers.append(Answer(at=now - self._began, seconds=now - sent, status=status))
-        return retry_after(head) if status in REFUSALS else 0.0
+
+
+class _Caller(asyncio.Protocol):
+    """One connection. Hundreds share a core, so it is no coroutine: their own time counts too."""
+
+    def __init__(self, run: _Run) -> None:
+        self.ended = asyncio.get_running_loop().create_future()
+        self._run = run
+        self._heard = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def send(self) -> None:
+        """The next request, while there is time."""
+        if self._run.left <= 0:
+            self._end()
+            return
+        self._sent = time.perf_counter()
+        self._transport.write(next(self._run.turns))
+
+    def data_received(self, data: bytes) -> None:
+        now = time.perf_counter()
+        self._heard += data
+        head, found, body = self._heard.partition(_END_OF_HEAD)
+        try:
+            if found and len(body) >= length(head):
+                self._heard = b""
+                self._answered(head, now)
+        except ValueError:
+            self._break()
+
+    def _answered(self, head: bytes, now: float) -> None:
+        status = int(head[9:12])
+        self._run.heard(status, self._sent, now)
+        wait = retry_after(head) if status in REFUSALS else 0.0
+        if wait:
+            wait = min(wait, max(0.0, self._run.left))
+            asyncio.get_running_loop().call_later(wait, self.send)
+        else:
+            self.send()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        if not self.ended.done():
+            self._break()
+
+    def _break(self) -> None:
+        self._run.broken += 1
+        self._end()
+
+    def _end(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+        self._transport.close()
 
 
 def retry_after(head: bytes) -> float:

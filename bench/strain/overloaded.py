@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from statistics import mean
 
 from bench.plan import OK
-from bench.strain.answers import REFUSALS, Answers, back_after
+from bench.strain.answers import REFUSALS, Answers, back_after, worst_half_ms
 
 LIGHT, PEAK, OVER, AFTER, PEAK_AGAIN = "light", "peak", "overload", "light again", "peak again"
 BEFORE = "before"
-# Of the light load's p99 before.
+# Of the worst half second's p99 of the light load before; half seconds of one load differ.
 NORMAL = 1.5
 
 
@@ -62,7 +62,8 @@ class Overloaded:
     @property
     def back_after(self) -> float:
         """When a light load was as before, in seconds since the overload ended."""
-        return back_after(self.loads[AFTER].answers, NORMAL * self.loads[LIGHT].answers.done_p99_ms)
+        normal_ms = NORMAL * worst_half_ms(self.loads[LIGHT].answers)
+        return back_after(self.loads[AFTER].answers, normal_ms)
 
     def growth(self, service: str) -> float:
         """The most that the service held, as a multiple of what it held before."""

@@ -9,7 +9,7 @@ import pytest
 
 from bench.plan import OK, Request
 from bench.strain.aims import aims
-from bench.strain.answers import Answer, Answers, back_after
+from bench.strain.answers import Answer, Answers, back_after, worst_half_ms
 from bench.strain.crowd import Crowd, retry_after
 from bench.strain.left_behind import Cancelled, Once, State
 from bench.strain.options import PARTS, parse
@@ -66,6 +66,12 @@ def test_what_nobody_should_have_answered_is_told() -> None:
 def test_it_is_back_when_no_slow_half_second_follows(slow: int, since: float) -> None:
     parts = [*([answers(50, *[OK] * 10)] * slow), *([answers(5, *[OK] * 10)] * 3)]
     assert back_after(joined(parts), 10) == since
+
+
+def test_the_worst_half_second_is_found() -> None:
+    parts = [answers(5, *[OK] * 10), answers(50, *[OK] * 10), answers(7, *[OK] * 10)]
+    assert worst_half_ms(joined(parts)) == 50
+    assert worst_half_ms(Answers(all=[], seconds=0.0)) == 0
 
 
 def test_without_an_end_it_is_never_back() -> None:
