@@ -11,6 +11,7 @@ from leaky.mesh.v1.mux_service_pb2 import Frame
 from mesh.discovery.instances import target
 from mesh.resilience.backoff import Backoff
 from mesh.rpc.grpc_channel import OPTIONS
+from mesh.rpc.mux.one_core import on_one_core
 from mesh.rpc.mux.serving import OPEN
 from mesh.rpc.mux.session import Session
 from mesh.rpc.transport import Transport
@@ -46,6 +47,7 @@ class Link:
 
     def __init__(self, address: str, service: str, transport: Transport) -> None:
         self._target = target((address,))
+        self._shares_core = on_one_core(address)
         self._service = service
         self._transport = transport
         self._current: _Opened | None = None
@@ -95,7 +97,8 @@ class Link:
                 hello = await stream.read()
             if isinstance(hello, bytes):
                 self.served = True
-                return _Opened(Session(stream, Frame.FromString(hello).window), channel)
+                window = Frame.FromString(hello).window
+                return _Opened(Session(stream, window, self._shares_core), channel)
         except grpc.aio.AioRpcError as error:
             self.served = error.code() is not grpc.StatusCode.UNIMPLEMENTED
         except (TimeoutError, DecodeError):

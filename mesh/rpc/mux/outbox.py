@@ -15,10 +15,14 @@ MOST_WAITING = 16
 
 
 class Outbox:
-    """One side's frames, in order; while one is being written the next gathers."""
+    """One side's frames, in order; while one is being written the next gathers.
 
-    def __init__(self, metrics: SideMetrics) -> None:
+    While `patient` says so, a frame gathers for two turns of the loop in place of one.
+    """
+
+    def __init__(self, metrics: SideMetrics, patient: Callable[[], bool] = lambda: False) -> None:
         self._metrics = metrics
+        self._patient = patient
         self._frames: deque[Frame] = deque()
         self._items = self._bytes = 0
         self._wake = asyncio.Event()
@@ -57,6 +61,8 @@ class Outbox:
         """Writes until closed; raises what `write` does."""
         while self._frames or not self._closed:
             await self._wake.wait()
+            if self._patient():
+                await asyncio.sleep(0)
             self._wake.clear()
             while self._frames:
                 frame = self._frames.popleft()

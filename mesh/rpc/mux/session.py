@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -30,16 +30,20 @@ _OVERHEAD = 256
 class Session:
     """One open stream. Calls begun in one turn of the loop travel in one frame.
 
+    Where the peer waits for this process's core, as `shares_core` tells, it is those of two
+    turns: each change from one to the other makes both slower than what they do meanwhile.
     `leaving` is set when no more calls may be begun on it: the peer drains, or
     the stream has ended.
     """
 
-    def __init__(self, stream: Any, window: int) -> None:
+    def __init__(
+        self, stream: Any, window: int, shares_core: Callable[[], bool] = lambda: False
+    ) -> None:
         self._stream = stream
         self._last_id = 0
         self._calls: dict[int, asyncio.Future[Result]] = {}
         self._places = Places(window)
-        self._out = Outbox(CLIENT)
+        self._out = Outbox(CLIENT, shares_core)
         self._numbers = Numbers(self._tell)
         self._wheel = TimingWheel(SLOTS_PER_SECOND)
         self.leaving = asyncio.Event()

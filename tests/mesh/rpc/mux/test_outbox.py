@@ -47,6 +47,21 @@ async def test_what_gathers_in_one_turn_goes_as_one() -> None:
     assert wire.ids() == [[1, 2, 3], [4]]
 
 
+@pytest.mark.parametrize(("patient", "frames"), [(False, [[1], [2]]), (True, [[1, 2]])])
+async def test_who_is_patient_gathers_for_two_turns(
+    patient: object, frames: list[list[int]]
+) -> None:
+    outbox, wire = Outbox(CLIENT, lambda: bool(patient)), Wire()
+    writing = asyncio.ensure_future(outbox.run(wire.write))
+    await asyncio.sleep(0)
+    put(outbox, 1)
+    await asyncio.sleep(0)
+    put(outbox, 2)
+    outbox.close()
+    await writing
+    assert wire.ids() == frames
+
+
 async def test_a_frame_is_closed_when_it_is_full() -> None:
     outbox, wire = Outbox(CLIENT), Wire()
     put(outbox, *range(MOST_ITEMS + 1))
