@@ -12,6 +12,8 @@ from bench.plan import Request
 from bench.strain.answers import REFUSALS, Answer, Answers
 
 _AT_ONCE = 64
+# All at the same microsecond would be one wave, and its end what is measured.
+_ARRIVING_SECONDS = 1.0
 _END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -25,12 +27,14 @@ class Crowd:
     seconds: float
 
     async def __call__(self) -> Answers:
-        """One load; its time begins when all are connected."""
+        """One load; its time begins when all are connected, and they arrive one by one."""
         run = _Run(cycle([encoded(each) for each in self.requests]), self.seconds)
         callers = await self._connect(run)
         run.begin()
-        for caller in callers:
-            caller.send()
+        arriving = min(_ARRIVING_SECONDS, self.seconds / 4)
+        loop = asyncio.get_running_loop()
+        for number, caller in enumerate(callers):
+            loop.call_later(arriving * number / self.connections, caller.send)
         await asyncio.gather(*(caller.ended for caller in callers))
         return Answers(all=run.answers, seconds=self.seconds, broken=run.broken)
 

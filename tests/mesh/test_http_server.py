@@ -1,15 +1,17 @@
 import asyncio
 import socket
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
 import pytest
+import uvloop
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from mesh.http_server import HttpServer
+from mesh.http_server import ACCEPTS, HttpServer
 from mesh.rpc.server import PortTakenError
 
 pytestmark = pytest.mark.anyio
@@ -53,6 +55,31 @@ async def test_a_taken_port_is_named() -> None:
         with pytest.raises(PortTakenError, match=f"cannot listen on 127.0.0.1:{port}: Address"):
             await server.start()
         await server.stop()
+
+
+def test_one_turn_of_the_loop_accepts_many() -> None:
+    async def turns_for(count: int) -> int:
+        server = HttpServer(App().asgi, "127.0.0.1", 0, 1)
+        port = await server.start()
+        await refusing_nobody(port)
+        with ExitStack() as open_:
+            # The kernel takes them, while the loop does something else.
+            for _ in range(count):
+                open_.enter_context(socket.create_connection(("127.0.0.1", port)))
+            turns = 0
+            while server.connections < count:
+                await asyncio.sleep(0)
+                turns += 1
+        await server.stop()
+        return turns
+
+    assert uvloop.run(turns_for(4 * ACCEPTS)) < ACCEPTS
+
+
+async def refusing_nobody(port: int) -> None:
+    """Returns when it listens."""
+    async with client(port) as http:
+        (await http.get("/", headers={"Connection": "close"})).raise_for_status()
 
 
 async def test_an_address_that_is_not_ours_is_told() -> None:
