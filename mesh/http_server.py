@@ -31,6 +31,11 @@ class _Uvicorn(uvicorn.Server):
         # The process's own lifecycle listens to signals.
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listens; with what a tick makes, as the first request may come before the first tick."""
+        await self.on_tick(0)
+        await super().startup(sockets)
+
 
 class HttpServer:
     """Serves an app with uvicorn on the running loop.
