@@ -59,18 +59,21 @@ class Answers:
 
 def worst_half_ms(answers: Answers) -> float:
     """The highest p99 of its half seconds."""
-    steps = range(int(answers.seconds / _STEP_SECONDS))
-    return max((_p99_ms(answers.all, _within(step)) for step in steps), default=0.0)
+    return max(_halves_ms(answers), default=0.0)
 
 
 def back_after(answers: Answers, normal_ms: float) -> float:
     """From when on each half second's p99 is normal, in seconds; infinite when never."""
-    steps = int(answers.seconds / _STEP_SECONDS)
-    late = [
-        step for step in range(steps) if not 0 < _p99_ms(answers.all, _within(step)) <= normal_ms
-    ]
+    halves = _halves_ms(answers)
+    late = [step for step, p99_ms in enumerate(halves) if not 0 < p99_ms <= normal_ms]
     since = late[-1] + 1 if late else 0
-    return since * _STEP_SECONDS if since < steps else float("inf")
+    return since * _STEP_SECONDS if since < len(halves) else float("inf")
+
+
+def _halves_ms(answers: Answers) -> list[float]:
+    """The p99 of each half second."""
+    steps = range(int(answers.seconds / _STEP_SECONDS))
+    return [_p99_ms(answers.all, _within(step)) for step in steps]
 
 
 def _within(step: int) -> Callable[[Answer], bool]:

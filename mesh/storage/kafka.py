@@ -83,9 +83,10 @@ async def start(client: Any) -> None:
         await client.start()
     except BaseException as error:
         for frame, _ in traceback.walk_tb(error.__traceback__):
-            asked = frame.f_locals.get("bootstrap_conn")
-            if frame.f_code is AIOKafkaClient.bootstrap.__code__ and asked is not None:
-                asked.close()
+            if frame.f_code is AIOKafkaClient.bootstrap.__code__:
+                asked = frame.f_locals.get("bootstrap_conn")
+                if asked is not None:
+                    asked.close()
         raise
 
 

@@ -185,8 +185,10 @@ async def _stop(consumer: Any) -> None:
     await asyncio.wait({stopping}, timeout=1.0)
     stopping.cancel()
     await asyncio.gather(stopping, return_exceptions=True)
-    if consumer._fetcher is not None:  # noqa: SLF001 what stop() ends last, if it comes so far
-        await consumer._fetcher.close()  # noqa: SLF001
+    fetcher = consumer._fetcher  # noqa: SLF001 what stop() ends last, if it comes so far
+    if fetcher is not None:
+        # One that it has ended already may tell of tasks that were cancelled.
+        await asyncio.gather(fetcher.close(), return_exceptions=True)
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 from mesh.cli.doctor.finding import Finding, fail, ok, warn
 from mesh.cli.doctor.parts import Part, away
 from mesh.settings.names import names_of
-from mesh.storage.kafka import AWAY, servers_of
+from mesh.storage.kafka import AWAY, servers_of, start
 
 KIND = "Kafka"
 _REQUEST_MS = 5000
@@ -22,7 +22,7 @@ async def examine(part: Part) -> list[Finding]:
         return [fail(part.setting, str(error), f"Correct {part.variable}.")]
     admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=_REQUEST_MS)
     try:
-        await admin.start()
+        await start(admin)
         cluster = await admin.describe_cluster()
         topics = topics_of(part)
         there = set(await admin.list_topics())

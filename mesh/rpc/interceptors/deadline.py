@@ -19,22 +19,21 @@ MARGIN_SECONDS = 0.005
 
 
 class DeadlineInterceptor:
-    """Bounds a call by what its caller left it and by this service's own cap."""
+    """Bounds a call by what its caller left it and by this service's own cap.
+
+    To be made on the running event loop.
+    """
 
     def __init__(self, settings: Live[MeshSettings]) -> None:
         self._settings = settings
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._wheel: TimingWheel
+        self._wheel = TimingWheel(SLOTS_PER_SECOND)
 
     async def __call__(self, request: Any, call: Call, proceed: Handler) -> Any:
         """Raises DEADLINE_EXCEEDED; watches are exempt."""
         if call.method.rule.deadline == DEADLINE_NONE:
             call.deadline = math.inf
             return await proceed(request, call)
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            self._loop, self._wheel = loop, TimingWheel(SLOTS_PER_SECOND)
-        now = loop.time()
+        now = asyncio.get_running_loop().time()
         cap = now + limit(call.method, self._settings.current.deadlines, at_edge=True)
         call.deadline = min(call.deadline - MARGIN_SECONDS, cap)
         if call.deadline <= now:
