@@ -89,6 +89,11 @@ def session(server: str = "") -> Iterator[Session]:
         [host],
         port=address.port,
         protocol_version=5,
+        connect_timeout=SECONDS,
+        control_connection_timeout=SECONDS,
+        # All other tests' tables, read at every start: on a busy machine for longer than it waits.
+        schema_metadata_enabled=False,
+        token_metadata_enabled=False,
         # What it hears of other tests' tables it would look into while the process ends.
         schema_event_refresh_window=-1,
         topology_event_refresh_window=-1,

@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from weakref import WeakSet
 
 import pytest
 from aiokafka.conn import AIOKafkaConnection
@@ -27,6 +28,7 @@ class Silence:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.left: int | None = None
+        self.connections: WeakSet[AIOKafkaConnection] = WeakSet()
         self._patch = patch
 
     def after(self, answers: int) -> None:
@@ -49,12 +51,17 @@ class Silence:
 @pytest.fixture
 def silence(monkeypatch: pytest.MonkeyPatch) -> Iterator[Silence]:
     made = Silence(monkeypatch)
-    handle = AIOKafkaConnection._handle_frame
+    make, handle = AIOKafkaConnection.__init__, AIOKafkaConnection._handle_frame
+
+    def made_one(connection: AIOKafkaConnection, *args: object, **options: object) -> None:
+        made.connections.add(connection)
+        make(connection, *args, **options)
 
     def heard(connection: AIOKafkaConnection, answer: bytes) -> None:
         if not made.takes():
             handle(connection, answer)
 
+    monkeypatch.setattr(AIOKafkaConnection, "__init__", made_one)
     monkeypatch.setattr(AIOKafkaConnection, "_handle_frame", heard)
     yield made
     made.left = None
@@ -89,4 +96,4 @@ async def test_nothing_is_left_of_what_was_cut_off(
         assert asyncio.all_tasks() == before
         # A forgotten one would say so only here, in whichever test came next.
         gc.collect()
-        assert not [one for one in gc.get_objects() if isinstance(one, AIOKafkaConnection)]
+        assert not silence.connections

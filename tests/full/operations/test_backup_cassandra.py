@@ -56,6 +56,8 @@ def connected(part: NativePart) -> Cluster:
         ["127.0.0.1"],
         port=part.port,
         protocol_version=5,
+        connect_timeout=60,
+        control_connection_timeout=60,
         execution_profiles={EXEC_PROFILE_DEFAULT: only},
     )
 
