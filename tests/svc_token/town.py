@@ -99,7 +99,9 @@ class Town:
 
 @asynccontextmanager
 async def town(data: Path, **env: str) -> AsyncIterator[Town]:
-    env = {"LEAKY_DATA": str(data), **env}
+    # Nothing here is about time, and a busy machine may stand still for two seconds.
+    patient = {f"LEAKY_DEADLINES_{name}": "30s" for name in ("EDGE", "MESH", "CONSUME")}
+    env = {"LEAKY_DATA": str(data), **patient, **env}
     async with AsyncExitStack() as stack:
         auth = await stack.enter_async_context(
             wired(AUTH, Live.read(AuthSettings, env), others={}, work=True)
