@@ -82,11 +82,6 @@ class HttpServer:
         port: int = sock.getsockname()[1]
         return port
 
-    @property
-    def connections(self) -> int:
-        """How many are open."""
-        return len(self._server.server_state.connections)
-
     async def stop(self) -> None:
         """Takes no new requests and returns when those in flight have ended."""
         self._server.should_exit = True
