@@ -8,52 +8,42 @@ uvicorn has no hook for it, so this knows how its protocol is made: what the met
 replace, and what of a connection's state they read. The lock pins its version.
 """
 
-import asyncio
 from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote
 
 import httptools
-import uvicorn
 from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mesh.edge.errors import Failure
+from mesh.http_arriving import ANSWERED, ArrivingProtocol, Config
 from mesh.http_sending import Sending, block
 from mesh.resilience.adaptive_limit import AdaptiveLimit
-from mesh.timing_wheel import Timers
 
 Refuse = Callable[[Scope], Failure | None]
-# In place of the exchange that a refused request never has; what comes of a body is let go.
-_ANSWERED: Any = SimpleNamespace(response_complete=True, message_event=asyncio.Event())
 
 
-class Config(uvicorn.Config):
-    """uvicorn's, with the bound, with what answers for the app, and one timer for all."""
+class BoundedConfig(Config):
+    """With the bound, and with what answers for the app."""
 
     limit: AdaptiveLimit
     refuse: Refuse
-    timers: Timers | None = None
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(ArrivingProtocol):
     """One connection."""
 
-    def __init__(self, config: Config, **options: Any) -> None:
+    def __init__(self, config: BoundedConfig, **options: Any) -> None:
         super().__init__(config, **options)
         self._limit = config.limit
         self._refuse = config.refuse
-        config.timers = config.timers or Timers(self.loop)
-        # Which it uses for its requests' tasks, and for the time that it stays open.
-        self.loop = cast("asyncio.AbstractEventLoop", config.timers)
 
-    def on_headers_complete(self) -> None:
+    def begin(self) -> None:
         """Serves or refuses what has been read so far."""
         limit = self._limit
         if limit.in_flight >= limit.limit and self._refused():
             return
-        super().on_headers_complete()
+        super().begin()
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:  # noqa: ARG002 it is the only one
         limit = self._limit
@@ -91,13 +81,15 @@ class BoundedProtocol(HttpToolsProtocol):
         return {**self.scope, **known}
 
     def _answer(self, failure: Failure) -> None:
-        self.cycle = _ANSWERED
+        self.cycle = ANSWERED
         if self.flow.write_paused:
             # Who does not read refusals would have them pile up here.
             self.transport.abort()
             return
-        # A client that waits to be asked for its body may send it or not.
-        last = self.expect_100_continue or not self.parser.should_keep_alive()
+        # A client that waits to be asked for its body may send it or not; an old one is told
+        # the end by the connection's.
+        old = self.parser.get_http_version() == "1.0"
+        last = self.expect_100_continue or old or not self.parser.should_keep_alive()
         headers = [*self.server_state.default_headers, *failure.headers]
         body = b"" if self.parser.get_method() == b"HEAD" else failure.body
         self.transport.write(block(failure.status, headers, body, last=last))

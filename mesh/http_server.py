@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp, Scope
 
-from mesh.http_protocol import BoundedProtocol, Config
+from mesh.http_arriving import ArrivingProtocol
+from mesh.http_protocol import BoundedConfig, BoundedProtocol
 from mesh.resilience.adaptive_limit import AdaptiveLimit
 from mesh.rpc.server import PortTakenError
 
@@ -57,9 +58,9 @@ class HttpServer:
         shared: bool = False,
     ) -> None:
         self._host, self._port, self._shared = host, port, shared
-        config = Config(
+        config = BoundedConfig(
             app,
-            http=BoundedProtocol if limit else "httptools",
+            http=BoundedProtocol if limit else ArrivingProtocol,
             loop="none",
             lifespan="off",
             log_config=None,

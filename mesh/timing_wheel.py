@@ -6,6 +6,7 @@ Source: Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987.
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
@@ -16,8 +17,9 @@ Slot = dict[Any, Callable[[Any], None]]
 class TimingWheel:
     """One loop's deadlines, in slots of a fraction of a second.
 
-    What is in a slot is called with its key when the slot's time has come: never after the
-    deadline, unless the loop itself is late, and at most 1 / `per_second` before it.
+    What is in a slot is called with its key when the slot's time has come: a millisecond after
+    the deadline at the latest, unless the loop itself is late, and at most 1 / `per_second`
+    before it.
     """
 
     __slots__ = ("_loop", "_order", "_per_second", "_slots", "_timer")
@@ -49,8 +51,12 @@ class TimingWheel:
     def _wait(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        next_ = self._order[0] / self._per_second if self._order else None
-        self._timer = None if next_ is None else self._loop.call_at(next_, self._turn)
+        self._timer = self._loop.call_at(self._next(), self._turn) if self._order else None
+
+    def _next(self) -> float:
+        # uvloop's clock has whole milliseconds, and it rounds to the nearest: woken before its
+        # time the wheel would turn, and turn, until the next one.
+        return math.ceil(self._order[0] * 1_000 / self._per_second) / 1_000
 
     def _turn(self) -> None:
         now = int(self._loop.time() * self._per_second)
