@@ -16,6 +16,8 @@ from mesh.rpc.method import Method
 
 PRINCIPAL_KEY = "leaky.principal"
 _CREDENTIALS = ("authorization", "x-api-key")
+# Longer ones would not go through gRPC beside the rest of a call's metadata.
+_MOST = 8 * 1024
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,20 +78,21 @@ def _metadata(trace: Trace, client: str) -> dict[str, str]:
 def hand_on_credentials(request: EdgeRequest) -> None:
     """Puts the caller's credentials into the metadata; no other header of its gets there.
 
-    Raises AppError for one that cannot be a credential, unless the method is public.
+    Public methods read none. Raises AppError for one that cannot be a credential.
     """
+    if request.rpc.rule.access == ACCESS_PUBLIC:
+        return
     for name in _CREDENTIALS:
         value = request.headers.get(name)
         if value is None:
             continue
-        if _sendable(value):
-            request.metadata[name] = value
-        elif request.rpc.rule.access != ACCESS_PUBLIC:
+        if not _sendable(value):
             raise AppError(REASON_UNAUTHENTICATED, "malformed credential")
+        request.metadata[name] = value
 
 
 def check_credentials(request: EdgeRequest) -> None:
-    """Raises AppError for one that a hook took over and gRPC would not send: ASCII only."""
+    """Raises AppError for one that a hook took over and gRPC would not send."""
     for name in _CREDENTIALS:
         value = request.metadata.get(name)
         if value is not None and not _sendable(value):
@@ -97,7 +100,7 @@ def check_credentials(request: EdgeRequest) -> None:
 
 
 def _sendable(value: str) -> bool:
-    return value.isascii() and value.isprintable()
+    return len(value) <= _MOST and value.isascii() and value.isprintable()
 
 
 def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -64,7 +64,6 @@ def _detached() -> Context:
             metadata={},
             principal=NOBODY,
             client_address="",
-            response_metadata={},
         )
         context.run(CURRENT.set, own)
     return context

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from mesh.identity.principal import NOBODY, Principal
@@ -36,7 +36,6 @@ class Call:
     traceparent: str = ""
     tracestate: str = ""
     sampled: bool = False
-    response_metadata: dict[str, str] = field(default_factory=dict)
 
 
 CURRENT: ContextVar[Call | None] = ContextVar("leaky_call", default=None)

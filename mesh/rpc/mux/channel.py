@@ -11,7 +11,7 @@ from mesh.errors import AppError
 from mesh.rpc.channel import Channel, InstanceLostError
 from mesh.rpc.method import Method, Req, Res
 from mesh.rpc.mux.link import Link
-from mesh.rpc.mux.lost import LostError
+from mesh.rpc.mux.lost import LostError, TooLongError
 from mesh.rpc.mux.session import Session
 from mesh.rpc.transport import PLAINTEXT, Transport
 
@@ -19,8 +19,9 @@ from mesh.rpc.transport import PLAINTEXT, Transport
 class MultiplexedChannel:
     """A faster way beside the `plain` channel to the same instances.
 
-    What it cannot take goes there: streams, calls while no stream is open yet, and
-    all calls while there is an instance that does not serve it, which else got none.
+    What it cannot take goes there: streams, calls that are too long for a frame or come
+    while no stream is open yet, and all calls while there is an instance that does not
+    serve it, which else got none.
     """
 
     def __init__(
@@ -91,6 +92,8 @@ class MultiplexedChannel:
                 return await session.unary(
                     method, request, deadline=deadline, metadata=metadata or {}
                 )
+            except TooLongError:
+                break
             except LostError as lost:
                 if lost.sent:
                     raise self._lost() from None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+import structlog
 from google.protobuf.message import DecodeError
 
 from leaky.mesh.v1.mux_service_pb2 import Frame
@@ -16,6 +17,7 @@ from mesh.rpc.mux.serving import OPEN
 from mesh.rpc.mux.session import Session
 from mesh.rpc.transport import Transport
 
+log = structlog.get_logger("mux")
 # Who does not serve it is asked again after this: another may be there by then.
 UNSERVED_SECONDS = 30.0
 OPEN_SECONDS = 5.0
@@ -75,7 +77,7 @@ class Link:
         now = asyncio.get_running_loop().time
         while True:
             self._renewing.clear()
-            opened = await self._open()
+            opened = await self._tried()
             begun = now()
             if opened is not None:
                 self._use(opened)
@@ -87,6 +89,14 @@ class Link:
                     continue
             failures += 1
             await asyncio.sleep(BACKOFF.delay(failures) if self.served else UNSERVED_SECONDS)
+
+    async def _tried(self) -> _Opened | None:
+        try:
+            return await self._open()
+        except Exception:
+            # Not expected; without another try this instance would have no stream for ever.
+            log.exception("no stream of calls", target=self._target)
+            return None
 
     async def _open(self) -> _Opened | None:
         options = (*OPTIONS, ("grpc.use_local_subchannel_pool", 1), *_SIZES)

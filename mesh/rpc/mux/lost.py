@@ -1,4 +1,4 @@
-"""What a call ends with when its stream does."""
+"""What a call ends with when its stream does, or when it is not for a stream."""
 
 
 class LostError(Exception):
@@ -7,3 +7,7 @@ class LostError(Exception):
     def __init__(self, *, sent: bool) -> None:
         super().__init__("the stream has ended")
         self.sent = sent
+
+
+class TooLongError(Exception):
+    """The call is too long for a frame: it would end the stream, and all others with it."""

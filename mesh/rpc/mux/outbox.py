@@ -10,6 +10,8 @@ from mesh.rpc.mux.metrics import SideMetrics
 # A frame is closed when it has these; a longer one would hold up what comes next.
 MOST_ITEMS = 256
 MOST_BYTES = 256 * 1024
+# Of one call. A frame of more than 4 MiB would end the stream: gRPC's limit for a request.
+MOST_PAYLOAD = 3 * 1024 * 1024
 # More than so many wait only when the other side does not read.
 MOST_WAITING = 16
 

@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 
 from leaky.common.v1.reason_pb2 import (
     REASON_INVALID_ARGUMENT,
+    REASON_OVERLOADED,
     REASON_UNAVAILABLE,
     REASON_UNIMPLEMENTED,
 )
@@ -30,6 +31,8 @@ SERVICE = DESCRIPTOR.services_by_name["MuxService"].full_name
 OPEN = f"/{SERVICE}/Open"
 # Of one stream; what all may have together the admission interceptor bounds.
 WINDOW = 1_024
+# Of one result, which is gRPC's limit for a response. A caller takes frames of twice that.
+MOST_PAYLOAD = 4 * 1024 * 1024
 # Beside a result's payload, about.
 _OVERHEAD = 32
 
@@ -128,6 +131,7 @@ class Serving:
         id_ = sent.id
         try:
             payload = await self._answer(sent, metadata)
+            _bound(payload)
             self._out.frame(len(payload) + _OVERHEAD).results.add(id=id_, payload=payload)
         except AppError as error:
             self._out.frame(_OVERHEAD).results.add(id=id_, status=to_status(error))
@@ -144,3 +148,9 @@ class Serving:
         if sent.timeout_micros:
             call.deadline = asyncio.get_running_loop().time() + sent.timeout_micros / 1e6
         return answer(self.dispatcher, method, sent.payload, call)
+
+
+def _bound(payload: bytes) -> None:
+    if len(payload) > MOST_PAYLOAD:
+        # As gRPC itself says it.
+        raise AppError(REASON_OVERLOADED, "resource exhausted")

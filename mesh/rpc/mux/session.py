@@ -16,9 +16,9 @@ from mesh.rpc.channel import CALLED, CALLING
 from mesh.rpc.deadlines import SLOTS_PER_SECOND
 from mesh.rpc.method import Method, Req, Res
 from mesh.rpc.mux.credentials import AUTHORIZATION, Numbers
-from mesh.rpc.mux.lost import LostError
+from mesh.rpc.mux.lost import LostError, TooLongError
 from mesh.rpc.mux.metrics import CLIENT
-from mesh.rpc.mux.outbox import Outbox
+from mesh.rpc.mux.outbox import MOST_PAYLOAD, Outbox
 from mesh.rpc.mux.places import Places
 from mesh.rpc.status import from_status
 from mesh.timing_wheel import TimingWheel
@@ -46,6 +46,7 @@ class Session:
         self._out = Outbox(CLIENT, shares_core)
         self._numbers = Numbers(self._tell)
         self._wheel = TimingWheel(SLOTS_PER_SECOND)
+        self._lost = False
         self.leaving = asyncio.Event()
         self._ended = asyncio.ensure_future(self._run())
 
@@ -64,10 +65,14 @@ class Session:
     ) -> Res:
         """The response or its AppError; LostError when the stream ends before.
 
-        `deadline` is on the event loop's clock, and may be infinite.
+        `deadline` is on the event loop's clock, and may be infinite. Raises
+        TooLongError for what has to go another way.
         """
         await self._places.take(deadline)
         try:
+            if self._lost:
+                # In the turn in which it was given its place.
+                raise LostError(sent=False)
             CALLING()
             result = await self._result(method, request, deadline, metadata)
             CALLED()
@@ -105,9 +110,11 @@ class Session:
     def _send(
         self, id_: int, path: str, request: Any, left: float, metadata: Mapping[str, str]
     ) -> None:
+        payload = request.SerializeToString()
+        if len(payload) > MOST_PAYLOAD:
+            raise TooLongError
         # Told first, so that it is in no later frame than the call.
         number = self._numbers.of(metadata.get(AUTHORIZATION))
-        payload = request.SerializeToString()
         call = self._out.frame(len(payload) + _OVERHEAD).calls.add(
             id=id_,
             method=path,
@@ -157,6 +164,7 @@ class Session:
         self._places.close()
 
     def _lose(self) -> None:
+        self._lost = True
         self.leave()
         unsent = {call.id for call in self._out.unsent()}
         calls, self._calls = self._calls, {}

@@ -243,6 +243,15 @@ async def test_a_connection_that_may_not_go_on_is_closed(world: World, last: str
         assert await client.is_closed()
 
 
+async def test_an_old_client_is_told_the_end_by_the_connections(world: World) -> None:
+    async with served(world.app) as up:
+        client = await up.connect()
+        head = f"GET {STATUS} HTTP/1.0\r\nhost: edge\r\nconnection: keep-alive\r\n\r\n"
+        client.writer.write(head.encode())
+        assert refused(await client.answer())
+        assert await client.is_closed()
+
+
 async def test_who_reads_no_refusals_is_cut_off(world: World) -> None:
     async with served(world.app) as up:
         client = await up.connect()

@@ -13,6 +13,7 @@ from leaky.common.v1.reason_pb2 import (
     REASON_INSUFFICIENT_QUOTA,
     REASON_INTERNAL,
     REASON_INVALID_ARGUMENT,
+    REASON_OVERLOADED,
     REASON_RATE_LIMITED,
     REASON_UNAVAILABLE,
     REASON_UNIMPLEMENTED,
@@ -87,6 +88,41 @@ async def test_a_refusal_arrives_with_its_fields_however_many(serving: Serve) ->
     bad = AppError(REASON_INVALID_ARGUMENT, "x" * 8000, violations=violations)
     got = await refusal(serving, bad)
     assert (got.reason, got.violations) == (REASON_INVALID_ARGUMENT, violations)
+
+
+@pytest.mark.parametrize(("sent", "received"), [(5_000_000, 0), (0, 5_000_000)])
+async def test_a_message_that_is_too_long_fails_alone(
+    sent: int, received: int, serving: Serve
+) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def answer(request: Any, _call: Any) -> Any:
+        if request.provider == "other":
+            begun.set()
+            await go_on.wait()
+            return GET.response()
+        return GET.response(quota={"user_id": "u" * received})
+
+    async with serving(quotas(get_quota=answer)) as up:
+        other = GET.request(provider="other")
+        beside = asyncio.ensure_future(up.channel.unary(GET, other, timeout=PATIENCE))
+        await begun.wait()
+        long = GET.request(user_id="u" * sent)
+        error = await failure(up.channel.unary(GET, long, timeout=PATIENCE))
+        assert error.reason == REASON_OVERLOADED
+        go_on.set()
+        assert await beside == GET.response()
+
+
+@pytest.mark.parametrize(("sent", "received"), [(3_500_000, 0), (0, 4_000_000)])
+async def test_a_long_message_arrives(sent: int, received: int, serving: Serve) -> None:
+    async def answer(request: Any, _call: Any) -> Any:
+        return GET.response(quota={"user_id": "u" * received or str(len(request.user_id))})
+
+    async with serving(quotas(get_quota=answer)) as up:
+        long = GET.request(user_id="u" * sent)
+        got = await up.channel.unary(GET, long, timeout=PATIENCE)
+        assert got.quota.user_id == ("u" * received or str(sent))
 
 
 async def test_reasons_that_share_a_code_stay_apart(serving: Serve) -> None:

@@ -1,6 +1,7 @@
 """What a peer that is not ours may send, and what a stream does as it grows old."""
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 
 from leaky.mesh.v1.mux_service_pb2 import Call, Credential, Frame, Result
 from mesh.discovery.instances import Instances
+from mesh.resilience.backoff import Backoff
 from mesh.rpc.dispatcher import Dispatcher
 from mesh.rpc.grpc_channel import GrpcChannel
 from mesh.rpc.interceptors.errors import map_errors
+from mesh.rpc.mux import link
 from mesh.rpc.mux.channel import MultiplexedChannel
 from mesh.rpc.mux.credentials import MOST
 from mesh.rpc.mux.serving import OPEN, WINDOW
@@ -213,3 +216,54 @@ async def test_the_fallback_serves_where_the_peer_has_no_streams_of_calls() -> N
         assert await channel.unary(STATUS, STATUS.request(), timeout=PATIENCE)
         await channel.close()
     await old.stop(0)
+
+
+async def test_what_nobody_expected_of_a_connection_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link, "BACKOFF", Backoff(first=0.01, cap=0.01))
+    dials = 0
+
+    class Failing(Plaintext):
+        def dial(self, service: str, target: str, options: Options) -> grpc.aio.Channel:
+            nonlocal dials
+            dials += 1
+            if dials <= 2:
+                raise RuntimeError("no more files")
+            return super().dial(service, target, options)
+
+    async with served(quotas()) as up:
+        address = f"127.0.0.1:{up.port}"
+        plain = GrpcChannel(address)
+        channel = MultiplexedChannel(plain, Instances([address]), transport=Failing())
+        await until(lambda: channel.streams == 1)
+        assert dials == 3
+        await channel.close()
+
+
+async def test_calls_go_where_fewest_are_in_flight() -> None:
+    got, begun = Counter[str](), asyncio.Event()
+
+    def instance(name: str) -> Any:
+        async def answer(request: Any, _call: Any) -> Any:
+            got[name] += 1
+            if request.provider == "slow":
+                begun.set()
+                await asyncio.Event().wait()
+            return GET.response()
+
+        return served(quotas(get_quota=answer))
+
+    async with instance("one") as one, instance("two") as two:
+        addresses = [f"127.0.0.1:{up.port}" for up in (one, two)]
+        channel = MultiplexedChannel(GrpcChannel(addresses[0]), Instances(addresses))
+        await until(lambda: channel.streams == 2)
+        slow = GET.request(provider="slow")
+        hanging = asyncio.ensure_future(channel.unary(GET, slow, timeout=PATIENCE))
+        await begun.wait()
+        for _ in range(10):
+            await channel.unary(GET, GET.request(), timeout=PATIENCE)
+        # The one that hangs is alone where it is.
+        assert sorted(got.values()) == [1, 10]
+        hanging.cancel()
+        await channel.close()

@@ -1,0 +1,55 @@
+"""A call and the end of its stream, whichever comes first."""
+
+import asyncio
+import math
+from typing import Any
+
+import grpc
+import pytest
+
+from mesh.rpc.mux.lost import LostError
+from mesh.rpc.mux.session import Session
+from tests.mesh.rpc.serving import GET
+
+pytestmark = pytest.mark.anyio
+PATIENCE = 20.0
+
+
+class Stream:
+    """Takes all, and says nothing until it ends."""
+
+    def __init__(self) -> None:
+        self.end = asyncio.Event()
+
+    async def read(self) -> Any:
+        await self.end.wait()
+        return grpc.aio.EOF
+
+    async def write(self, data: bytes) -> None:
+        pass
+
+    def cancel(self) -> None:
+        pass
+
+
+# In one of these turns the stream is lost between a place given and its call begun.
+@pytest.mark.parametrize("turns", range(8))
+async def test_who_is_given_a_place_as_the_stream_ends_learns_of_it(turns: int) -> None:
+    stream = Stream()
+    session = Session(stream, window=1)
+
+    def call() -> "asyncio.Task[Any]":
+        work = session.unary(GET, GET.request(), deadline=math.inf, metadata={})
+        return asyncio.ensure_future(work)
+
+    first, waiting = call(), call()
+    await asyncio.sleep(0)
+    stream.end.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    first.cancel()
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(LostError) as caught:
+            await waiting
+        await asyncio.wait({first})
+    assert not caught.value.sent
