@@ -26,14 +26,13 @@ class SideMetrics:
     def __init__(self, side: str) -> None:
         self._frames = _FRAMES.of(side)
         self._calls = _CALLS.of(side)
-        self._waiting = _WAITING.of(side)
+        self.waiting = _WAITING.of(side)
         self.streams = _STREAMS.of(side)
 
-    def sent(self, frame: Frame, *, waiting: int) -> None:
+    def sent(self, frame: Frame) -> None:
         """Counts a frame that is about to be written."""
         self._frames.inc()
         self._calls.observe(len(frame.calls) or len(frame.results))
-        self._waiting.set(waiting)
 
 
 CLIENT = SideMetrics("client")

@@ -26,7 +26,7 @@ class Outbox:
         self._metrics = metrics
         self._patient = patient
         self._frames: deque[Frame] = deque()
-        self._items = self._bytes = 0
+        self._items = self._bytes = self._told = 0
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -61,14 +61,26 @@ class Outbox:
 
     async def run(self, write: Callable[[bytes], Awaitable[None]]) -> None:
         """Writes until closed; raises what `write` does."""
-        while self._frames or not self._closed:
-            await self._wake.wait()
-            if self._patient():
-                await asyncio.sleep(0)
-            self._wake.clear()
-            while self._frames:
-                frame = self._frames.popleft()
-                self._metrics.sent(frame, waiting=len(self._frames))
-                await write(frame.SerializeToString())
-                if len(self._frames) <= MOST_WAITING:
-                    self._room.set()
+        try:
+            while self._frames or not self._closed:
+                await self._wake.wait()
+                if self._patient():
+                    await asyncio.sleep(0)
+                self._wake.clear()
+                await self._write_all(write)
+        finally:
+            self._tell(0)
+
+    async def _write_all(self, write: Callable[[bytes], Awaitable[None]]) -> None:
+        while self._frames:
+            frame = self._frames.popleft()
+            self._metrics.sent(frame)
+            self._tell(len(self._frames))
+            await write(frame.SerializeToString())
+            if len(self._frames) <= MOST_WAITING:
+                self._room.set()
+
+    def _tell(self, waiting: int) -> None:
+        # What all streams have is told together.
+        self._metrics.waiting.inc(waiting - self._told)
+        self._told = waiting

@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from prometheus_client import REGISTRY
 
 from leaky.mesh.v1.mux_service_pb2 import Call, Frame
 from mesh.rpc.mux.metrics import CLIENT
@@ -94,3 +95,24 @@ async def test_there_is_no_room_while_too_many_wait() -> None:
     assert not waiting.done()
     await written(outbox, wire)
     await waiting
+
+
+async def test_frames_that_wait_are_told_of_all_streams_together() -> None:
+    def waiting() -> float:
+        return REGISTRY.get_sample_value("mux_frames_waiting", {"side": "client"}) or 0.0
+
+    before = waiting()
+    first, second = (Outbox(CLIENT), Wire()), (Outbox(CLIENT), Wire())
+    writing = []
+    for outbox, wire in (first, second):
+        wire.open.clear()
+        put(outbox, *range(1, 4), size=MOST_BYTES)
+        writing.append(asyncio.ensure_future(outbox.run(wire.write)))
+    await until(lambda: waiting() == before + 4)
+    first[1].open.set()
+    await until(lambda: waiting() == before + 2)
+    # One whose stream ends has nothing that waits.
+    writing[1].cancel()
+    await until(lambda: waiting() == before)
+    first[0].close()
+    await asyncio.wait(writing)
