@@ -43,6 +43,12 @@ def ours() -> dict[str, dict[str, Any]]:
     return {key: one for key, one in services().items() if one["image"].startswith(f"{IMAGE}:")}
 
 
+def volumes(one: dict[str, Any]) -> dict[str, str]:
+    """Where each volume of a container is, with ":ro" where it is not written to."""
+    parts = (text.partition(":") for text in one.get("volumes", ()))
+    return {name: where for name, _, where in parts}
+
+
 def image_version(name: str) -> str:
     """The version of the image that this container runs."""
     version: str = services()[name]["image"].partition(":")[2]

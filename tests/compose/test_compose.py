@@ -185,16 +185,6 @@ def test_a_command_is_one_that_there_is(name: str) -> None:
     assert command.make_context(name, words, resilient_parsing=False)
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_each_service_shows_consul_a_token_of_its_own(service: str) -> None:
-    running = [one for one in ours().values() if one.get("command") == ["serve", service]]
-    told = [env for one in running if "LEAKY_REGISTRY" in (env := _environment(one))]
-    assert told
-    for env in told:
-        variable = f"LEAKY_{service.upper()}_CONSUL_TOKEN_FILE"
-        assert env[variable] == f"/tokens/{service}.token"
-
-
 def _published() -> Iterator[tuple[str, str, str, str]]:
     for name, one in services().items():
         for port in one.get("ports", ()):
@@ -241,7 +231,6 @@ def test_prometheus_learns_from_consul_whom_to_ask() -> None:
     targets = services()["observability/targets"]
     _, _, port = next(w for w in targets["command"] if w.startswith("--listen=")).rpartition(":")
     assert source["url"] == f"http://targets:{port}/targets"
-    assert "--token-file=/tokens/prometheus.token" in targets["command"]
 
 
 # Versions.
