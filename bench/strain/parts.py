@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.processes import ROOT
 from bench.system import environment
 from mesh.cli.services import NAMES
+from mesh.consul.token import token_file
 from tests.parts.command import leaky
 from tests.parts.native import NativePart, native_part
 
@@ -54,6 +55,6 @@ def _settings(running: Mapping[str, NativePart], folder: Path) -> dict[str, str]
         *("consul", "bootstrap", "--folder", str(ROOT / "consul"), "--out", str(tokens)),
         *("--token-file", consul.variables["PARTS_CONSUL_TOKEN_FILE"]),
     )
-    settings |= {f"{name}.consul-token-file": str(tokens / f"{name}.token") for name in NAMES}
+    settings |= {f"{name}.consul-token-file": str(token_file(tokens, name)) for name in NAMES}
     leaky(environment({**settings, "data": str(folder / "data")}), "migrate", "--service", "token")
     return settings

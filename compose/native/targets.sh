@@ -3,7 +3,7 @@
 # install | start DIR | stop DIR | status DIR | url DIR. Port: TARGETS_PORT. Log and token (0600) are under DIR/targets.
 # Where things are, `start` reads from its environment:
 #   PARTS_CONSUL        the Consul that it asks; unless given, the one in DIR
-#   TARGETS_TOKEN_FILE  the token it shows; unless given, DIR/consul/tokens/prometheus.token, which is there once
+#   TARGETS_TOKEN_FILE  the token it shows; unless given, DIR/consul/tokens/prometheus/token, which is there once
 #                       `leaky consul bootstrap` has made it
 # shellcheck disable=SC2034
 part=targets
@@ -17,7 +17,7 @@ leaky=$(dirname "$(dirname "$here")")/.venv/bin/leaky
 part_install() { [[ -x $leaky ]] || fail "there is no $leaky yet: make .venv/.run"; }
 
 part_configure() {
-  local given=${TARGETS_TOKEN_FILE:-$folder/consul/tokens/prometheus.token}
+  local given=${TARGETS_TOKEN_FILE:-$folder/consul/tokens/prometheus/token}
   [[ -r $given ]] || fail "there is no $given: leaky consul bootstrap makes it (make run-full does), or name another as TARGETS_TOKEN_FILE"
   chmod 700 "$home"
   (umask 077 && cp "$given" "$home/token")

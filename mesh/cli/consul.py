@@ -85,8 +85,10 @@ def variables(
     ],
 ) -> None:
     """Print the variables that give each service its token, without a secret in them."""
+    from mesh.consul.token import token_file  # noqa: PLC0415
+
     for name in NAMES:
-        file = tokens.absolute() / f"{name}.token"
+        file = token_file(tokens.absolute(), name)
         typer.echo(f"{env_name(f'{name}.consul-token-file')}={file}")
 
 
@@ -137,9 +139,12 @@ async def _bootstrap(
 
 
 def _keep(secrets: Mapping[str, str], folder: Path, changes: _Changes) -> None:
+    from mesh.consul.token import token_file  # noqa: PLC0415
+
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for holder, secret in secrets.items():
-        file = folder / f"{holder}.token"
+        file = token_file(folder, holder)
+        file.parent.mkdir(exist_ok=True, mode=0o700)
         if not file.exists() or file.read_text() != secret or file.stat().st_mode & 0o077:
             write_private(file, secret)
             changes.tell(f"{file} is written")

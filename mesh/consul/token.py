@@ -17,6 +17,11 @@ def token_of(settings: MeshSettings, service: str) -> str | None:
     return read_token(Path(section.consul_token_file))
 
 
+def token_file(folder: Path, holder: str) -> Path:
+    """Where bootstrap writes this holder's token: a folder each, so that one can be given alone."""
+    return folder / holder / "token"
+
+
 def read_token(path: Path) -> str:
     """The token in a file. Raises SettingsError."""
     try:

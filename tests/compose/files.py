@@ -43,6 +43,27 @@ def ours() -> dict[str, dict[str, Any]]:
     return {key: one for key, one in services().items() if one["image"].startswith(f"{IMAGE}:")}
 
 
+def volumes(one: dict[str, Any]) -> dict[str, str]:
+    """Where each volume of a container is, with ":ro" where it is not written to."""
+    parts = (text.partition(":") for text in one.get("volumes", ()))
+    return {name: where for name, _, where in parts}
+
+
+def environment(one: dict[str, Any]) -> dict[str, str]:
+    """What a container is told in the file itself."""
+    found: dict[str, str] = one.get("environment", {})
+    return found
+
+
+def env_file(one: dict[str, Any], secrets: Path) -> dict[str, str]:
+    """What it is told by files that compose/secrets.sh has made."""
+    found: dict[str, str] = {}
+    for path in one.get("env_file", ()):
+        text = (secrets / path.rpartition("/")[2]).read_text()
+        found |= dict(line.split("=", 1) for line in text.splitlines())
+    return found
+
+
 def image_version(name: str) -> str:
     """The version of the image that this container runs."""
     version: str = services()[name]["image"].partition(":")[2]

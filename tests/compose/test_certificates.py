@@ -1,25 +1,18 @@
 """Who gets which certificate, and who holds the key of the CA, as the compose files say."""
 
 import re
-from typing import Any
 
 from mesh.cli.services import NAMES as SERVICES
-from tests.compose.files import COMPOSE, ours, read
+from tests.compose.files import COMPOSE, ours, read, volumes
 
 DOCKERFILE = (COMPOSE / "Dockerfile").read_text().replace("\\\n", " ")
-
-
-def _volumes(one: dict[str, Any]) -> dict[str, str]:
-    """Where each named volume is, with ":ro" where it is not written to."""
-    parts = (text.partition(":") for text in one.get("volumes", ()))
-    return {name: where for name, _, where in parts}
 
 
 def test_each_service_reads_its_own_certificate_and_no_other() -> None:
     for one in read("full")["services"].values():
         match one.get("command"):
             case ["serve", service]:
-                seen = {v: w for v, w in _volumes(one).items() if v.startswith("pki-")}
+                seen = {v: w for v, w in volumes(one).items() if v.startswith("pki-")}
                 own = {f"pki-{service}": f"/pki/{service}:ro"}
                 # Where commands are run that show the operator's.
                 operators = {"pki-operator": "/pki/operator:ro"} if service == "token" else {}
@@ -29,14 +22,14 @@ def test_each_service_reads_its_own_certificate_and_no_other() -> None:
 
 
 def test_the_key_of_the_ca_is_where_certificates_are_made_and_talks_to_nobody() -> None:
-    holders = {name: one for name, one in ours().items() if "pki-ca" in _volumes(one)}
+    holders = {name: one for name, one in ours().items() if "pki-ca" in volumes(one)}
     assert holders.keys() == {"full/pki-init", "full/pki"}
     assert {one["network_mode"] for one in holders.values()} == {"none"}
     issuer = holders["full/pki"]
     names = [word for word in issuer["command"][2:] if not word.startswith("--")]
     assert set(names) == {*SERVICES, "operator"}
     given = {f"pki-{name}": f"/pki/{name}" for name in names}
-    assert _volumes(issuer) == {"pki-ca": "/data", **given}
+    assert volumes(issuer) == {"pki-ca": "/data", **given}
     made = re.search(r"install --directory (.*)", DOCKERFILE)
     assert made
     assert {"/pki", *given.values()} <= set(made[1].split())

@@ -23,14 +23,15 @@ from mesh.cli.services import settings_models
 from mesh.settings import MeshSettings
 from mesh.settings.names import names_of
 from mesh.settings.source import load
+from tests.compose.endpoints import published
 from tests.compose.files import (
     COMBINATIONS,
     COMPOSE,
     IMAGE,
     NAMES,
     ROOT,
-    image_version,
-    native,
+    env_file,
+    environment,
     ours,
     read,
     services,
@@ -41,13 +42,6 @@ _URL_WITH_PASSWORD = re.compile(r"://[^/\s:@]*:[^@\s]+@")
 _SECRET = re.compile(r"(?i)password|secret(?!s)|token_file|_token$|credentials")
 every = pytest.mark.parametrize("name", services())
 each_of_ours = pytest.mark.parametrize("name", ours())
-
-
-@pytest.fixture(scope="module")
-def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made") / "secrets"
-    subprocess.run([COMPOSE / "secrets.sh", folder], check=True, capture_output=True)  # noqa: S603
-    return folder
 
 
 # Where the real parts run, docker-compose has to be there too.
@@ -134,22 +128,9 @@ def test_no_password_is_in_a_file() -> None:
 # Settings.
 
 
-def _environment(one: dict[str, Any]) -> dict[str, str]:
-    found: dict[str, str] = one.get("environment", {})
-    return found
-
-
-def _env_file(one: dict[str, Any], secrets: Path) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for path in one.get("env_file", ()):
-        text = (secrets / path.rpartition("/")[2]).read_text()
-        found |= dict(line.split("=", 1) for line in text.splitlines())
-    return found
-
-
 @each_of_ours
 def test_every_variable_is_a_setting_that_its_service_takes(name: str, secrets: Path) -> None:
-    env = {**_env_file(ours()[name], secrets), **_environment(ours()[name])}
+    env = {**env_file(ours()[name], secrets), **environment(ours()[name])}
     assert all(isinstance(value, str) for value in env.values())
     patterns = [
         setting.env_pattern for model in settings_models().values() for setting in names_of(model)
@@ -185,25 +166,8 @@ def test_a_command_is_one_that_there_is(name: str) -> None:
     assert command.make_context(name, words, resilient_parsing=False)
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_each_service_shows_consul_a_token_of_its_own(service: str) -> None:
-    running = [one for one in ours().values() if one.get("command") == ["serve", service]]
-    told = [env for one in running if "LEAKY_REGISTRY" in (env := _environment(one))]
-    assert told
-    for env in told:
-        variable = f"LEAKY_{service.upper()}_CONSUL_TOKEN_FILE"
-        assert env[variable] == f"/tokens/{service}.token"
-
-
-def _published() -> Iterator[tuple[str, str, str, str]]:
-    for name, one in services().items():
-        for port in one.get("ports", ()):
-            address, outside, inside = port.rsplit(":", 2)
-            yield name, address, outside, inside
-
-
 def test_ports_are_published_on_loopback_alone() -> None:
-    assert {address for _, address, _, _ in _published()} == {"127.0.0.1"}
+    assert {address for _, address, _, _ in published()} == {"127.0.0.1"}
 
 
 def test_the_ports_of_services_are_the_settings_defaults() -> None:
@@ -211,14 +175,14 @@ def test_the_ports_of_services_are_the_settings_defaults() -> None:
     rest = {getattr(settings[name], name).http_port for name in SERVICES if name != "stubs"}
     stubs = settings["stubs"].stubs
     rest |= {stubs.qwen.http_port, stubs.gemini.http_port, stubs.openai.http_port}
-    published = {
+    mapped = {
         int(outside): int(inside)
-        for name, _, outside, inside in _published()
+        for name, _, outside, inside in published()
         if name == "compose/network"
     }
-    assert published == {port: port for port in rest}
+    assert mapped == {port: port for port in rest}
     edge = str(settings["gateway"].gateway.http_port)
-    assert ("full/gateway", "127.0.0.1", edge, edge) in _published()
+    assert ("full/gateway", "127.0.0.1", edge, edge) in published()
     exposed = re.search(r"EXPOSE (.*)", (COMPOSE / "Dockerfile").read_text())
     grpc = {getattr(settings[name], name).grpc_port for name in SERVICES}
     assert exposed
@@ -227,7 +191,7 @@ def test_the_ports_of_services_are_the_settings_defaults() -> None:
 
 def test_the_doubles_are_where_the_consumer_looks_for_them() -> None:
     stubs = load(settings_models()["stubs"], {}, {}).stubs
-    env = _environment(ours()["full/token-1"])
+    env = environment(ours()["full/token-1"])
     for provider in ("openai", "gemini", "qwen"):
         port = getattr(stubs, provider).http_port
         assert env[f"LEAKY_PROVIDERS_{provider.upper()}_BASE_URL"] == f"http://stubs:{port}"
@@ -241,7 +205,6 @@ def test_prometheus_learns_from_consul_whom_to_ask() -> None:
     targets = services()["observability/targets"]
     _, _, port = next(w for w in targets["command"] if w.startswith("--listen=")).rpartition(":")
     assert source["url"] == f"http://targets:{port}/targets"
-    assert "--token-file=/tokens/prometheus.token" in targets["command"]
 
 
 # Versions.
@@ -257,16 +220,6 @@ def test_images_are_pinned(name: str) -> None:
 def test_the_image_is_of_this_version() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert {one["image"] for one in ours().values()} == {f"{IMAGE}:{version}"}
-
-
-def test_the_parts_are_those_of_the_scripts_without_docker() -> None:
-    kafka = native("kafka/pom.xml", r"kafka_2\.13</artifactId>\s*<version>([\d.]+)")
-    assert image_version("infra/kafka") == kafka
-    cassandra = native("cassandra/pom.xml", r"cassandra-all</artifactId>\s*<version>([\d.]+)")
-    assert image_version("infra/cassandra") == cassandra
-    assert image_version("infra/consul") == native("consul/go.mod", r"hashicorp/consul v([\d.]+)")
-    assert image_version("infra/postgresql").startswith("15.")
-    assert image_version("infra/redis").startswith("7.")
 
 
 def test_the_images_python_is_one_that_the_project_takes() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from mesh.cli.services import NAMES
+from mesh.consul.token import read_token, token_file
 from tests.parts import native, postgresql, redis
 from tests.parts.urls import CASSANDRA, CONSUL, KAFKA, POSTGRESQL, REDIS, url
 
@@ -97,8 +98,7 @@ def _prepared(env: Mapping[str, str], consul: native.NativePart) -> dict[str, st
         *("--token-file", consul.variables["PARTS_CONSUL_TOKEN_FILE"], "--out", str(tokens)),
     )
     shown = {
-        f"LEAKY_{name.upper()}_CONSUL_TOKEN": (tokens / f"{name}.token").read_text().strip()
-        for name in NAMES
+        f"LEAKY_{name.upper()}_CONSUL_TOKEN": read_token(token_file(tokens, name)) for name in NAMES
     }
     _leaky({**env, **shown}, "migrate")
     return shown

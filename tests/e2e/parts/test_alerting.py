@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from mesh.consul.token import token_file
 from tests.compose.dashboards import DASHBOARDS, expressions, filled_in
 from tests.e2e import real
 from tests.e2e.cast import registered
@@ -57,7 +58,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
 
 @pytest.fixture(scope="module")
 def watch(whole: Whole) -> Iterator[Watch]:
-    token = whole.corner.consul.folder / "tokens" / "prometheus.token"
+    token = token_file(whole.corner.consul.folder / "tokens", "prometheus")
     with watching(whole.corner.env["LEAKY_REGISTRY"], token) as watch:
         yield watch
 

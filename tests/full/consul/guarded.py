@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from mesh.consul.token import token_file
 from tests.parts.native import NativePart
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -42,20 +43,24 @@ class Guarded:
             http=http,
         )
 
+    def file(self, holder: str) -> Path:
+        """Where bootstrap has written this holder's token."""
+        return token_file(self.tokens, holder)
+
     def token(self, holder: str) -> str:
         """A service's token, the operator's, `management`'s, or nobody's: an empty one."""
         if not holder:
             return ""
         if holder == "management":
             return self.management.read_text().strip()
-        return (self.tokens / f"{holder}.token").read_text()
+        return self.file(holder).read_text()
 
     def env(self, data: Path, **more: str) -> dict[str, str]:
         """What svc_token is started with."""
         return {
             "LEAKY_DATA": str(data),
             "LEAKY_REGISTRY": self.registry,
-            "LEAKY_TOKEN_CONSUL_TOKEN_FILE": str(self.tokens / "token.token"),
+            "LEAKY_TOKEN_CONSUL_TOKEN_FILE": str(self.file("token")),
             **more,
         }
 

@@ -146,14 +146,25 @@ def test_strangers_may_call_nobody(guarded: Guarded) -> None:
         assert not guarded.ask("operator", "GET", path).json()["Allowed"]
 
 
+def test_each_token_is_in_a_folder_of_its_own_that_its_owner_alone_reads(guarded: Guarded) -> None:
+    assert bootstrap(guarded).returncode == 0
+    holders = (*NAMES, "operator", "prometheus", "agent")
+    assert sorted(guarded.tokens.glob("**/*")) == sorted(
+        path for holder in holders for path in (guarded.tokens / holder, guarded.file(holder))
+    )
+    for holder in holders:
+        assert guarded.file(holder).stat().st_mode & 0o777 == 0o600
+        assert guarded.file(holder).parent.stat().st_mode & 0o777 == 0o700
+
+
 def test_bootstrapping_again_changes_nothing(guarded: Guarded) -> None:
     assert bootstrap(guarded).returncode == 0  # what other tests have taken away
-    before = {file.name: file.read_text() for file in guarded.tokens.iterdir()}
+    before = {file.parent.name: file.read_text() for file in guarded.tokens.glob("*/*")}
     index = guarded.ask("management", "GET", "acl/policies").json()
     again = bootstrap(guarded)
     assert (again.returncode, again.stdout) == (0, "nothing to change\n")
     assert guarded.ask("management", "GET", "acl/policies").json() == index
-    assert {file.name: file.read_text() for file in guarded.tokens.iterdir()} == before
+    assert {file.parent.name: file.read_text() for file in guarded.tokens.glob("*/*")} == before
     assert len(guarded.ask("management", "GET", "acl/tokens").json()) == len(before) + 2
 
 
@@ -166,7 +177,7 @@ def test_what_was_taken_away_comes_back_and_what_an_operator_set_stays(guarded: 
     guarded.ask("management", "DELETE", "config/service-intentions/stubs").raise_for_status()
     guarded.put("token.bucket.capacity", "77")
     secret = guarded.token("auth")
-    (guarded.tokens / "auth.token").unlink()
+    guarded.file("auth").unlink()
     done = bootstrap(guarded)
     assert sorted(line.split(" ", 1)[1] for line in done.stdout.splitlines()[:2]) == [
         "leaky-token has changed",
@@ -179,6 +190,6 @@ def test_what_was_taken_away_comes_back_and_what_an_operator_set_stays(guarded: 
 
 
 def test_without_the_right_token_nothing_is_begun(guarded: Guarded) -> None:
-    done = bootstrap(guarded, "--token-file", str(guarded.tokens / "operator.token"))
+    done = bootstrap(guarded, "--token-file", str(guarded.file("operator")))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("leaky: Consul: Permission denied")

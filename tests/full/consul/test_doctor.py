@@ -48,7 +48,7 @@ async def test_a_token_file_that_is_not_there(guarded: Guarded, tmp_path: Path) 
 
 
 async def test_another_services_token(guarded: Guarded, tmp_path: Path) -> None:
-    file = str(guarded.tokens / "auth.token")
+    file = str(guarded.file("auth"))
     _, kept, *_ = await looked(guarded, tmp_path, LEAKY_TOKEN_CONSUL_TOKEN_FILE=file)
     assert kept.level is Level.FAIL
     assert "may not read leaky/token/" in kept.what

@@ -264,7 +264,7 @@ async def test_a_bad_state_at_a_start_is_refused_and_the_last_good_serves(
 async def test_a_token_that_may_not_read_is_no_empty_folder(kv: Guarded, tmp_path: Path) -> None:
     kv.put(CAPACITY, "2000")
     await to_thread.run_sync(lambda: read(kv, tmp_path))
-    others = {"LEAKY_TOKEN_CONSUL_TOKEN_FILE": str(kv.tokens / "auth.token")}
+    others = {"LEAKY_TOKEN_CONSUL_TOKEN_FILE": str(kv.file("auth"))}
     with capture_logs() as logs:
         settings = await to_thread.run_sync(lambda: read(kv, tmp_path, **others))
     assert settings.current.token.bucket.capacity == 2000

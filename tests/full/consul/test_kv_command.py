@@ -101,7 +101,7 @@ def test_a_services_token_looks_and_does_not_change(operator: Operator) -> None:
 
 
 def test_the_tokens_file_comes_before_the_environment(operator: Operator) -> None:
-    file = str(operator.guarded.tokens / "operator.token")
+    file = str(operator.guarded.file("operator"))
     assert operator("set", CAPACITY, "5", "--token-file", file, holder="token")[0] == 0
 
 

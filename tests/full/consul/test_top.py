@@ -74,7 +74,7 @@ def test_instances_are_those_that_consul_knows_well_or_not(guarded: Guarded) -> 
         registered(guarded, "token-a", port, "passing"),
         registered(guarded, "token-b", 1, "critical"),
     ):
-        token = guarded.tokens / "operator.token"
+        token = guarded.file("operator")
         found = frame(guarded, "--interval", "0.5", "--token-file", str(token))
     instances = {one["name"]: one for one in found["instances"]}
     up, down = instances["token-a"], instances["token-b"]
