@@ -90,6 +90,22 @@ async def committed(made: Corner) -> int:
     return sum(at.offset for at in offsets.values() if at.offset > 0)
 
 
+async def lag(kafka: str, topic: str, group: str) -> int:
+    """How many records of the topic the group has not committed yet."""
+    servers = servers_of(kafka)
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=5_000)
+    async with AIOKafkaConsumer(bootstrap_servers=servers) as reader:
+        await admin.start()
+        try:
+            offsets = await admin.list_consumer_group_offsets(group)
+        finally:
+            await admin.close()
+        partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        ends = await reader.end_offsets(partitions)
+    done = {at: offsets[at].offset for at in partitions if at in offsets}
+    return sum(end - max(0, done.get(at, 0)) for at, end in ends.items())
+
+
 async def until(
     holds: Callable[[], Awaitable[bool]], *, within: float = PATIENCE_SECONDS, pause: float = 0.05
 ) -> None:

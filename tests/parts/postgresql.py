@@ -10,6 +10,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -76,6 +77,16 @@ async def execute(database: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+async def row(database: str, query: str, *values: object) -> tuple[Any, ...]:
+    """A query's only row."""
+    connection = await asyncpg.connect(database, timeout=10)
+    try:
+        found = await connection.fetchrow(query, *values)
+    finally:
+        await connection.close()
+    return tuple(found)
 
 
 async def _empty(database: str) -> None:

@@ -33,6 +33,7 @@ class Ask:
     url: str
     json: dict[str, Any] | None = None
     params: dict[str, str] | None = None
+    headers: dict[str, str] | None = None
 
 
 @dataclass
@@ -41,9 +42,13 @@ class Load:
 
     answers: list[Answer] = field(default_factory=list)
 
+    def of(self, since: float = 0.0, until: float = float("inf")) -> list[Answer]:
+        """The calls that began in this time."""
+        return [each for each in self.answers if since <= each.began < until]
+
     def statuses(self, since: float = 0.0, until: float = float("inf")) -> set[int]:
-        """Of the calls that began in this time."""
-        return {each.status for each in self.answers if since <= each.began < until}
+        """What these were answered."""
+        return {each.status for each in self.of(since, until)}
 
     def failed(self) -> list[Answer]:
         """Calls that did not succeed."""
@@ -71,7 +76,7 @@ def users(count: int) -> list[str]:
 async def running(asks: Sequence[Ask], *, pause: float = 0.0) -> AsyncIterator[Load]:
     """One caller for each ask, until the block ends; what is under way then is waited for."""
     load, stop = Load(), asyncio.Event()
-    async with _session() as session, asyncio.TaskGroup() as tasks:
+    async with connected() as session, asyncio.TaskGroup() as tasks:
         for ask in asks:
             tasks.create_task(_go_on(session, ask, load, stop, pause))
         try:
@@ -86,9 +91,9 @@ async def each(asks: Sequence[Ask], *, at_once: int) -> Load:
 
     async def caller(session: aiohttp.ClientSession) -> None:
         for ask in left:
-            load.answers.append(await _call(session, ask))
+            load.answers.append(await call(session, ask))
 
-    async with _session() as session, asyncio.TaskGroup() as tasks:
+    async with connected() as session, asyncio.TaskGroup() as tasks:
         for _ in range(at_once):
             tasks.create_task(caller(session))
     return load
@@ -106,13 +111,16 @@ async def _go_on(
     session: aiohttp.ClientSession, ask: Ask, load: Load, stop: asyncio.Event, pause: float
 ) -> None:
     while not stop.is_set():
-        load.answers.append(await _call(session, ask))
+        load.answers.append(await call(session, ask))
         await asyncio.sleep(pause)
 
 
-async def _call(session: aiohttp.ClientSession, ask: Ask) -> Answer:
+async def call(session: aiohttp.ClientSession, ask: Ask) -> Answer:
+    """Asks once."""
     began = time.monotonic()
-    async with session.request(ask.method, ask.url, json=ask.json, params=ask.params) as response:
+    async with session.request(
+        ask.method, ask.url, json=ask.json, params=ask.params, headers=ask.headers
+    ) as response:
         body = await response.json()
         return Answer(
             ask=ask,
@@ -124,7 +132,8 @@ async def _call(session: aiohttp.ClientSession, ask: Ask) -> Answer:
         )
 
 
-def _session() -> aiohttp.ClientSession:
+def connected() -> aiohttp.ClientSession:
+    """A client for any number of callers, to be closed."""
     limits = aiohttp.TCPConnector(limit=0)
     return aiohttp.ClientSession(
         connector=limits, timeout=aiohttp.ClientTimeout(total=CALL_SECONDS)

@@ -1,5 +1,6 @@
 """What a test sees of a system on the real parts, beside its REST."""
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ import pytest
 from tests.e2e import real
 from tests.e2e.system import System
 from tests.exposed import total
+from tests.parts import kafka, postgresql
+from tests.parts.urls import KAFKA, url
 
 needs_all = pytest.mark.skipif(not real.there(), reason="wants every real part: make test-full")
 ROOMY = {
@@ -35,10 +38,10 @@ class Whole:
         rows = json.loads((self.system.data / "up.json").read_text())
         return {row["name"]: _number(row[kind]) for row in rows}
 
-    def metric(self, process: str, name: str) -> float:
-        """The sum of a metric's samples in one process; 0 when it has none yet."""
+    def metric(self, process: str, name: str, **labels: str) -> float:
+        """The sum of a metric's samples with these labels in one process; 0 when it has none."""
         text = httpx.get(f"http://127.0.0.1:{self.ports('http')[process]}/metrics").text
-        return total(text, name)
+        return total(text, name, **labels)
 
     def answered(self, provider: str = "openai") -> int:
         """How many calls the provider's double has answered, by its own books."""
@@ -101,6 +104,27 @@ class Whole:
             timeout=15,
         )
         return answer.raise_for_status().json()
+
+    def latest(self, provider: str) -> list[tuple[str, int]]:
+        """Whose the newest events at a provider are, and of how many tokens."""
+        answer = httpx.get(
+            f"{self.system.url()}/api/v1/analytics/usage",
+            params={"provider": provider, "limit": 200},
+            timeout=15,
+        )
+        items = answer.raise_for_status().json()["items"]
+        return [(item["userId"], int(item["tokens"])) for item in items]
+
+    def waiting(self) -> int:
+        """Events that have yet to leave svc_token's outbox, or that analytics has yet to keep."""
+        (held,) = self.books("SELECT count(*) FROM outbox")
+        topic = self.corner.env["LEAKY_ANALYTICS_USAGE_TOPIC"]
+        return int(held) + asyncio.run(kafka.lag(url(KAFKA), topic, "analytics"))
+
+    def books(self, query: str, *values: object) -> tuple[Any, ...]:
+        """The only row of a query of svc_token's own database."""
+        database = self.corner.env["LEAKY_TOKEN_STORE"]
+        return asyncio.run(postgresql.row(database, query, *values))
 
     def used(self, user: str) -> int:
         """What analytics has of a user."""

@@ -2,22 +2,28 @@
 
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, Session
 from cassandra.concurrent import execute_concurrent_with_args
 from cassandra.policies import WhiteListRoundRobinPolicy
 
+from svc_analytics.stores import SCHEMAS, STORES
+from tests.full.cassandra.opening import opened
 from tests.full.operations.scripts import script
+from tests.full.operations.usage import EVENTS, told
 from tests.parts.native import NativePart, native_part
 from tests.parts.urls import CASSANDRA, url
 
 pytestmark = pytest.mark.skipif(not url(CASSANDRA), reason="no real parts here")
 
 KEYSPACE = "leaky_kept"
+OURS = "leaky_ours"
 DAYS = 90 * 86_400
 SCHEMA = """
 create keyspace leaky_kept with replication = {'class': 'SimpleStrategy', 'replication_factor': 1};
@@ -84,8 +90,10 @@ def rows(session: Session) -> list[Any]:
     return sorted(usage) + list(session.execute("select * from sums"))
 
 
-def backup(part: NativePart, output: Path) -> "subprocess.CompletedProcess[str]":
-    return script("backup-cassandra", str(part.folder), KEYSPACE, str(output))
+def backup(
+    part: NativePart, output: Path, keyspace: str = KEYSPACE
+) -> "subprocess.CompletedProcess[str]":
+    return script("backup-cassandra", str(part.folder), keyspace, str(output))
 
 
 def restore(part: NativePart, backup: Path) -> "subprocess.CompletedProcess[str]":
@@ -128,3 +136,29 @@ def test_a_keyspace_that_is_not_there_leaves_nothing(cassandra: NativePart, tmp_
     assert made.returncode == 1
     assert "no_such" in made.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.anyio
+async def test_what_analytics_tells_is_the_same_on_its_own_tables(
+    cassandra: NativePart, session: Session, tmp_path: Path
+) -> None:
+    store = f"{cassandra.url}/{OURS}"
+    async with SCHEMAS.open(store) as schema:
+        await schema.upgrade()
+    async with opened(store) as before:
+        assert await before.append(EVENTS) == len(EVENTS)
+        await before.rollups.turn()
+        written = await told(before)
+    made = backup(cassandra, tmp_path / "backup", OURS)
+    assert made.returncode == 0, made.stderr
+    session.execute(f"drop keyspace {OURS}")
+    done = restore(cassandra, tmp_path / "backup")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    async with SCHEMAS.open(store) as schema:
+        assert await schema.current() == schema.newest
+    async with STORES.open(store, retention_seconds=DAYS) as after:
+        assert await told(after) == written
+        # What comes again is known, and what is new is counted.
+        assert await after.append([*EVENTS, replace(EVENTS[1], event_id=str(uuid4()))]) == 1
+        assert await told(after) != written

@@ -1,0 +1,34 @@
+"""One of two svc_token under load is killed, and comes back by itself."""
+
+import os
+import signal
+import time
+
+from tests.e2e.parts import load
+from tests.e2e.parts.whole import Whole
+from tests.e2e.system import gone
+
+VICTIM = "token.2"
+
+
+def both_pass(whole: Whole) -> bool:
+    """Whether Consul has both for healthy."""
+    return list(whole.states("token").values()) == ["passing", "passing"]
+
+
+async def dies_and_comes_back(whole: Whole) -> tuple[float, float]:
+    """When kill -9 was sent, and when the process was gone.
+
+    Returns once Consul has had it for critical, and calls go to the new one.
+    """
+    pid = whole.system.pids()[VICTIM]
+    sent = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    # Until the kernel has closed its connections it takes calls like a living one.
+    await load.holds(lambda: gone(pid), 5)
+    ended = time.monotonic()
+    await load.holds(lambda: "critical" in whole.states("token").values(), 10)
+    await load.holds(lambda: both_pass(whole), 60)
+    back = whole.metric(VICTIM, "grpc_server_handled_total")
+    await load.holds(lambda: whole.metric(VICTIM, "grpc_server_handled_total") > back + 50, 10)
+    return sent, ended
