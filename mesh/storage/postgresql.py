@@ -15,6 +15,7 @@ from sqlalchemy.pool import QueuePool
 
 from mesh.failpoints import failpoint
 from mesh.storage.asyncpg_engine import (
+    CONNECTIONS,
     PATIENCE,
     SCANNING,
     SCANS,
@@ -24,6 +25,7 @@ from mesh.storage.asyncpg_engine import (
 )
 from mesh.storage.database import Database, Outage
 from mesh.storage.postgresql_errors import cause, is_away, is_conflict
+from mesh.storage.turns import Turns
 from mesh.telemetry.storage import IDLE, IN_USE
 
 T = TypeVar("T")
@@ -40,19 +42,27 @@ class PostgresqlDatabase(Database):
     `scans` is for long reads, whose connections and time are their own.
     """
 
-    def __init__(self, engine: AsyncEngine, scans: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, scans: AsyncEngine, turns: Turns) -> None:
         # The server's row locks order the writers.
         super().__init__(engine, nullcontext(), outage=Outage(is_away, cause), embedded=False)
         self._outage_of_commit = Outage(_unknown, cause)
         self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._snapshots = _snapshots(engine)
         self._scans = _snapshots(scans)
+        self._turns = turns
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that commits at the end and rolls back on an exception."""
+        with self.steps("write"), self.outage:
+            async with self._turns, self.engine.begin() as connection:
+                yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A snapshot; the server refuses to write in it."""
         with self.steps("read"), self.outage:
-            async with self._snapshots.connect() as connection:
+            async with self._turns, self._snapshots.connect() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -74,7 +84,7 @@ class PostgresqlDatabase(Database):
             return await _repeated(lambda: self._transact(work))
 
     async def _transact(self, work: Callable[[Connection], T]) -> T:
-        async with self.engine.connect() as connection:
+        async with self._turns, self.engine.connect() as connection:
             _CONNECTED()
             result = await connection.run_sync(work)
             _WORKED()
@@ -90,7 +100,7 @@ class PostgresqlDatabase(Database):
             return await _repeated(lambda: self._query(work))
 
     async def _query(self, work: Callable[[Connection], T]) -> T:
-        async with self._statements.connect() as connection:
+        async with self._turns, self._statements.connect() as connection:
             return await connection.run_sync(work)
 
     async def ping(self) -> None:
@@ -144,7 +154,8 @@ async def open_postgresql(
             IDLE.reading(lambda: _pool(engine).checkedin()),
             IN_USE.reading(lambda: _pool(engine).checkedout()),
         ):
-            yield PostgresqlDatabase(engine, scans)
+            turns = Turns(CONNECTIONS, patience.connection)
+            yield PostgresqlDatabase(engine, scans, turns)
     finally:
         await scans.dispose()
         await engine.dispose()
