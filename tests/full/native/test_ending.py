@@ -64,14 +64,14 @@ def script(path: Path, text: str) -> Path:
     return path
 
 
-def run(folder: Path, wait_for: str) -> list[str]:
+def run(folder: Path, wait_for: str, *options: str) -> list[str]:
     """What the stand-in and the test said of a run that gets SIGTERM at this word."""
     for name in ("docker-compose", "alertmanager", "prometheus", "tmux", "parts"):
         script(folder / f"{name}.sh", STAND_IN)
     test, said = folder / "test_waits.py", folder / "said"
     test.write_text(TEST)
     said.touch()
-    arguments = (str(folder / "parts.sh"), str(test))
+    arguments = (str(folder / "parts.sh"), str(test), *options)
     with started(sys.executable, "-c", RUN, *arguments) as process:
         until(lambda: wait_for in said.read_text(), 60)
         process.terminate()
@@ -79,8 +79,11 @@ def run(folder: Path, wait_for: str) -> list[str]:
     return said.read_text().split()
 
 
-def test_a_run_that_is_ended_ends_its_tests_and_then_its_parts(tmp_path: Path) -> None:
-    up, folder, *parts, begun, ended, down, again = run(tmp_path, "begun")
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_run_that_is_ended_ends_its_tests_and_then_its_parts(
+    tmp_path: Path, workers: str
+) -> None:
+    up, folder, *parts, begun, ended, down, again = run(tmp_path, "begun", "-n", workers)
     assert (up, begun, ended, down) == ("up", "begun", "ended", "down")
     assert "postgresql" in parts
     assert folder == again
