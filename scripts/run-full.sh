@@ -38,6 +38,21 @@ stop_ours() {
   [[ ${#ours[@]} -eq 0 ]] || { step "stopping the parts"; "$native/parts.sh" down "$parts" "${ours[@]}"; }
 }
 
+# TERM goes on to the command, and this script on when that has ended.
+followed() {
+  local code child
+  "$@" &
+  child=$!
+  trap 'kill -TERM "$child" 2>/dev/null' TERM
+  while :; do
+    code=0
+    wait "$child" || code=$?
+    kill -0 "$child" 2>/dev/null || break
+  done
+  trap - TERM
+  return "$code"
+}
+
 # Which store each part of the system is on. What carries a password goes by the environment, never by KV.
 settings() {
   local postgresql=${PARTS_POSTGRESQL:?} redis=${PARTS_REDIS:?} kafka=${PARTS_KAFKA:?}
@@ -59,7 +74,10 @@ mapfile -t before < <(running)
 "$native/parts.sh" status "$parts" >/dev/null 2>&1 || trap stop_ours EXIT
 
 step "the parts, under $parts"
-"$native/parts.sh" up "$parts"
+# Ctrl-C does not reach what a script runs beside itself.
+trap 'kill -TERM "$child" 2>/dev/null' INT
+followed "$native/parts.sh" up "$parts"
+trap - INT
 set -a
 # shellcheck source=/dev/null
 . "$parts/parts.env"
@@ -74,13 +92,6 @@ step "the stores' schemas"
 "$bin/leaky" migrate
 
 step "the system; Consul's UI: http://${PARTS_CONSUL#consul://}/ui, its token: $PARTS_CONSUL_TOKEN_FILE"
-"$bin/leaky" up --instances token=2 --instances gateway=2 "$@" &
-system=$!
-# Ctrl-C reaches leaky up by itself, and a second one means more to it.
+# Ctrl-C reaches leaky up, which heeds it all the same, and a second one means more to it.
 trap : INT
-trap 'kill -TERM "$system"' TERM
-code=0
-while kill -0 "$system" 2>/dev/null; do
-  wait "$system" && code=0 || code=$?
-done
-exit "$code"
+followed "$bin/leaky" up --instances token=2 --instances gateway=2 "$@"
