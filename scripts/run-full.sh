@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # The system on PostgreSQL, Redis, Kafka, Cassandra and Consul, without Docker: two of svc_token, and two of
-# svc_gateway behind one port. Arguments are those of `leaky up`. Ctrl-C drains it and stops the parts it started.
+# svc_gateway behind one port. Arguments are those of `leaky up`. Ctrl-C drains it and stops the parts it started;
+# those that ran before stay.
 # `compose/native/parts.sh up FOLDER targets alertmanager prometheus` beside it watches it; `... up FOLDER jaeger` before
 # it takes its traces. They stop with the parts.
 # The parts' data is under LEAKY_PARTS, by default a folder of this user's in /var/tmp; the system's under LEAKY_DATA.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd -P)
 bin=$root/.venv/bin
+native=$root/compose/native
 parts=${LEAKY_PARTS:-/var/tmp/leaky-parts-$(id -u)}
 export LEAKY_DATA=${LEAKY_DATA:-$root/.leaky/full}
 
@@ -15,6 +17,40 @@ step() { printf '\n== %s\n' "$*"; }
 own_folder() {
   mkdir -p "$parts"
   [[ -O $parts && ! -L $parts ]] || { echo "$parts is somebody else's; choose another with LEAKY_PARTS" >&2; exit 1; }
+}
+
+# The parts that run, also those that do not answer, one a line. Only what was started has a pid.
+running() {
+  local file name code
+  for file in "$parts"/*/pid; do
+    [[ -e $file ]] || continue
+    name=$(basename "$(dirname "$file")") code=0
+    "$native/$name.sh" status "$parts" >/dev/null 2>&1 || code=$?
+    ((code > 1)) || echo "$name"
+  done
+}
+
+stop_ours() {
+  local name ours=()
+  for name in $(running); do
+    [[ " ${before[*]} " == *" $name "* ]] || ours+=("$name")
+  done
+  [[ ${#ours[@]} -eq 0 ]] || { step "stopping the parts"; "$native/parts.sh" down "$parts" "${ours[@]}"; }
+}
+
+# TERM goes on to the command, and this script on when that has ended.
+followed() {
+  local code child
+  "$@" &
+  child=$!
+  trap 'kill -TERM "$child" 2>/dev/null' TERM
+  while :; do
+    code=0
+    wait "$child" || code=$?
+    kill -0 "$child" 2>/dev/null || break
+  done
+  trap - TERM
+  return "$code"
 }
 
 # Which store each part of the system is on. What carries a password goes by the environment, never by KV.
@@ -33,11 +69,15 @@ settings() {
 }
 
 own_folder
-running=$("$root/compose/native/parts.sh" status "$parts" >/dev/null 2>&1 && echo yes || echo no)
-[[ $running == yes ]] || trap 'step "stopping the parts"; "$root/compose/native/parts.sh" down "$parts"' EXIT
+mapfile -t before < <(running)
+# Where all ran before, what was started to watch them stays too.
+"$native/parts.sh" status "$parts" >/dev/null 2>&1 || trap stop_ours EXIT
 
 step "the parts, under $parts"
-"$root/compose/native/parts.sh" up "$parts"
+# Ctrl-C does not reach what a script runs beside itself.
+trap 'kill -TERM "$child" 2>/dev/null' INT
+followed "$native/parts.sh" up "$parts"
+trap - INT
 set -a
 # shellcheck source=/dev/null
 . "$parts/parts.env"
@@ -52,13 +92,6 @@ step "the stores' schemas"
 "$bin/leaky" migrate
 
 step "the system; Consul's UI: http://${PARTS_CONSUL#consul://}/ui, its token: $PARTS_CONSUL_TOKEN_FILE"
-"$bin/leaky" up --instances token=2 --instances gateway=2 "$@" &
-system=$!
-# Ctrl-C reaches leaky up by itself, and a second one means more to it.
+# Ctrl-C reaches leaky up, which heeds it all the same, and a second one means more to it.
 trap : INT
-trap 'kill -TERM "$system"' TERM
-code=0
-while kill -0 "$system" 2>/dev/null; do
-  wait "$system" && code=0 || code=$?
-done
-exit "$code"
+followed "$bin/leaky" up --instances token=2 --instances gateway=2 "$@"

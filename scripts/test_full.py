@@ -2,19 +2,22 @@
 
 Arguments are pytest's; without a path among them, all such tests run: contract suites over
 every store, what only a real part shows, and the system on all of them. The
-parts keep their data in a folder of this run, which is removed at the end.
+parts keep their data in a folder of this run, which is removed at the end, also
+when it is ended by SIGTERM.
 """
 
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ROOT / "compose" / "native" / "parts.sh"
@@ -37,23 +40,73 @@ PORTS = (
     *("CONSUL_SERVER_PORT", "CONSUL_SERF_PORT"),
     *("JAEGER_QUERY_PORT", "JAEGER_OTLP_PORT", "JAEGER_OTLP_HTTP_PORT", "JAEGER_QUERY_GRPC_PORT"),
 )
+# For pytest to end what its tests have started.
+PATIENCE_SECONDS = 60.0
 # Below what the kernel gives outgoing connections: a part that a test stops finds its port free.
 RANGE = range(20_000, 32_000)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Pytest's exit code."""
+    # A script that starts this beside itself has it ignore SIGINT, and so would pytest.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _terminated)
     chosen = any(Path(one.partition("::")[0]).exists() for one in arguments)
     for tool in TOOLS:
-        subprocess.run([PARTS.with_name(f"{tool}.sh"), "install"], check=True)  # noqa: S603
+        _checked([PARTS.with_name(f"{tool}.sh"), "install"], os.environ)
     with _parts() as env:
         codes = [_pytest([*arguments, *run], env) for run in ([()] if chosen else RUNS)]
     return max((code for code in codes if code != NO_TESTS), default=NO_TESTS)
 
 
+def _terminated(number: int, _frame: FrameType | None) -> None:
+    # Once is enough: what follows is the clean-up.
+    signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
 def _pytest(arguments: Sequence[str], env: Mapping[str, str]) -> int:
-    command = [sys.executable, "-m", "pytest", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode  # noqa: S603
+    return _run([sys.executable, "-m", "pytest", *arguments], env, _interrupt)
+
+
+def _interrupt(process: "subprocess.Popen[bytes]") -> None:
+    """As Ctrl-C does: pytest and its workers then end what their fixtures have started."""
+    lists = Path(f"/proc/{process.pid}/task").glob("*/children")
+    workers = [int(pid) for each in lists for pid in each.read_text().split()]
+    for pid in (*workers, process.pid):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGINT)
+
+
+def _checked(command: Sequence[str | Path], env: Mapping[str, str]) -> None:
+    if code := _run(command, env, subprocess.Popen.terminate):
+        raise subprocess.CalledProcessError(code, command)
+
+
+def _run(
+    command: Sequence[str | Path],
+    env: Mapping[str, str],
+    end: Callable[["subprocess.Popen[bytes]"], None],
+) -> int:
+    """The exit code; what ends this process ends that one first."""
+    with subprocess.Popen(command, cwd=ROOT, env=env) as process:  # noqa: S603
+        try:
+            return process.wait()
+        except SystemExit:
+            end(process)
+            _wait(process)
+            raise
+        except KeyboardInterrupt:
+            # Ctrl-C has reached it too.
+            _wait(process)
+            raise
+
+
+def _wait(process: "subprocess.Popen[bytes]") -> None:
+    try:
+        process.wait(PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 @contextmanager
@@ -64,17 +117,14 @@ def _parts() -> Iterator[dict[str, str]]:
     folder.chmod(0o755)
     env = {**os.environ, **_ports()}
     try:
-        _run("up", folder, env, *STARTED)
+        _checked([PARTS, "up", folder, *STARTED], env)
         lines = (folder / "parts.env").read_text().splitlines()
         told = dict(line.split("=", 1) for line in lines)
         yield {**os.environ, **told, "PARTS_DIR": str(folder)}
     finally:
-        _run("down", folder, env)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        _checked([PARTS, "down", folder], env)
         shutil.rmtree(folder)
-
-
-def _run(verb: str, folder: Path, env: dict[str, str], *parts: str) -> None:
-    subprocess.run([PARTS, verb, folder, *parts], env=env, check=True)  # noqa: S603
 
 
 def _ports() -> dict[str, str]:

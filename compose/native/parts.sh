@@ -35,13 +35,16 @@ write_env() {
 }
 
 # each VERB PART...: at once, each in its own process; false when one failed, after all have ended.
+# In groups of their own, for who ends this means all that they run, such as a build.
 each() {
   local verb=$1 name pids=() failed=0
-  trap 'kill "${pids[@]}" 2>/dev/null; exit 130' INT TERM
+  trap 'kill -- "${pids[@]/#/-}" 2>/dev/null; wait; exit 130' INT TERM
+  set -m
   for name in "${@:2}"; do
-    "$verb" "$name" &
+    "$verb" "$name" </dev/null &
     pids+=($!)
   done
+  set +m
   for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
   return "$failed"
 }

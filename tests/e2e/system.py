@@ -35,6 +35,10 @@ class System:
     commands find in their environment, not the services.
     """
 
+    command: Sequence[str] = (sys.executable, "-m", "mesh.cli", "up")
+    start_seconds = START_SECONDS
+    end_seconds = 30.0
+
     def __init__(
         self,
         data: Path,
@@ -82,12 +86,12 @@ class System:
         said = len(self.log())
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 our own command
-                [sys.executable, "-m", "mesh.cli", "up", *self._options],
+                [*self.command, *self._options],
                 env=self.env,
                 stdout=log,
                 stderr=log,
             )
-        until(lambda: "ready in" in self.log()[said:] or self._ended(), START_SECONDS)
+        until(lambda: "ready in" in self.log()[said:] or self._ended(), self.start_seconds)
         if self._ended():
             raise RuntimeError(self.log()[-3000:])
         return self
@@ -112,7 +116,7 @@ class System:
             return
         self._process.terminate()
         try:
-            self._process.wait(30)
+            self._process.wait(self.end_seconds)
         except subprocess.TimeoutExpired:
             self.kill()
 

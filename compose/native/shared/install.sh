@@ -1,6 +1,8 @@
 # Where a part's programs come from: Debian packages, Maven, Go modules. Read by the part's own script.
 # shellcheck shell=bash disable=SC2154,SC2034
 cache=${LEAKY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/leaky-tokens}
+# So often a build says that it goes on.
+still_seconds=30
 
 as_root() {
   if ((EUID == 0)); then
@@ -48,15 +50,32 @@ build_once() {
   [[ ! -d $built ]] || return 0
   mkdir -p "$cache"
   {
-    flock 8
+    flock -n 8 || { say "is being built by another process, $1: waiting for it" && flock 8; }
     [[ ! -d $built ]] || return 0
     rm -rf "$cache/.making-$1-"*
     making=$(mktemp -d "$cache/.making-$1-XXXXXX")
-    "${@:3}" "$making" >"$cache/$1.log" 2>&1 || fail "building $1 failed: $(tail -n 15 "$cache/$1.log")"
+    make_apart "$1" "${@:3}" "$making"
     chmod 755 "$making"
     mv -T "$making" "$built"
   } 8>"$cache/$1.lock"
   say "built $1 in $((SECONDS - begun)) s"
+}
+
+# In a process of its own: there each line of a recipe that fails ends it, and what it says is in its log.
+make_apart() {
+  local name=$1 log=$cache/$1.log begun=$SECONDS told=$SECONDS maker
+  say "building $name, which may take minutes, once; its log is $log"
+  trap 'kill -- "-$maker" 2>/dev/null; exit 130' INT TERM
+  set -m
+  "${@:2}" </dev/null >"$log" 2>&1 &
+  maker=$!
+  set +m
+  while kill -0 "$maker" 2>/dev/null; do
+    sleep 0.1
+    ((SECONDS < told + still_seconds)) || { told=$SECONDS && say "still building $name, $((SECONDS - begun)) s"; }
+  done
+  wait "$maker" || fail "building $name failed: $(tail -n 15 "$log")"
+  trap - INT TERM
 }
 
 # The first dependency's version: what the recipe is for.

@@ -102,11 +102,16 @@ running_pid() {
   [[ $pid =~ ^[0-9]+$ ]] && is_ours "$pid" && printf %s "$pid"
 }
 
+# Who ends this script meanwhile is heeded once its pid is known: nothing else would ever find the process.
 launch() {
+  local ended=
+  trap 'ended=yes' INT TERM
   # 9 is the lock: a process that inherits it would hold it for life.
   setsid "${command[@]}" </dev/null >>"$home/log" 2>&1 9>&- &
-  printf '%s\n' $! >"$home/pid.new"
-  mv "$home/pid.new" "$home/pid"
+  # Not by way of mv, which the signal would end.
+  printf '%s\n' $! >"$home/pid"
+  trap - INT TERM
+  [[ -z $ended ]] || exit 130
 }
 
 give_up() {
@@ -221,13 +226,16 @@ find_running() {
 
 stop() {
   local pid
+  # First: a start that was ended may still be about to write down its pid.
+  if [[ -d $home ]]; then
+    exec 9>"$home/lock"
+    flock 9
+  fi
   if ! find_running; then
     rm -f "$home/pid"
     say 'is not running'
     return
   fi
-  exec 9>"$home/lock"
-  flock 9
   end_process
   say "stopped, pid $pid"
 }
