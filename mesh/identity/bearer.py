@@ -78,12 +78,21 @@ class Bearer:
 
     def drop(self, revoked: Revoked) -> None:
         """Refuses from here on the tokens that this ends."""
-        if self._refused.add(revoked):
-            self._proven.discard(lambda _, held: bool(self._refused.refuses(held)))
+        if not self._refused.add(revoked):
+            return
+        # Whoever logs out has all caches looked through: what it cannot be about is passed over.
+        every, refuses = self._refused.floored, self._refused.refuses
+        self._proven.discard(
+            lambda _, held: (every or revoked.subject in _ids(held)) and bool(refuses(held))
+        )
 
     def clear(self) -> None:
         """Forgets whom tokens stood for; they are verified again."""
         self._proven.clear()
+
+
+def _ids(held: Principal) -> tuple[str, ...]:
+    return held.token_id, held.user_id, held.api_key_id, held.grant_id, held.client_id
 
 
 def _principal(claims: dict[str, Any], token: str) -> Principal:

@@ -10,6 +10,7 @@ from leaky.auth.v1.credential_service_pb2 import (
     REVOCATION_KIND_USER,
 )
 from leaky.auth.v1.organization_service_pb2 import GetMembershipRequest, GetMembershipResponse
+from leaky.common.v1.reason_pb2 import REASON_INVALID_ARGUMENT
 from mesh.clock import Clock
 from mesh.errors import AppError
 from mesh.identity.answers import Answer, Answers
@@ -80,6 +81,9 @@ class Memberships:
         try:
             response = await self._channel.unary(GET_MEMBERSHIP, request)
         except AppError as error:
+            if error.reason == REASON_INVALID_ARGUMENT:
+                # An id that nobody can have, such as an application's, belongs nowhere.
+                return Answer(Membership(""), _STRANGER_SECONDS)
             log.warning("a membership cannot be checked", reason=error.outcome.name)
             raise unavailable() from error
         membership = Membership(response.standing)

@@ -57,6 +57,11 @@ class RefusedTokens:
         kept.put(revoked.subject, at, until=max(revoked.until_us, now) + _LONGER_US, now=now)
         return True
 
+    @property
+    def floored(self) -> bool:
+        """Whether older tokens are refused, whomever they are of."""
+        return any(kept.floor for kept in self._by_kind.values())
+
     def refuses(self, principal: Principal) -> str:
         """Why the token of this principal is refused; empty when it is not."""
         return next((why for refused, why in self._reasons(principal) if refused), "")

@@ -28,11 +28,13 @@ def check_scope(call: Call) -> None:
     Between services it is the service that asks, for whomever.
     """
     principal, rule = call.principal, call.method.rule
-    if principal.scopes is None or rule.access in (ACCESS_PUBLIC, ACCESS_INTERNAL):
+    unlimited = principal.scopes is None and principal.providers is None
+    if unlimited or rule.access in (ACCESS_PUBLIC, ACCESS_INTERNAL):
         return
     if not rule.scope:
-        raise insufficient_scope("a credential with scopes may not do this")
-    if rule.scope not in principal.scopes:
+        # One for some providers could else make itself a key for all.
+        raise insufficient_scope("a credential that is limited may not do this")
+    if principal.scopes is not None and rule.scope not in principal.scopes:
         raise insufficient_scope(f"the scope {rule.scope} is needed")
 
 

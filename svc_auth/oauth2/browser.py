@@ -77,10 +77,10 @@ class Browser:
         right = hmac.compare_digest(self.proof(cookie, ticket).encode(), proof.encode())
         if not cookie or not right:
             raise StaleFormError
-        read = json.loads(urlsafe_b64decode(ticket))
-        if self.clock.now_us() - read["at"] > PATIENCE:
+        read = _read(ticket)
+        if self.clock.now_us() - read.asked_at > PATIENCE:
             raise StaleFormError
-        return Ticket(parameters=read["of"], asked_at=read["at"])
+        return read
 
     def written(self, ticket: Ticket) -> str:
         """The ticket as a form's value."""
@@ -107,3 +107,15 @@ class Browser:
     def _name(self) -> str:
         # The prefix has browsers refuse a cookie that another host or path has planted.
         return "__Host-leaky_session" if self._secure else "leaky_session"
+
+
+def _read(ticket: str) -> Ticket:
+    # The proof is the browser's own to make, so whatever it proves may be no ticket.
+    try:
+        read = json.loads(urlsafe_b64decode(ticket))
+        return Ticket(
+            parameters={str(name): [*map(str, each)] for name, each in read["of"].items()},
+            asked_at=int(read["at"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise StaleFormError from None

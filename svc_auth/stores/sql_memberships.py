@@ -15,7 +15,7 @@ from svc_auth.domain.membership import Change, Member, Standing
 from svc_auth.domain.record import Record
 from svc_auth.stores.sql_insert import insert_new
 from svc_auth.stores.sql_record import write_down
-from svc_auth.stores.tables import MEMBERSHIPS, ORGANIZATIONS, USERS
+from svc_auth.stores.tables import INVITATIONS, MEMBERSHIPS, ORGANIZATIONS, USERS
 
 
 class SqlMemberships:
@@ -78,6 +78,7 @@ class SqlMemberships:
             if had is Standing.OWNER and len(await _owners(connection, org_id)) == 1:
                 return Change.LAST_OWNER
             await _set(connection, org_id, {user_id}, standing)
+            await _withdraw_of(connection, org_id, {user_id})
             await write_down(connection, record)
             return Change.DONE
 
@@ -94,6 +95,7 @@ class SqlMemberships:
                 if not (alone and emptying):
                     return Change.LAST_OWNER
             await connection.execute(delete(MEMBERSHIPS).where(*_member(org_id, user_id)))
+            await _withdraw_of(connection, org_id, {user_id})
             await write_down(connection, record)
             return Change.DONE
 
@@ -121,6 +123,7 @@ class SqlMemberships:
             if not changed:
                 return Change.SAME
             await _set(connection, org_id, leaving, Standing.MEMBER)
+            await _withdraw_of(connection, org_id, leaving)
             await _set(connection, org_id, taking, Standing.OWNER)
             await write_down(connection, record(changed))
             return Change.DONE
@@ -179,3 +182,10 @@ async def _set(
 ) -> None:
     whose = (MEMBERSHIPS.c.org_id == org_id, MEMBERSHIPS.c.user_id.in_(users))
     await connection.execute(update(MEMBERSHIPS).where(*whose).values(standing=standing))
+
+
+async def _withdraw_of(connection: AsyncConnection, org_id: str, users: Collection[str]) -> None:
+    # What they have invited while they might: with one for an address of its own, who is no
+    # owner any more would be one again.
+    whose = (INVITATIONS.c.org_id == org_id, INVITATIONS.c.invited_by.in_(users))
+    await connection.execute(delete(INVITATIONS).where(*whose, INVITATIONS.c.accepted_by.is_(None)))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from leaky.common.v1.reason_pb2 import REASON_UNAUTHENTICATED, REASON_USER_DISABLED
 from mesh.clock import Clock
+from mesh.edge.address import counted
 from mesh.errors import AppError, invalid
 from svc_auth.domain.audit import Action, Outcome
 from svc_auth.domain.caller import Caller
@@ -42,7 +43,7 @@ class SetPassword:
     ) -> int | None:
         """Before when sessions are ended, in microseconds; None when it was replaced meanwhile."""
         user = account.user
-        password_hash = await self.passwords.hash(password, asker=caller.address)
+        password_hash = await self.passwords.hash(password, asker=counted(caller.address))
         now = self.clock.now_us()
         revoked = of_sessions(user.id, at=now, lifetime=self.policy().token_lifetime)
         entry = user_entry(caller, action, user.id, at=now)

@@ -9,6 +9,7 @@ from leaky.common.v1.reason_pb2 import (
     Reason,
 )
 from mesh.clock import Clock, Ids
+from mesh.edge.address import counted
 from mesh.errors import AppError, FieldViolation, invalid
 from svc_auth.domain.audit import Action, AuditEntry, SubjectKind
 from svc_auth.domain.caller import Caller
@@ -44,7 +45,7 @@ class Register:
             roles=self.roles,
             created_at=self.clock.now_us(),
         )
-        password_hash = await self.passwords.hash(password, asker=caller.address)
+        password_hash = await self.passwords.hash(password, asker=counted(caller.address))
         match await self.users.add_user(user, password_hash, _record(caller, user)):
             case Taken.USERNAME:
                 raise _refused(REASON_USERNAME_TAKEN, "username", "is already taken")

@@ -8,7 +8,11 @@ from leaky.auth.v1.credential_service_pb2 import (
     REVOCATION_KIND_MEMBERSHIP,
     REVOCATION_KIND_USER,
 )
-from leaky.common.v1.reason_pb2 import REASON_PERMISSION_DENIED, REASON_UNAVAILABLE
+from leaky.common.v1.reason_pb2 import (
+    REASON_INVALID_ARGUMENT,
+    REASON_PERMISSION_DENIED,
+    REASON_UNAVAILABLE,
+)
 from mesh.errors import AppError
 from mesh.identity.memberships import Membership, Memberships
 from mesh.identity.pulse import Pulse
@@ -115,6 +119,12 @@ async def test_silence_means_asking_every_time(
     clock.forward(4)
     await memberships.of(org_id="org-1", user_id="user-1")
     assert auth.calls["GetMembership"] == 2
+
+
+async def test_who_has_no_users_id_belongs_nowhere(memberships: Memberships, auth: "Auth") -> None:
+    auth.error = AppError(REASON_INVALID_ARGUMENT, "user_id must be a UUID")
+    auth.down = True
+    assert await memberships.of(org_id="org-1", user_id="an-application") == STRANGER
 
 
 async def test_svc_auth_away_is_503(memberships: Memberships, auth: "Auth") -> None:

@@ -6,6 +6,12 @@ from typing import Any
 import pytest
 from google.protobuf.message import Message
 
+from leaky.auth.v1.api_key_service_pb2 import (
+    CreateApiKeyRequest,
+    CreateApiKeyResponse,
+    RotateApiKeyRequest,
+    RotateApiKeyResponse,
+)
 from leaky.auth.v1.credential_service_pb2 import GetUserRolesRequest, GetUserRolesResponse
 from leaky.auth.v1.organization_service_pb2 import PutMemberRequest, PutMemberResponse
 from leaky.common.v1.reason_pb2 import REASON_SCOPE_INSUFFICIENT
@@ -33,6 +39,8 @@ CONSUME = rpc(ConsumeRequest, ConsumeResponse)
 QUOTA = rpc(GetQuotaRequest, GetQuotaResponse)
 STATUS = rpc(GetStatusRequest, GetStatusResponse)
 PUT_MEMBER = rpc(PutMemberRequest, PutMemberResponse)
+MAKE_KEY = rpc(CreateApiKeyRequest, CreateApiKeyResponse)
+ROTATE_KEY = rpc(RotateApiKeyRequest, RotateApiKeyResponse)
 ROLES = rpc(GetUserRolesRequest, GetUserRolesResponse)
 READER = Principal(user_id="user-1", scopes=frozenset({"tokens.read"}))
 OPENAI_ONLY = Principal(user_id="user-1", providers=frozenset({"openai"}))
@@ -73,7 +81,7 @@ async def test_where_no_scope_is_named_none_is_enough(policy: Policy) -> None:
     for scopes in ((), SCOPES, ("",)):
         admin = Principal(user_id="user-1", roles=frozenset({"ADMIN"}), scopes=frozenset(scopes))
         refusal = await asked(policy, PUT_MEMBER, PutMemberRequest(), admin)
-        assert refusal == "a credential with scopes may not do this"
+        assert refusal == "a credential that is limited may not do this"
 
 
 async def test_without_limits_the_user_decides(policy: Policy) -> None:
@@ -94,6 +102,14 @@ async def test_a_provider_that_is_not_named_is_refused(policy: Policy) -> None:
     quota = GetQuotaRequest(user_id="user-1", provider="qwen")
     assert await asked(policy, QUOTA, quota, OPENAI_ONLY) == "may"
     assert await asked(policy, CONSUME, other, replace(OPENAI_ONLY, providers=None)) == "may"
+
+
+async def test_a_key_for_one_provider_makes_no_key_for_others(policy: Policy) -> None:
+    admin = replace(OPENAI_ONLY, roles=frozenset({"ADMIN"}))
+    for method in (MAKE_KEY, ROTATE_KEY, PUT_MEMBER):
+        for who in (OPENAI_ONLY, admin):
+            refusal = await asked(policy, method, method.request(user_id="user-1"), who)
+            assert refusal == "a credential that is limited may not do this"
 
 
 async def test_local_still_lets_anybody_in() -> None:

@@ -137,6 +137,12 @@ async def test_a_form_from_elsewhere_does_nothing(rp: RelyingParty, issuer: Issu
         response = await rp.browser.http.post("/oauth2/login", data=good | change)
         assert response.status_code == 400
         assert "set-cookie" not in response.headers
+    # Whoever has the cookie makes proofs of its own, if only of what is no ticket.
+    cookie = next(one.value for one in rp.browser.http.cookies.jar if "session" in one.name)
+    for ticket in ("", "e30=", "bnVsbA==", "eyJvZiI6MSwiYXQiOjF9", "!"):
+        proof = hashlib.sha256(f"leaky opaque csrf {cookie} {ticket}".encode()).hexdigest()
+        forged = good | {"ticket": ticket, "csrf_token": proof}
+        assert (await rp.browser.http.post("/oauth2/login", data=forged)).status_code == 400
     for path in ("login", "consent"):
         assert (await rp.browser.http.post(f"/oauth2/{path}")).status_code == 400
         assert (await rp.browser.http.get(f"/oauth2/{path}")).status_code == 405

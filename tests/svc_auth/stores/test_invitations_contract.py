@@ -17,6 +17,7 @@ from tests.svc_auth.records import RECORD
 pytestmark = pytest.mark.anyio
 ALICE = "aaaaaaaa-0000-4000-8000-000000000000"
 BOB = "bbbbbbbb-0000-4000-8000-000000000000"
+CAROL = "cccccccc-0000-4000-8000-000000000000"
 ORG = "00000000-0000-4000-8000-00000000000a"
 OTHER_ORG = "00000000-0000-4000-8000-00000000000b"
 USER = User(id=BOB, username="Bob", email="Bob@Example.com", roles=("USER",), created_at=7)
@@ -109,6 +110,30 @@ async def test_a_withdrawn_invitation_is_gone(store: AuthStores) -> None:
     assert not await withdraw(ORG, FOR_BOB.id, at=150, record=RECORD)
     assert await store.invitations.find_invitation("h1") is None
     assert await accept(store) is Acceptance.GONE
+
+
+@pytest.mark.parametrize("end", ["removed", "demoted", "given"])
+async def test_who_is_no_owner_any_more_has_invited_nobody(store: AuthStores, end: str) -> None:
+    await begin(store)
+    members = store.memberships
+    await members.put_member(ORG, CAROL, at=2, most=9, record=RECORD)
+    await members.set_standing(ORG, CAROL, Standing.OWNER, record=RECORD)
+    await add(store, FOR_BOB, "h1")
+    await add(store, another(1, invited_by=CAROL), "h2")
+    await add(store, another(2, org_id=OTHER_ORG), "h3")
+    if end == "removed":
+        await members.remove_member(ORG, ALICE, emptying=False, record=RECORD)
+    elif end == "demoted":
+        await members.set_standing(ORG, ALICE, Standing.MEMBER, record=RECORD)
+    else:
+        await members.transfer(
+            ORG, giver=ALICE, taker=CAROL, for_all=False, record=lambda _changed: RECORD
+        )
+    assert await accept(store) is Acceptance.GONE
+    # Others' stay, and its own elsewhere.
+    left = {org: await store.invitations.invitations_of(org, at=150) for org in (ORG, OTHER_ORG)}
+    assert [one.id for one in left[ORG]] == [another(1).id]
+    assert [one.id for one in left[OTHER_ORG]] == [another(2).id]
 
 
 async def test_an_accepted_invitation_is_not_withdrawn(store: AuthStores) -> None:
