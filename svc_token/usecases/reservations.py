@@ -125,11 +125,23 @@ class EndReservation:
     ) -> Reservation:
         """Charges `tokens`, also when they are more than were held, or late: then once.
 
-        Raises AppError RESERVATION_NOT_FOUND or RESERVATION_CONFLICT.
+        Raises AppError RESERVATION_NOT_FOUND or RESERVATION_CONFLICT, and PERMISSION_DENIED
+        for more than was held from whoever may spend of that pool no longer.
         """
         found = await self.find(id_, principal, org_id=org_id, standings=SPENDERS)
+        if tokens > found.hold.tokens and not await self._may_spend(found, principal):
+            message = "who may not spend here any more settles at most what was held"
+            raise AppError(reason_pb2.REASON_PERMISSION_DENIED, message)
         work = self._settle(found, principal, tokens, provenance)
         return await self.finisher.finish(work)
+
+    async def _may_spend(self, found: Reservation, principal: Principal) -> bool:
+        if found.org_id is None:
+            return True
+        # As a member: that the hold is its own is known.
+        return await self.find.visibility.may_see(
+            principal, user_id="", org_id=found.org_id, standings=SPENDERS
+        )
 
     async def _settle(
         self, found: Reservation, principal: Principal, tokens: int, provenance: Provenance

@@ -134,6 +134,8 @@ async def test_in_secure_billing_buys_and_looks_but_does_not_spend(secure: Town)
     again = {**BUY, "userId": bob, "orgId": org}
     assert await ask(his, "POST", "/api/v1/tokens/purchase", again) == 202
     # What it held while it might is still to be paid.
+    # What it held it may end, but not spend more than that.
+    assert await ask(his, "POST", f"{held}/settle", {"tokens": 6}) == 403
     assert await ask(his, "POST", f"{held}/settle", {"tokens": 5}) == 200
 
 
