@@ -49,6 +49,14 @@ bash -c 'echo $$ >"$1/building"; sleep 600; true' - "$2"
 """
 
 
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """A shell that runs pytest beside itself has it ignore SIGINT, which no script unlearns."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @contextmanager
 def started(*command: str | Path) -> Iterator["subprocess.Popen[bytes]"]:
     with subprocess.Popen(command, cwd=ROOT) as process:  # noqa: S603 our own script
