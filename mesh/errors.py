@@ -82,6 +82,10 @@ class AppError(Exception):
         return self.outcome.code
 
 
+class CommitUnknownError(AppError):
+    """The answer to a commit was lost: what was asked for may have been done, or not."""
+
+
 def invalid(field: str, message: str) -> AppError:
     """A 400 that names one field."""
     return AppError(

@@ -132,15 +132,18 @@ class Outage:
     """As a context: turns what says that the database is away into AppError UNAVAILABLE.
 
     `cause` is an error in one line that may be logged, at most once a second
-    however many calls fail.
+    however many calls fail; `raises` is what kind of AppError it becomes.
     """
 
     def __init__(
         self,
         is_away: Callable[[BaseException | None], bool],
         cause: Callable[[BaseException], str],
+        *,
+        raises: type[AppError] = AppError,
     ) -> None:
         self._is_away = is_away
+        self._raises = raises
         self._cause = cause
         self._quiet = Quiet()
 
@@ -151,7 +154,8 @@ class Outage:
         if error is not None and self._is_away(error):
             if self._quiet.lets():
                 log.warning("the database is away", error=self._cause(error))
-            raise AppError(REASON_UNAVAILABLE, "the database is away", retry_after=1) from error
+            message = "the database is away"
+            raise self._raises(REASON_UNAVAILABLE, message, retry_after=1) from error
 
 
 def _cannot_reach(error: BaseException | None) -> bool:

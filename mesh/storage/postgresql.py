@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import QueuePool
 
+from mesh.errors import CommitUnknownError
 from mesh.failpoints import failpoint
 from mesh.storage.asyncpg_engine import (
     CONNECTIONS,
@@ -45,7 +46,7 @@ class PostgresqlDatabase(Database):
     def __init__(self, engine: AsyncEngine, scans: AsyncEngine, turns: Turns) -> None:
         # The server's row locks order the writers.
         super().__init__(engine, nullcontext(), outage=Outage(is_away, cause), embedded=False)
-        self._outage_of_commit = Outage(_unknown, cause)
+        self._outage_of_commit = Outage(_unknown, cause, raises=CommitUnknownError)
         self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._snapshots = _snapshots(engine)
         self._scans = _snapshots(scans)
@@ -78,7 +79,7 @@ class PostgresqlDatabase(Database):
         Done again, `work` included, when another transaction came between (a
         serialisation failure, a deadlock, a key that somebody else has just
         inserted), or when the connection was lost before the commit was sent.
-        A commit whose answer is lost is UNAVAILABLE, and may have happened.
+        Raises CommitUnknownError for a commit whose answer is lost.
         """
         with self.steps("transact"), self.outage:
             return await _repeated(lambda: self._transact(work))

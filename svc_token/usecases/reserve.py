@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from leaky.common.v1 import reason_pb2
 from mesh.clock import Clock, Ids
-from mesh.errors import AppError, invalid
+from mesh.errors import AppError, CommitUnknownError, invalid
 from mesh.identity.principal import Principal
 from mesh.telemetry.tracing.spans import carried
 from svc_token.domain.bucket import BucketRule, Decision
@@ -69,6 +69,10 @@ class ReserveTokens:
             raise RateLimitedError(decision)
         try:
             reservation = await self._hold(spend, roles, decision, id_=id_, ttl_us=ttl_us)
+        except CommitUnknownError:
+            # The hold may stand, and what was taken for it is given back at its end: a bucket
+            # may be stricter than it need be, never looser.
+            raise
         except BaseException:
             await self.ask_bucket.undo(spend, rule, decision)
             raise

@@ -12,7 +12,7 @@ import pytest
 
 from leaky.common.v1.reason_pb2 import REASON_PROVIDER_CALL_FAILED, REASON_UNAVAILABLE
 from mesh.clock import RandomIds
-from mesh.errors import AppError
+from mesh.errors import AppError, CommitUnknownError
 from mesh.finisher import Finisher
 from mesh.identity.principal import Principal
 from mesh.settings import Live
@@ -107,10 +107,14 @@ class FakeRoles:
 
 @dataclass
 class FlakyLedger:
-    """The real ledger behind a line that may be cut; `cut` names the operations that fail."""
+    """The real ledger behind a line that may be cut; `cut` names the operations that fail.
+
+    Those that `lost` names are done, and nobody is told.
+    """
 
     inner: Ledger
     cut: dict[str, int] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
     tried: list[str] = field(default_factory=list)
 
     async def submit(self, operation: Operation) -> Reservation | None:
@@ -119,7 +123,11 @@ class FlakyLedger:
         if self.cut.get(name, 0) > 0:
             self.cut[name] -= 1
             raise AppError(REASON_UNAVAILABLE, "the database is away")
-        return await self.inner.submit(operation)
+        done = await self.inner.submit(operation)
+        if self.lost.get(name, 0) > 0:
+            self.lost[name] -= 1
+            raise CommitUnknownError(REASON_UNAVAILABLE, "the database is away")
+        return done
 
 
 @dataclass

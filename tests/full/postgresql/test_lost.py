@@ -10,7 +10,7 @@ from sqlalchemy.util import await_only
 from structlog.testing import capture_logs
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
-from mesh.errors import AppError
+from mesh.errors import AppError, CommitUnknownError
 from mesh.storage.asyncpg_engine import CONNECTIONS
 from mesh.storage.postgresql import open_postgresql
 from svc_token.domain.operations import Emit, Operation
@@ -81,7 +81,7 @@ async def test_work_whose_connection_is_cut_before_its_commit_is_done_again(
 async def test_a_commit_without_an_answer_is_not_done_again_by_itself(database_url: str) -> None:
     async with line_to(database_url) as (line, far), open_postgresql(far) as database:
         line.armed = b"COMMIT;"
-        with pytest.raises(AppError) as refused:
+        with pytest.raises(CommitUnknownError) as refused:
             await database.transact(lambda c: c.exec_driver_sql("UPDATE t SET n = n + 1"))
         assert (refused.value.reason, line.cuts) == (REASON_UNAVAILABLE, 1)
         assert await database.query(total) == 1

@@ -7,7 +7,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
-from mesh.errors import AppError
+from mesh.errors import AppError, CommitUnknownError
+from mesh.identity.policy import LocalPolicy
 from svc_token.domain.bucket import BucketRule, Decision
 from svc_token.domain.spend import Spend
 from svc_token.domain.spent import Spent
@@ -15,6 +16,7 @@ from svc_token.ports import Buckets
 from svc_token.stores import BUCKETS
 from svc_token.usecases.ask_bucket import AskBucket
 from svc_token.usecases.rate_limits import GetRateLimit
+from svc_token.usecases.reservations import BeginReservation, EndReservation, FindReservation
 from tests.parts.redis import free_port
 from tests.svc_token.conftest import USER, House, principal, spend
 
@@ -123,3 +125,34 @@ async def test_a_lost_answer_leaves_the_bucket_stricter_never_looser(
         await consume(house, losing, spend(tokens=70))
     # Taken once, not tried again, and not given back: nobody knows that it was taken.
     assert (await house.used(), losing.refunds) == (70, 0)
+
+
+async def test_a_hold_whose_commit_had_no_answer_is_counted_once_and_given_back_once(
+    house: House,
+) -> None:
+    begin = BeginReservation(
+        reserve=house.reserve,
+        pools=house.stores.pools,
+        limits=house.limits,
+        finisher=house.finisher,
+    )
+    id_, asked = house.ids.new(), spend(tokens=50)
+    house.ledger.lost["Reserve"] = 1
+    with pytest.raises(CommitUnknownError):
+        await begin(asked, principal(), id_=id_, ttl_us=60_000_000)
+    assert await house.used() == 50
+    # As the channel does of itself.
+    await begin(asked, principal(), id_=id_, ttl_us=60_000_000)
+    assert await house.used() == 50
+    await begin(spend(tokens=30), principal(), id_=house.ids.new(), ttl_us=60_000_000)
+    find = FindReservation(pools=house.stores.pools, visibility=LocalPolicy())
+    end = EndReservation(
+        find=find,
+        hold_tokens=house.hold_tokens,
+        ask_bucket=house.ask_bucket,
+        owner_roles=house.owner_roles,
+        limits=house.limits,
+        finisher=house.finisher,
+    )
+    await end.release(id_, principal())
+    assert await house.used() == 30
