@@ -3,6 +3,8 @@
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from mesh.resilience.bulkhead import BulkheadFullError
+
 # Appendix A of PostgreSQL's manual. Classes: connection, login, resources, the operator, I/O.
 _AWAY_CLASSES = ("08", "28", "53", "57", "58")
 _AWAY = frozenset(
@@ -26,7 +28,7 @@ def is_away(error: BaseException | None) -> bool:
     if isinstance(error, StatementError):
         return is_away(error.orig)
     # asyncpg's own timeout and a host that is not there are OSErrors.
-    return isinstance(error, (PoolTimeout, OSError))
+    return isinstance(error, (BulkheadFullError, PoolTimeout, OSError))
 
 
 def is_conflict(error: DBAPIError) -> bool:

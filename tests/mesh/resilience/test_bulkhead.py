@@ -60,6 +60,19 @@ async def test_waiters_get_in_in_their_order() -> None:
     await calls.end()
 
 
+async def test_who_gives_a_slot_back_does_not_take_it_before_those_who_wait() -> None:
+    bulkhead, order = Bulkhead(limit=2, queue=5), list[str]()
+
+    async def work(name: str) -> None:
+        for _ in range(3):
+            async with bulkhead.enter(LONG):
+                order.append(name)
+                await asyncio.sleep(0)
+
+    await asyncio.gather(*map(work, "abcde"))
+    assert "".join(order) == "abcde" * 3
+
+
 async def test_one_more_than_the_queue_holds_is_refused_at_once() -> None:
     calls = Calls(Bulkhead(limit=1, queue=1))
     await calls.call(1)
