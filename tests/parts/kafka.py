@@ -79,31 +79,30 @@ async def records(made: Corner, topic: str) -> list[Any]:
 
 async def committed(made: Corner) -> int:
     """The sum of the group's committed offsets on the topic of usage events."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=made.servers, request_timeout_ms=5_000)
-    await admin.start()
-    try:
-        offsets = await admin.list_consumer_group_offsets(made.group)
-    except GroupCoordinatorNotAvailableError:  # a Kafka whose first group is just joining
-        return 0
-    finally:
-        await admin.close()
-    return sum(at.offset for at in offsets.values() if at.offset > 0)
+    return sum((await _offsets(made.servers, made.group)).values())
 
 
 async def lag(kafka: str, topic: str, group: str) -> int:
     """How many records of the topic the group has not committed yet."""
     servers = servers_of(kafka)
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=5_000)
+    done = await _offsets(servers, group)
     async with AIOKafkaConsumer(bootstrap_servers=servers) as reader:
-        await admin.start()
-        try:
-            offsets = await admin.list_consumer_group_offsets(group)
-        finally:
-            await admin.close()
         partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
         ends = await reader.end_offsets(partitions)
-    done = {at: offsets[at].offset for at in partitions if at in offsets}
-    return sum(end - max(0, done.get(at, 0)) for at, end in ends.items())
+    return sum(end - done.get(at, 0) for at, end in ends.items())
+
+
+async def _offsets(servers: list[str], group: str) -> dict[TopicPartition, int]:
+    """What the group has committed of each partition of which it has something."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=5_000)
+    await admin.start()
+    try:
+        offsets = await admin.list_consumer_group_offsets(group)
+    except GroupCoordinatorNotAvailableError:  # a Kafka whose first group is just joining
+        return {}
+    finally:
+        await admin.close()
+    return {at: known.offset for at, known in offsets.items() if known.offset > 0}
 
 
 async def until(

@@ -15,7 +15,6 @@ from tests.parts.urls import REAL
 
 pytestmark = [needs_all, pytest.mark.e2e]
 ROOT = Path(__file__).parents[3]
-PARTS = native.SCRIPTS / "parts.sh"
 
 
 class RunFull(System):
