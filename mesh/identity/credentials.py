@@ -1,6 +1,6 @@
 """From a request's metadata to who is calling."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from mesh.identity.api_keys import ApiKeys
 from mesh.identity.bearer import Bearer
@@ -23,7 +23,9 @@ class Credentials:
         self._bearer = bearer
         self._api_keys = api_keys
 
-    async def principal(self, metadata: Mapping[str, str], *, api_keys: bool = True) -> Principal:
+    def principal(
+        self, metadata: Mapping[str, str], *, api_keys: bool = True
+    ) -> Awaitable[Principal]:
         """The verified caller, NOBODY without a credential.
 
         Raises AppError: UNAUTHENTICATED or INVALID_API_KEY for a bad
@@ -32,9 +34,9 @@ class Credentials:
         """
         authorization = metadata.get(AUTHORIZATION)
         if authorization is not None:
-            return await self._from_token(authorization)
+            return self._from_token(authorization)
         key = metadata.get(API_KEY) if api_keys else None
-        return NOBODY if key is None else await self._api_keys.principal(key)
+        return _nobody() if key is None else self._api_keys.principal(key)
 
     async def _from_token(self, authorization: str) -> Principal:
         # RFC 6750, section 2.1; the scheme's case does not matter (RFC 9110, section 11.1).
@@ -46,3 +48,7 @@ class Credentials:
             return await self._bearer.principal(token)
         except InvalidToken as error:
             raise unauthenticated(f"the token is not valid: {error}") from None
+
+
+async def _nobody() -> Principal:
+    return NOBODY

@@ -1,7 +1,7 @@
 """Everything about who is calling, put together for the runtime."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import TypeVar
 
 from mesh.clock import Clock
@@ -56,12 +56,12 @@ class Identity:
         self.admit, self.authorize = Admit(policy), Authorize(policy)
         self.may_see = policy.may_see
 
-    async def authenticate(self, metadata: Mapping[str, str]) -> Principal:
+    def authenticate(self, metadata: Mapping[str, str]) -> Awaitable[Principal]:
         """Who sent these headers (lower-case names); NOBODY without a credential.
 
         Raises AppError UNAUTHENTICATED, INVALID_API_KEY or UNAVAILABLE.
         """
-        return await self._credentials.principal(metadata)
+        return self._credentials.principal(metadata)
 
     def on_api_key(self, listener: OnApiKey) -> None:
         """Tells the listener of each API key whether it was known from before."""

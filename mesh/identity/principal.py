@@ -27,6 +27,11 @@ class Principal:
     until_us: int = 0
     # The verified JWT, handed on to the next service; a secret, so not shown.
     token: str = field(default="", repr=False)
+    # It as the header has it: made once, as each call looks for it by its hash.
+    authorization: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "authorization", f"Bearer {self.token}")
 
     @property
     def anonymous(self) -> bool:

@@ -1,6 +1,6 @@
 """Finds out who is calling."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from leaky.edge.v1.options_pb2 import ACCESS_INTERNAL, ACCESS_PUBLIC
@@ -12,7 +12,9 @@ from mesh.rpc.dispatcher import Handler
 class Credentials(Protocol):
     """Reads users' credentials."""
 
-    async def principal(self, metadata: Mapping[str, str], *, api_keys: bool = True) -> Principal:
+    def principal(
+        self, metadata: Mapping[str, str], *, api_keys: bool = True
+    ) -> Awaitable[Principal]:
         """The verified user; AppError for a bad credential."""
         ...
 
@@ -31,7 +33,7 @@ class Authenticate:
 
     async def __call__(self, request: Any, call: Call, proceed: Handler) -> Any:
         """Verifies, then proceeds."""
-        access = call.method.rule.access
+        access = call.method.access
         if self._speaks_for_others(call):
             # A service calls for somebody: who that was, it alone knows.
             call.client_address = call.metadata.get(CLIENT_ADDRESS, call.client_address)

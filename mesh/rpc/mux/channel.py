@@ -35,6 +35,7 @@ class MultiplexedChannel:
         self._plain = plain
         self._link = partial(Link, service=service, transport=transport)
         self._links: dict[str, Link] = {}
+        self._ordered: list[Link] = []
         self._ending: set[asyncio.Task[None]] = set()
         self._turn = 0
         self._closed = False
@@ -51,6 +52,7 @@ class MultiplexedChannel:
             task.add_done_callback(self._ending.discard)
         for new in set(addresses) - self._links.keys():
             self._links[new] = self._link(new)
+        self._ordered = list(self._links.values())
 
     def _renew(self, retire_seconds: float) -> None:
         for link in self._links.values():
@@ -63,7 +65,7 @@ class MultiplexedChannel:
 
     def least(self) -> Session | None:
         """The open session with the fewest calls; those that have equally few take turns."""
-        links = list(self._links.values())
+        links = self._ordered
         if len(links) <= 1:
             return links[0].session if links and links[0].served else None
         self._turn = (self._turn + 1) % len(links)
@@ -118,7 +120,7 @@ class MultiplexedChannel:
     async def close(self) -> None:
         """Ends all streams and the plain channel; calls in flight fail as UNAVAILABLE."""
         self._closed = True
-        links, self._links = list(self._links.values()), {}
+        links, self._links, self._ordered = list(self._links.values()), {}, []
         await asyncio.gather(*(link.close() for link in links))
         for task in self._ending:
             task.cancel()

@@ -119,8 +119,7 @@ class Serving:
         if len(self._tasks) >= 2 * WINDOW:
             raise AppError(REASON_INVALID_ARGUMENT, f"more than {WINDOW} calls are in flight")
         given = sent.metadata
-        # What dict() makes of it takes a step of Python for each.
-        metadata = {key: given[key] for key in given}
+        metadata = dict(zip(given[::2], given[1::2], strict=False))
         if sent.credential:
             # Unknown, it is none, and the call is refused for what it lacks.
             metadata[AUTHORIZATION] = self._credentials.get(sent.credential, "")
@@ -135,10 +134,8 @@ class Serving:
             self._out.frame(len(payload) + _OVERHEAD).results.add(id=id_, payload=payload)
         except AppError as error:
             self._out.frame(_OVERHEAD).results.add(id=id_, status=to_status(error))
-        finally:
-            # One that is cancelled before it has begun is out already, as is who has its id now.
-            if self._tasks.get(id_) is asyncio.current_task():
-                del self._tasks[id_]
+        # One that is cancelled is out already: another may have its id by now.
+        self._tasks.pop(id_, None)
 
     def _answer(self, sent: Sent, metadata: dict[str, str]) -> Awaitable[bytes]:
         method = self.dispatcher.methods.get(sent.method)
