@@ -38,12 +38,16 @@ class Bearer:
         self._refused = RefusedTokens(clock)
         self._version = keys.version
 
-    async def principal(self, token: str) -> Principal:
-        """Whom the token stands for. Raises InvalidToken, or UNAVAILABLE for want of keys."""
+    def known(self, token: str) -> Principal | None:
+        """Whom the token is known to stand for; None for one that has to be verified."""
         if self._version != self._keys.version:
             self._version = self._keys.version
             self._proven.clear()
-        held = self._proven.get(token, now=self._clock.now_us())
+        return self._proven.get(token, now=self._clock.now_us())
+
+    async def principal(self, token: str) -> Principal:
+        """Whom the token stands for. Raises InvalidToken, or UNAVAILABLE for want of keys."""
+        held = self.known(token)
         if held is not None:
             return held
         proof = await self.verify(token)

@@ -1,7 +1,7 @@
 """Everything about who is calling, put together for the runtime."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import TypeVar
 
 from mesh.clock import Clock
@@ -11,7 +11,7 @@ from mesh.identity.credentials import Credentials
 from mesh.identity.jwks import KeySet
 from mesh.identity.memberships import Memberships
 from mesh.identity.policy import LocalPolicy, Policy, SecurePolicy
-from mesh.identity.principal import Principal
+from mesh.identity.principal import Found
 from mesh.identity.profile import Profile
 from mesh.identity.pulse import Pulse
 from mesh.identity.revocations import Revocations
@@ -56,7 +56,7 @@ class Identity:
         self.admit, self.authorize = Admit(policy), Authorize(policy)
         self.may_see = policy.may_see
 
-    def authenticate(self, metadata: Mapping[str, str]) -> Awaitable[Principal]:
+    def authenticate(self, metadata: Mapping[str, str]) -> Found:
         """Who sent these headers (lower-case names); NOBODY without a credential.
 
         Raises AppError UNAUTHENTICATED, INVALID_API_KEY or UNAVAILABLE.

@@ -1,5 +1,6 @@
 """The verified caller of a request."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 ADMIN = "ADMIN"
@@ -45,3 +46,5 @@ class Principal:
 
 
 NOBODY = Principal()
+# One that is remembered, as nearly all are, or what finds it out.
+Found = Principal | Awaitable[Principal]

@@ -1,6 +1,6 @@
 """Authenticates a request once, counts it against its caller, and hands on who is calling."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 from leaky.common.v1.reason_pb2 import REASON_INVALID_API_KEY, REASON_RATE_LIMIT_EXCEEDED
@@ -8,7 +8,7 @@ from leaky.edge.v1.options_pb2 import ACCESS_PUBLIC
 from mesh.edge.address import counted
 from mesh.edge.request import EdgeRequest
 from mesh.errors import AppError
-from mesh.identity.principal import NOBODY, Principal
+from mesh.identity.principal import NOBODY, Found, Principal
 from mesh.settings import Live
 from svc_gateway.metrics import VALIDATIONS
 from svc_gateway.settings import GatewaySettings, KeyStrategy
@@ -23,7 +23,7 @@ UNAVAILABLE = VALIDATIONS.of("unavailable")
 class Authenticator(Protocol):
     """Verifies credentials; mesh.identity's Identity is one."""
 
-    def authenticate(self, metadata: Mapping[str, str]) -> Awaitable[Principal]:
+    def authenticate(self, metadata: Mapping[str, str]) -> Found:
         """Who sent these; NOBODY without a credential. Raises AppError for a bad one."""
         ...
 
@@ -79,7 +79,8 @@ class Admission:
         # A key beside an Authorization is not looked at.
         keyed = API_KEY in metadata and AUTHORIZATION not in metadata
         try:
-            principal = await self._authenticator.authenticate(metadata)
+            found = self._authenticator.authenticate(metadata)
+            principal = found if isinstance(found, Principal) else await found
         except AppError as refusal:
             if keyed:
                 (INVALID if refusal.reason == REASON_INVALID_API_KEY else UNAVAILABLE).inc()
