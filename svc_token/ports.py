@@ -62,7 +62,10 @@ class MemberCaps(Protocol):
     """What single members may take of their organisation's pools."""
 
     async def put(self, cap: MemberCap) -> MemberCap | None:
-        """The cap from now on, with what the member has used of its window; None without pool."""
+        """The cap from now on, with what the member has used of its window; None without pool.
+
+        It is kept in the window of its pool, and given back in the asker's, if that is later.
+        """
         ...
 
     async def remove(self, key: PoolKey, user_id: str) -> bool:
