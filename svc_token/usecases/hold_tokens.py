@@ -72,7 +72,7 @@ class HoldTokens:
             window=self.limits.window(now),
             now_us=now,
             expires_us=now + ttl_us,
-            bucket_us=decision.at_us if decision.counted else 0,
+            bucket_us=decision.taken.at_us if decision.taken else 0,
         )
         _RESERVING()
         reservation = await self._submit(reserve)
