@@ -61,6 +61,7 @@ from svc_token.usecases.reconcile.reservations import CompareReservations
 from svc_token.usecases.relay_outbox import RelayOutbox
 from svc_token.usecases.reservations import BeginReservation, EndReservation, FindReservation
 from svc_token.usecases.reserve import ReserveTokens
+from svc_token.usecases.tell_later import TellLater
 from svc_token.workers.loops import Loop
 from svc_token.workers.outbox_lag import OutboxLag
 from svc_token.workers.outbox_relay import OutboxRelay
@@ -120,6 +121,7 @@ async def build(context: Context[TokenSettings]) -> AsyncIterator[Parts]:
                 ids=context.ids,
                 finisher=finisher,
             ),
+            tell_later=TellLater(ledger=stores.ledger, clock=context.clock, finisher=finisher),
         ).parts()
 
 
@@ -137,6 +139,7 @@ class _House:
     limits: LiveLimits
     roles: GrpcRoles
     once: Once
+    tell_later: TellLater
 
     def parts(self) -> Parts:
         """Servicers over use cases, the loops beside them, and REST over the servicers."""
@@ -186,6 +189,7 @@ class _House:
             clock=self.context.clock,
             ids=self.context.ids,
             finisher=self.finisher,
+            tell_later=self.tell_later,
         )
 
     @property

@@ -27,6 +27,7 @@ from svc_token.domain.reservation import (
 from svc_token.domain.spend import Spend
 from svc_token.ports import Ledger, Limits
 from svc_token.usecases.insist import insist, passing
+from svc_token.usecases.tell_later import TellLater
 
 log = structlog.get_logger("consume")
 UNENFORCED = "unenforced"
@@ -52,6 +53,7 @@ class HoldTokens:
     clock: Clock
     ids: Ids
     finisher: Finisher
+    tell_later: TellLater
 
     async def __call__(
         self, spend: Spend, roles: frozenset[str], decision: Decision, *, id_: str, ttl_us: int
@@ -117,29 +119,35 @@ class HoldTokens:
         return ended
 
     async def tell(self, spend: Spend, *, answer: Answer | None = None) -> None:
-        """Tells of tokens that were spent while no quota is enforced."""
+        """Tells of tokens that were spent while no quota is enforced, perhaps after the call.
+
+        Raises AppError when the call's time is up first.
+        """
         now = self.clock.now_us()
         event = spend.event(self.ids.new(), now, reason=UNENFORCED, traceparent=carried())
-        await self._do(Emit(event=event, answer=answer))
+        emit = Emit(event=event, answer=answer)
+        try:
+            await insist(lambda: self._submit_any(emit))
+        except AppError as error:
+            if passing(error):
+                self.tell_later(emit)
+            raise
 
     async def _end(self, operation: Settle | Release) -> Reservation:
-        reservation = await self._do(operation)
-        if reservation is None:
-            raise RuntimeError("a reservation ended without an answer")
-        return reservation
-
-    async def _do(self, operation: Operation) -> Reservation | None:
         try:
-            return await insist(lambda: self._submit_any(operation))
+            reservation = await insist(lambda: self._submit_any(operation))
         except AppError as error:
             if not passing(error):
                 raise
             # The call's time is up; what was used is charged when the store is back.
             log.warning("a hold outlives its call", reason=error.outcome.name)
-            self.finisher.begin(self._do_later(operation))
+            self.finisher.begin(self._end_later(operation))
             raise
+        if reservation is None:
+            raise RuntimeError("a reservation ended without an answer")
+        return reservation
 
-    async def _do_later(self, operation: Operation) -> None:
+    async def _end_later(self, operation: Settle | Release) -> None:
         with UNFINISHED.track_inprogress():
             try:
                 await insist(lambda: self.ledger.submit(operation), seconds=math.inf)
