@@ -33,6 +33,7 @@ from svc_token.stores.stores import TokenStores
 from svc_token.stores.topics import Topics
 from svc_token.usecases.ask_bucket import AskBucket
 from svc_token.usecases.consume import Consume
+from svc_token.usecases.end_later import EndLater
 from svc_token.usecases.hold_tokens import HoldTokens
 from svc_token.usecases.once import Once
 from svc_token.usecases.owner_roles import OwnerRoles
@@ -184,7 +185,7 @@ class House:
             limits=self.limits,
             clock=self.clock,
             ids=self.ids,
-            finisher=self.finisher,
+            end_later=EndLater(ledger=self.ledger, finisher=self.finisher),
             tell_later=self.tell_later,
         )
         self.reserve = ReserveTokens(
