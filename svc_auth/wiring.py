@@ -247,7 +247,10 @@ class _House:
     @property
     def end_access(self) -> EndAccess:
         return EndAccess(
-            log=self.store.revocations, revocations=self.revocations, clock=self.context.clock
+            log=self.store.revocations,
+            keys=self.store.signing_keys,
+            revocations=self.revocations,
+            clock=self.context.clock,
         )
 
     @property
@@ -256,7 +259,6 @@ class _House:
             users=self.store.users,
             passwords=self.passwords,
             end=self.end_access,
-            policy=self.policy,
             clock=self.context.clock,
         )
 
@@ -265,10 +267,10 @@ class _House:
         return UserServicer(
             all_users=ListUsers(users=users),
             one=GetUser(users=users),
-            disable=DisableUser(users=users, end=end, policy=self.policy, clock=clock),
+            disable=DisableUser(users=users, end=end, clock=clock),
             enable=EnableUser(users=users, clock=clock),
             grant=GrantRole(users=users, clock=clock),
-            revoke=RevokeRole(users=users, end=end, policy=self.policy, clock=clock),
+            revoke=RevokeRole(users=users, end=end, clock=clock),
             reset=ResetPassword(users=users, set=self.set_password, policy=self.policy),
         )
 

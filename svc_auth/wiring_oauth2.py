@@ -13,7 +13,6 @@ from svc_auth.crypto.opaque import OpaqueTexts
 from svc_auth.crypto.tokens import MESH_LIFETIME
 from svc_auth.domain.claims import SECOND
 from svc_auth.domain.oauth2.playground import PLAYGROUND, PLAYGROUND_SECRET
-from svc_auth.domain.policy import AuthPolicy
 from svc_auth.oauth2.authorize import AuthorizeEndpoint
 from svc_auth.oauth2.browser import Browser
 from svc_auth.oauth2.discovery import discovery_router
@@ -82,9 +81,6 @@ class OAuth2House:
     def _settings(self) -> AuthSettings:
         return self.context.settings.current
 
-    def _policy(self) -> AuthPolicy:
-        return self._settings.policy
-
     def _issuer(self) -> str:
         return self._settings.auth.oidc.issuer
 
@@ -110,14 +106,17 @@ class OAuth2House:
     def clients(self) -> OauthClientServicer:
         """Where clients are registered."""
         clients, clock = self.store.oauth_clients, self.context.clock
-        end = EndAccess(log=self.store.revocations, revocations=self.revocations, clock=clock)
+        end = EndAccess(
+            log=self.store.revocations,
+            keys=self.store.signing_keys,
+            revocations=self.revocations,
+            clock=clock,
+        )
         return OauthClientServicer(
             register=RegisterClient(clients=clients, opaque=self.opaque, clock=clock),
             clients=ListClients(clients=clients),
-            rotate=RotateSecret(
-                clients=clients, opaque=self.opaque, end=end, policy=self._policy, clock=clock
-            ),
-            remove=RemoveClient(clients=clients, end=end, policy=self._policy, clock=clock),
+            rotate=RotateSecret(clients=clients, opaque=self.opaque, end=end, clock=clock),
+            remove=RemoveClient(clients=clients, end=end, clock=clock),
         )
 
     def consents(self) -> OauthConsentServicer:
