@@ -260,6 +260,18 @@ class Opaque(Protocol):
         ...
 
 
+class Proofs(Protocol):
+    """What shows that we have made a text, and for which holder; nobody else can make it."""
+
+    def prove(self, text: str, *, holder: str) -> str:
+        """The proof, hexadecimal."""
+        ...
+
+    def proves(self, proof: str, text: str, *, holder: str) -> bool:
+        """Whether it is the proof of the text and the holder; in constant time."""
+        ...
+
+
 class KeyUse(Protocol):
     """Notes the use of keys without a write a request."""
 

@@ -10,6 +10,7 @@ from mesh.service import Context
 from svc_auth.crypto.keyring import Keyring, Lifetimes
 from svc_auth.crypto.oauth_tokens import OAuthMinter
 from svc_auth.crypto.opaque import OpaqueTexts
+from svc_auth.crypto.proofs import KeyedProofs
 from svc_auth.crypto.tokens import MESH_LIFETIME
 from svc_auth.domain.claims import SECOND
 from svc_auth.domain.oauth2.playground import PLAYGROUND, PLAYGROUND_SECRET
@@ -73,6 +74,7 @@ class OAuth2House:
     context: Context[AuthSettings]
     store: AuthStores
     opaque: OpaqueTexts
+    proofs: KeyedProofs
     keyring: Keyring
     revocations: Revocations
     login: Login
@@ -170,7 +172,12 @@ class OAuth2House:
 
     @property
     def _browser(self) -> Browser:
-        return Browser(opaque=self.opaque, issuer=self._issuer, clock=self.context.clock)
+        return Browser(
+            opaque=self.opaque,
+            proofs=self.proofs,
+            issuer=self._issuer,
+            clock=self.context.clock,
+        )
 
     @property
     def _session_of(self) -> FindSession:
