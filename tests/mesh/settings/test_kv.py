@@ -12,8 +12,9 @@ from structlog.testing import capture_logs
 from mesh.settings import MeshSettings, Section, live
 from mesh.settings.kv import KvSource
 from mesh.settings.names import names_of
-from mesh.settings.remote import LastGood, SourceAwayError, Stored
+from mesh.settings.remote import LastGood, SourceAwayError
 from mesh.settings.source import SettingsError, load
+from tests.mesh.settings.shelf import Shelf
 
 pytestmark = pytest.mark.anyio
 
@@ -25,56 +26,6 @@ class Own(Section):
 
 class OwnSettings(MeshSettings):
     own: Own = Own()
-
-
-class Shelf:
-    """A folder in memory, whose index grows with each change, as Consul's does."""
-
-    def __init__(self, **values: str) -> None:
-        self.away = False
-        self.reads = 0
-        self._index = 7
-        self._values = _dotted(values)
-        self._changed = asyncio.Event()
-
-    def put(self, **values: str) -> None:
-        self._index += 1
-        self._values = {**self._values, **_dotted(values)}
-        self._wake()
-
-    def restore(self, index: int, **values: str) -> None:
-        """From a snapshot, with whose index it goes on."""
-        self._index, self._values = index, _dotted(values)
-        self._wake()
-
-    def lose(self) -> None:
-        """Breaks what is connected and lets nobody connect."""
-        self.away = True
-        self._wake()
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def read(self, *, after: int = 0, wait: float = 0) -> Stored:
-        self.reads += 1
-        if after == self._index and not self.away:
-            try:
-                async with asyncio.timeout(wait):
-                    await self._changed.wait()
-            except TimeoutError:
-                pass
-        if self.away:
-            raise SourceAwayError("nobody answers")
-        return Stored(index=self._index, values=dict(self._values))
-
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator["Shelf"]:
-        yield self
-
-
-def _dotted(values: Mapping[str, str]) -> dict[str, str]:
-    return {f"own.{name}": text for name, text in values.items()}
 
 
 class Taken:
