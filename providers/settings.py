@@ -37,7 +37,10 @@ class ProviderSettings(Section):
     own where its name is one, else "openai"; an empty `model` the API's default.
     """
 
-    base_url: Annotated[str, AfterValidator(_http_url)] = live("")
+    # Who says where it is, is sent the key: others than who gave that may not.
+    base_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        default="", json_schema_extra={"live": True, "shown": "api-key"}
+    )
     default_quota: int = live(1000, ge=0)
     rate_limit: int = live(10, ge=1)
     enabled: bool = live(True)

@@ -14,8 +14,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -66,34 +66,22 @@ def _terminated(number: int, _frame: FrameType | None) -> None:
 
 
 def _pytest(arguments: Sequence[str], env: Mapping[str, str]) -> int:
-    return _run([sys.executable, "-m", "pytest", *arguments], env, _interrupt)
-
-
-def _interrupt(process: "subprocess.Popen[bytes]") -> None:
-    """As Ctrl-C does: pytest and its workers then end what their fixtures have started."""
-    lists = Path(f"/proc/{process.pid}/task").glob("*/children")
-    workers = [int(pid) for each in lists for pid in each.read_text().split()]
-    for pid in (*workers, process.pid):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGINT)
+    # By SIGTERM it ends what its fixtures have started: tests/ending.py.
+    return _run([sys.executable, "-m", "pytest", *arguments], env)
 
 
 def _checked(command: Sequence[str | Path], env: Mapping[str, str]) -> None:
-    if code := _run(command, env, subprocess.Popen.terminate):
+    if code := _run(command, env):
         raise subprocess.CalledProcessError(code, command)
 
 
-def _run(
-    command: Sequence[str | Path],
-    env: Mapping[str, str],
-    end: Callable[["subprocess.Popen[bytes]"], None],
-) -> int:
+def _run(command: Sequence[str | Path], env: Mapping[str, str]) -> int:
     """The exit code; what ends this process ends that one first."""
     with subprocess.Popen(command, cwd=ROOT, env=env) as process:  # noqa: S603
         try:
             return process.wait()
         except SystemExit:
-            end(process)
+            process.terminate()
             _wait(process)
             raise
         except KeyboardInterrupt:

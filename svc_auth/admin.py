@@ -63,7 +63,6 @@ async def disable_user(settings: AuthSettings, *, user: str) -> None:
         disable = DisableUser(
             users=store.users,
             end=end_access(store),
-            policy=lambda: settings.policy,
             clock=CLOCK,
         )
         await disable(OPERATOR, user_id=user_id)
@@ -88,7 +87,6 @@ async def revoke_role(settings: AuthSettings, *, user: str, role: str) -> None:
         revoke = RevokeRole(
             users=store.users,
             end=end_access(store),
-            policy=lambda: settings.policy,
             clock=CLOCK,
         )
         await revoke(OPERATOR, user_id=user_id, role=role)
@@ -102,7 +100,6 @@ async def reset_password(settings: AuthSettings, *, user: str, password: str) ->
             users=store.users,
             passwords=passwords,
             end=end_access(store),
-            policy=lambda: policy,
             clock=CLOCK,
         )
         reset = ResetPassword(users=store.users, set=set_password, policy=lambda: policy)
@@ -118,7 +115,9 @@ class Unheard:
 
 def end_access(store: AuthStores) -> EndAccess:
     """Ends access in the store; who watches other processes hears of it there."""
-    return EndAccess(log=store.revocations, revocations=Unheard(), clock=CLOCK)
+    return EndAccess(
+        log=store.revocations, keys=store.signing_keys, revocations=Unheard(), clock=CLOCK
+    )
 
 
 def _policy(settings: AuthSettings) -> AuthPolicy:

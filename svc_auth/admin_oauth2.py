@@ -64,7 +64,6 @@ async def rotate_secret(settings: AuthSettings, *, client_id: str) -> str:
             clients=store.oauth_clients,
             opaque=OpaqueTexts(),
             end=end_access(store),
-            policy=lambda: settings.policy,
             clock=CLOCK,
         )
         return await rotate(OPERATOR, client_id=client_id)
@@ -76,7 +75,6 @@ async def remove_client(settings: AuthSettings, *, client_id: str) -> None:
         remove = RemoveClient(
             clients=store.oauth_clients,
             end=end_access(store),
-            policy=lambda: settings.policy,
             clock=CLOCK,
         )
         await remove(OPERATOR, client_id=client_id)

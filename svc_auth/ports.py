@@ -158,6 +158,10 @@ class SigningKeys(Protocol):
         """Notes that keys of the algorithm sign tokens that live so long; never shortens."""
         ...
 
+    async def longest_lifetime(self) -> int:
+        """The longest that a token lives that any of the keys has signed, in microseconds."""
+        ...
+
     async def remove_signing_keys(self, kids: Collection[str]) -> None:
         """Forgets keys for good."""
         ...
@@ -176,7 +180,7 @@ class KeyRotation(Protocol):
         ...
 
     async def refresh(self) -> None:
-        """Takes over what is in the store."""
+        """Takes over what is in the store, and notes there how long our tokens live."""
         ...
 
     async def rotate(self, caller: Caller) -> Sequence[KeyLife]:
@@ -253,6 +257,18 @@ class Opaque(Protocol):
 
     def hash(self, text: str) -> str:
         """The hash by which it is found."""
+        ...
+
+
+class Proofs(Protocol):
+    """What shows that we have made a text, and for which holder; nobody else can make it."""
+
+    def prove(self, text: str, *, holder: str) -> str:
+        """The proof, hexadecimal."""
+        ...
+
+    def proves(self, proof: str, text: str, *, holder: str) -> bool:
+        """Whether it is the proof of the text and the holder; in constant time."""
         ...
 
 

@@ -13,7 +13,6 @@ from svc_auth.domain.policy import AuthPolicy
 from svc_auth.domain.throttle import LoginLimits
 
 YEAR = 365 * 86_400.0
-DAY = 86_400.0
 SECOND_US = 1_000_000
 # What others remember of a key that goes on they may remember so long.
 SHORTEST_GRACE = 120.0
@@ -145,8 +144,6 @@ class AuthSettings(MeshSettings):
             login=self._login,
             keys_each=self.auth.api_key.max_per_user,
             rotation_grace=int(self.auth.api_key.rotation_grace * SECOND_US),
-            # Also of a token that was made before the setting became shorter.
-            token_lifetime=int(max(self.auth.jwt.expiry, DAY) * SECOND_US),
         )
 
     @property

@@ -18,6 +18,7 @@ from svc_auth.crypto.api_keys import PepperedKeys
 from svc_auth.crypto.keyring import Keyring
 from svc_auth.crypto.opaque import OpaqueTexts
 from svc_auth.crypto.passwords import open_passwords
+from svc_auth.crypto.proofs import KeyedProofs
 from svc_auth.crypto.tokens import Minter
 from svc_auth.domain.claims import SECOND
 from svc_auth.domain.policy import AuthPolicy
@@ -104,6 +105,8 @@ async def build(context: Context[AuthSettings]) -> AsyncIterator[Parts]:
             maker=PepperedKeys(secrets.pepper, settings.auth.api_key.previous_pepper),
             throttle=Throttle(),
             blocked=read_blocklist(settings.auth.password.blocklist_file),
+            # Its instances have it in common anyway: it opens the keys in their store.
+            proofs=KeyedProofs(secrets.sealing),
             keyring=await keyring_of(settings, store, context.clock),
             revocations=Broadcaster(context.clock, store.revocations),
             last_used=LastUsed(store.keys),
@@ -121,6 +124,7 @@ class _House:
     maker: PepperedKeys
     throttle: Throttle
     blocked: frozenset[str]
+    proofs: KeyedProofs
     keyring: Keyring
     revocations: Broadcaster
     last_used: LastUsed
@@ -187,6 +191,7 @@ class _House:
             context=self.context,
             store=self.store,
             opaque=OpaqueTexts(),
+            proofs=self.proofs,
             keyring=self.keyring,
             revocations=self.revocations,
             login=self._login(),
@@ -247,7 +252,10 @@ class _House:
     @property
     def end_access(self) -> EndAccess:
         return EndAccess(
-            log=self.store.revocations, revocations=self.revocations, clock=self.context.clock
+            log=self.store.revocations,
+            keys=self.store.signing_keys,
+            revocations=self.revocations,
+            clock=self.context.clock,
         )
 
     @property
@@ -256,7 +264,6 @@ class _House:
             users=self.store.users,
             passwords=self.passwords,
             end=self.end_access,
-            policy=self.policy,
             clock=self.context.clock,
         )
 
@@ -265,10 +272,10 @@ class _House:
         return UserServicer(
             all_users=ListUsers(users=users),
             one=GetUser(users=users),
-            disable=DisableUser(users=users, end=end, policy=self.policy, clock=clock),
+            disable=DisableUser(users=users, end=end, clock=clock),
             enable=EnableUser(users=users, clock=clock),
             grant=GrantRole(users=users, clock=clock),
-            revoke=RevokeRole(users=users, end=end, policy=self.policy, clock=clock),
+            revoke=RevokeRole(users=users, end=end, clock=clock),
             reset=ResetPassword(users=users, set=self.set_password, policy=self.policy),
         )
 

@@ -10,10 +10,10 @@ from mesh.service import Context
 from svc_auth.crypto.keyring import Keyring, Lifetimes
 from svc_auth.crypto.oauth_tokens import OAuthMinter
 from svc_auth.crypto.opaque import OpaqueTexts
+from svc_auth.crypto.proofs import KeyedProofs
 from svc_auth.crypto.tokens import MESH_LIFETIME
 from svc_auth.domain.claims import SECOND
 from svc_auth.domain.oauth2.playground import PLAYGROUND, PLAYGROUND_SECRET
-from svc_auth.domain.policy import AuthPolicy
 from svc_auth.oauth2.authorize import AuthorizeEndpoint
 from svc_auth.oauth2.browser import Browser
 from svc_auth.oauth2.discovery import discovery_router
@@ -74,6 +74,7 @@ class OAuth2House:
     context: Context[AuthSettings]
     store: AuthStores
     opaque: OpaqueTexts
+    proofs: KeyedProofs
     keyring: Keyring
     revocations: Revocations
     login: Login
@@ -81,9 +82,6 @@ class OAuth2House:
     @property
     def _settings(self) -> AuthSettings:
         return self.context.settings.current
-
-    def _policy(self) -> AuthPolicy:
-        return self._settings.policy
 
     def _issuer(self) -> str:
         return self._settings.auth.oidc.issuer
@@ -110,14 +108,17 @@ class OAuth2House:
     def clients(self) -> OauthClientServicer:
         """Where clients are registered."""
         clients, clock = self.store.oauth_clients, self.context.clock
-        end = EndAccess(log=self.store.revocations, revocations=self.revocations, clock=clock)
+        end = EndAccess(
+            log=self.store.revocations,
+            keys=self.store.signing_keys,
+            revocations=self.revocations,
+            clock=clock,
+        )
         return OauthClientServicer(
             register=RegisterClient(clients=clients, opaque=self.opaque, clock=clock),
             clients=ListClients(clients=clients),
-            rotate=RotateSecret(
-                clients=clients, opaque=self.opaque, end=end, policy=self._policy, clock=clock
-            ),
-            remove=RemoveClient(clients=clients, end=end, policy=self._policy, clock=clock),
+            rotate=RotateSecret(clients=clients, opaque=self.opaque, end=end, clock=clock),
+            remove=RemoveClient(clients=clients, end=end, clock=clock),
         )
 
     def consents(self) -> OauthConsentServicer:
@@ -171,7 +172,12 @@ class OAuth2House:
 
     @property
     def _browser(self) -> Browser:
-        return Browser(opaque=self.opaque, issuer=self._issuer, clock=self.context.clock)
+        return Browser(
+            opaque=self.opaque,
+            proofs=self.proofs,
+            issuer=self._issuer,
+            clock=self.context.clock,
+        )
 
     @property
     def _session_of(self) -> FindSession:

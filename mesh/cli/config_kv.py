@@ -13,7 +13,7 @@ from mesh.consul.kv import Change, ForbiddenError, Kv, folder_of
 from mesh.consul.token import read_token
 from mesh.settings import MeshSettings
 from mesh.settings.names import env_name
-from mesh.settings.remote import Stored, admitted
+from mesh.settings.remote import Stored, admitted, check_shown
 
 _TRIES = 5
 
@@ -70,7 +70,9 @@ class KvSettings:
     def _check(self, service: str, name: str, values: Mapping[str, str]) -> None:
         # Without its variable, so that a value which the environment hides is checked too.
         env = {key: text for key, text in self._env.items() if key != env_name(name)}
-        self._catalogue.check_one(service, env, self._admitted(service, values))
+        known = self._admitted(service, values)
+        check_shown(self._catalogue.names(service), env, known)
+        self._catalogue.check_one(service, env, known)
 
     def _admitted(self, service: str, values: Mapping[str, str]) -> Mapping[str, str]:
         known, _strangers = admitted(self._catalogue.names(service), values)

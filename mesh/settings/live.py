@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from mesh.settings.file import FileSource
 from mesh.settings.model import MeshSettings
 from mesh.settings.names import names_of
+from mesh.settings.remote import load_shared
 from mesh.settings.source import SettingsError, explain, load
 from mesh.settings.sources import Nowhere, Pause, Source
 
@@ -25,9 +26,9 @@ AT_ODDS = Gauge(
 class Live(Generic[S]):
     """The settings as they stand: read `current` at each use, do not keep it."""
 
-    def __init__(self, model: type[S], env: Mapping[str, str], source: Source, settings: S) -> None:
+    def __init__(self, model: type[S], read: "_Reading[S]", source: Source, settings: S) -> None:
         self._model = model
-        self._env = env
+        self._read = read
         self._source = source
         self._listeners: list[Callable[[S], None]] = []
         self.current = settings
@@ -43,7 +44,9 @@ class Live(Generic[S]):
         """
         start = load(MeshSettings, env, {})
         source = _source(start, model, service)
-        return cls(model, env, source, source.begin(_Check(model, env, start.registry), refuse))
+        reading = _Reading(model, env, shared=start.uses_consul)
+        settings = source.begin(_Check(reading, start.registry), refuse)
+        return cls(model, reading, source, settings)
 
     def on_change(self, listener: Callable[[S], None]) -> None:
         """Calls the listener with the new settings after each change."""
@@ -55,7 +58,7 @@ class Live(Generic[S]):
         Tells whether they were taken over.
         """
         try:
-            self.current = self._merged(load(self._model, self._env, values))
+            self.current = self._merged(self._read(values))
         except SettingsError as error:
             refuse(error)
             return False
@@ -94,14 +97,25 @@ def refuse(error: SettingsError) -> None:
     log.warning("settings refused, the last good ones stay", error=str(error))
 
 
-class _Check(Generic[S]):
-    """Makes settings of a source's values."""
+class _Reading(Generic[S]):
+    """Makes settings of a source's values; `shared` is one that others may write to."""
 
-    def __init__(self, model: type[S], env: Mapping[str, str], registry: str) -> None:
-        self._model, self._env, self._registry = model, env, registry
+    def __init__(self, model: type[S], env: Mapping[str, str], *, shared: bool) -> None:
+        self._model, self._env = model, env
+        self._shared = shared
 
     def __call__(self, values: Mapping[str, str]) -> S:
-        settings = load(self._model, self._env, values)
+        return (load_shared if self._shared else load)(self._model, self._env, values)
+
+
+class _Check(Generic[S]):
+    """Makes the first settings."""
+
+    def __init__(self, read: _Reading[S], registry: str) -> None:
+        self._read, self._registry = read, registry
+
+    def __call__(self, values: Mapping[str, str]) -> S:
+        settings = self._read(values)
         # The source was found through it.
         if settings.registry != self._registry:
             raise SettingsError("registry is chosen in the environment: set LEAKY_REGISTRY")

@@ -15,12 +15,17 @@ from pydantic.fields import FieldInfo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Name:
-    """One setting; a part of its path that is None is free."""
+    """One setting; a part of its path that is None is free.
+
+    `shown` is the secret beside it that whatever it names is shown, such as the
+    key beside a URL; empty for none.
+    """
 
     path: tuple[str | None, ...]
     live: bool
     secret: bool
     default: Any
+    shown: str = ""
 
     @property
     def dotted(self) -> str:
@@ -84,6 +89,7 @@ def _field(info: FieldInfo, path: tuple[str | None, ...], default: Any) -> Itera
         live=bool(marks.get("live")),
         secret=bool(marks.get("secret")),
         default=default,
+        shown=str(marks.get("shown", "")),
     )
 
 

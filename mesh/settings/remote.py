@@ -1,7 +1,8 @@
 """Settings that are kept elsewhere: what may be there, and the copy of the last good ones.
 
 Others than this service's operator may see such a place, so no secret belongs
-there; and what is one process's own, such as its port, does not either.
+there; and what is one process's own, such as its port, does not either. They may
+write there, too: what is kept there never says whom a secret is shown.
 """
 
 import json
@@ -13,8 +14,8 @@ from pathlib import Path
 import structlog
 
 from mesh.private_file import write_private
-from mesh.settings.names import Name, env_name
-from mesh.settings.source import SettingsError
+from mesh.settings.names import Name, env_name, names_of
+from mesh.settings.source import S, SettingsError, load
 from mesh.telemetry.redact import scrub, secret_key
 
 log = structlog.get_logger("settings")
@@ -72,6 +73,35 @@ def admitted(names: Iterable[Name], values: Mapping[str, str]) -> tuple[dict[str
     if problems:
         raise SettingsError("; ".join(problems))
     return found, strangers
+
+
+def load_shared(model: type[S], env: Mapping[str, str], values: Mapping[str, str]) -> S:
+    """The settings as `load` has them, of `values` that others may write.
+
+    Raises SettingsError also where those would have a secret of ours sent elsewhere.
+    """
+    check_shown(names_of(model), env, values)
+    return load(model, env, values)
+
+
+def check_shown(names: Iterable[Name], env: Mapping[str, str], values: Mapping[str, str]) -> None:
+    """Raises SettingsError where a value names whom the environment's secret is shown.
+
+    A secret comes from the environment alone, and where it goes comes from there too.
+    Nothing is compared: which hosts are as good as another is nothing that we know.
+    """
+    pointing = [name for name in names if name.shown]
+    problems = [
+        f"{dotted}: {variable} goes there, so it cannot come from Consul KV;"
+        f" set {env_name(dotted)} beside it instead"
+        for dotted in values
+        for name in pointing
+        if name.pattern.fullmatch(dotted)
+        and env_name(dotted) not in env
+        and env.get(variable := env_name(f"{dotted.rpartition('.')[0]}.{name.shown}"))
+    ]
+    if problems:
+        raise SettingsError("; ".join(problems))
 
 
 class LastGood:

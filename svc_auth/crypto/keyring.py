@@ -79,22 +79,34 @@ class Keyring:
         return next((key.public for key in self._published() if key.life.kid == kid), None)
 
     async def refresh(self) -> None:
-        """Takes over what is in the store by now. Raises SettingsError when it does not open."""
+        """Takes over what is in the store by now. Raises SettingsError when it does not open.
+
+        Notes how long the tokens of this process live, also with a key that another
+        process made, whose tokens may be shorter.
+        """
+        await self._read()
+        short = [alg for alg in ALGORITHMS if self._is_longer(alg)]
+        for alg in short:
+            await self._store.lengthen(alg, self._lifetimes.tokens[alg])
+        if short:
+            await self._read()
+
+    def _is_longer(self, alg: str) -> bool:
+        lifetime = self._lifetimes.tokens[alg]
+        return any(life.alg == alg and life.longest_lifetime < lifetime for life in self.lives)
+
+    async def _read(self) -> None:
         known = {key.life.kid: key for key in self._keys}
         found = await self._store.signing_keys()
         self._keys = tuple([self._opened(sealed, known) for sealed in found])
 
     async def open(self) -> None:
-        """Makes what is missing, and notes how long the tokens of this process live."""
+        """Makes what is missing."""
         await self.refresh()
         for alg in ALGORITHMS:
             if signing.newest(self.lives, alg) is None:
                 now = self._clock.now_us()
                 await self._make(SYSTEM, alg, FIRST_GENERATION, active_at=now)
-        await self.refresh()
-        for alg, lifetime in self._lifetimes.tokens.items():
-            if any(life.alg == alg and life.longest_lifetime < lifetime for life in self.lives):
-                await self._store.lengthen(alg, lifetime)
         await self.refresh()
 
     async def rotate(self, caller: Caller) -> Sequence[KeyLife]:

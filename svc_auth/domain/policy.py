@@ -13,9 +13,8 @@ class AuthPolicy:
 
     `known_users_only`: keys and memberships belong to registered users alone.
     `keys_each`: how many API keys a user may have. `rotation_grace` is how long a
-    key goes on after it was rotated, `token_lifetime` the longest that a token
-    lives; both in microseconds. `playground`: there is an OAuth2 client whose
-    secret everybody knows.
+    key goes on after it was rotated, in microseconds. `playground`: there is an
+    OAuth2 client whose secret everybody knows.
     """
 
     known_users_only: bool
@@ -25,4 +24,3 @@ class AuthPolicy:
     login: LoginLimits
     keys_each: int
     rotation_grace: int
-    token_lifetime: int

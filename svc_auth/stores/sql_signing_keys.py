@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, delete, func, select, update
 
 from mesh.storage.database import Database
 from svc_auth.domain.record import Record
@@ -51,6 +51,12 @@ class SqlSigningKeys:
         change = update(SIGNING_KEYS).where(SIGNING_KEYS.c.alg == alg, longest < lifetime)
         async with self._database.write() as connection:
             await connection.execute(change.values(longest_lifetime=lifetime))
+
+    async def longest_lifetime(self) -> int:
+        """The longest that a token lives that any of the keys has signed, in microseconds."""
+        query = select(func.coalesce(func.max(SIGNING_KEYS.c.longest_lifetime), 0))
+        async with self._database.read() as connection:
+            return int((await connection.execute(query)).scalar_one())
 
     async def remove_signing_keys(self, kids: Collection[str]) -> None:
         """Forgets keys for good."""

@@ -29,7 +29,6 @@ class SetPassword:
     users: Users
     passwords: Passwords
     end: EndAccess
-    policy: Callable[[], AuthPolicy]
     clock: Clock
 
     async def __call__(
@@ -45,7 +44,7 @@ class SetPassword:
         user = account.user
         password_hash = await self.passwords.hash(password, asker=counted(caller.address))
         now = self.clock.now_us()
-        revoked = of_sessions(user.id, at=now, lifetime=self.policy().token_lifetime)
+        revoked = of_sessions(user.id, at=now, lifetime=await self.end.lifetime())
         entry = user_entry(caller, action, user.id, at=now)
         record = Record(entry=entry, revocations=(revoked,))
         changed = await self.users.set_password(

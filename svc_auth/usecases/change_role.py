@@ -1,14 +1,12 @@
 """Gives users roles, and takes them."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from mesh.clock import Clock
 from mesh.errors import invalid
 from svc_auth.domain.audit import Action
 from svc_auth.domain.caller import Caller
-from svc_auth.domain.policy import AuthPolicy
 from svc_auth.domain.record import Record
 from svc_auth.domain.revocation import of_user
 from svc_auth.domain.user import ADMIN, USER
@@ -40,7 +38,6 @@ class RevokeRole:
 
     users: Users
     end: EndAccess
-    policy: Callable[[], AuthPolicy]
     clock: Clock
 
     async def __call__(self, caller: Caller, *, user_id: str, role: str) -> None:
@@ -54,7 +51,7 @@ class RevokeRole:
         if role == ADMIN and caller.actor == user_id:
             raise invalid("user_id", "must not be the caller's own")
         now = self.clock.now_us()
-        revoked = of_user(user_id, at=now, lifetime=self.policy().token_lifetime)
+        revoked = of_user(user_id, at=now, lifetime=await self.end.lifetime())
         entry = user_entry(caller, Action.ROLE_REVOKED, user_id, at=now, detail=role)
         record = Record(entry=entry, revocations=(revoked,))
         if known(await self.users.revoke_role(user_id, role, record=record)):

@@ -1,13 +1,11 @@
 """Disables and enables users."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from mesh.clock import Clock
 from mesh.errors import invalid
 from svc_auth.domain.audit import Action
 from svc_auth.domain.caller import Caller
-from svc_auth.domain.policy import AuthPolicy
 from svc_auth.domain.record import Record
 from svc_auth.domain.revocation import of_user
 from svc_auth.ports import Users
@@ -21,7 +19,6 @@ class DisableUser:
 
     users: Users
     end: EndAccess
-    policy: Callable[[], AuthPolicy]
     clock: Clock
 
     async def __call__(self, caller: Caller, *, user_id: str) -> None:
@@ -29,7 +26,7 @@ class DisableUser:
         if caller.actor == user_id:
             raise invalid("user_id", "must not be the caller's own")
         now = self.clock.now_us()
-        revoked = of_user(user_id, at=now, lifetime=self.policy().token_lifetime)
+        revoked = of_user(user_id, at=now, lifetime=await self.end.lifetime())
         entry = user_entry(caller, Action.USER_DISABLED, user_id, at=now)
         record = Record(entry=entry, revocations=(revoked,))
         if known(await self.users.disable_user(user_id, at=now, record=record)):

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 from mesh.clock import Clock
 from svc_auth.domain.revocation import Revocation
-from svc_auth.ports import RevocationLog, Revocations
+from svc_auth.ports import RevocationLog, Revocations, SigningKeys
+
+# For a store whose keys are from before it was noted how long their tokens live.
+SHORTEST = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +21,17 @@ class EndAccess:
     """
 
     log: RevocationLog
+    keys: SigningKeys
     revocations: Revocations
     clock: Clock
+
+    async def lifetime(self) -> int:
+        """How long what was issued so far may live at the most, in microseconds.
+
+        The keys know it, and no setting does: a token lives as long as the setting
+        said when it was issued, perhaps in another process.
+        """
+        return max(SHORTEST, await self.keys.longest_lifetime())
 
     async def __call__(self, revoked: Revocation) -> int:
         """The moment, in microseconds, before which all is ended."""
@@ -29,7 +41,7 @@ class EndAccess:
             kind=revoked.kind,
             subject=revoked.subject,
             at=now,
-            until=revoked.until + now - revoked.at,
+            until=now + max(revoked.until - revoked.at, await self.lifetime()),
         )
         await self.log.repeat(again)
         self.revocations.announce()

@@ -1,7 +1,10 @@
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 from pydantic import Field
+from structlog.testing import capture_logs
 
 from mesh.settings import Live, MeshSettings
 from mesh.settings.source import SettingsError, load
@@ -12,6 +15,7 @@ from providers.settings import (
     base_url,
     default_providers,
 )
+from tests.mesh.settings.shelf import Shelf
 
 
 class Settings(MeshSettings):
@@ -100,6 +104,72 @@ def test_a_provider_is_switched_off_and_another_added_while_running(tmp_path: Pa
     live.apply({})
     assert live.current.providers["qwen"].enabled
     assert "new" not in live.current.providers
+
+
+def test_the_operators_own_file_may_say_where_a_key_goes(tmp_path: Path) -> None:
+    env = {"LEAKY_DATA": str(tmp_path), "LEAKY_PROVIDERS_OPENAI_API_KEY": "sk-secret"}
+    live = Live.read(Settings, env)
+    assert live.apply({"providers.openai.base-url": "https://api.openai.com"})
+    assert base_url(live.current, "openai") == "https://api.openai.com"
+
+
+CONSUL = {"LEAKY_REGISTRY": "consul://127.0.0.1:1"}
+KEY = {"LEAKY_PROVIDERS_OPENAI_API_KEY": "sk-secret"}
+
+
+@pytest.fixture
+def in_kv(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Has KV hold what is said of openai."""
+
+    def put(values: Mapping[str, str]) -> None:
+        shelf = Shelf("providers.openai", **values)
+        monkeypatch.setattr("mesh.consul.settings.settings_folder", lambda *_: shelf.opened())
+
+    return put
+
+
+def _refusals() -> tuple[float, float]:
+    """How often settings were refused, and whether those there are now are."""
+    count = REGISTRY.get_sample_value("settings_refused_total") or 0
+    return count, REGISTRY.get_sample_value("settings_source_refused") or 0
+
+
+def test_who_writes_kv_cannot_have_the_key_sent_elsewhere(
+    in_kv: Callable[..., None], tmp_path: Path
+) -> None:
+    env = {"LEAKY_DATA": str(tmp_path), **CONSUL, **KEY}
+    in_kv({"rate-limit": "7"})
+    live = Live.read(Settings, env, "token")
+    before, _ = _refusals()
+    with capture_logs() as logs:
+        assert not live.apply(
+            {"providers.openai.base-url": "https://evil.test", "providers.openai.rate-limit": "8"}
+        )
+    assert _refusals() == (before + 1, 1)
+    assert logs[0]["event"] == "settings refused, the last good ones stay"
+    assert "LEAKY_PROVIDERS_OPENAI_BASE_URL" in logs[0]["error"]
+    assert base_url(live.current, "openai") == "http://127.0.0.1:8093"
+    assert live.current.providers["openai"].rate_limit == 7
+    assert live.apply({"providers.openai.rate-limit": "8"})
+    assert _refusals() == (before + 1, 0)
+    # At the next start the same: the last good ones serve.
+    in_kv({"base-url": "https://evil.test"})
+    again = Live.read(Settings, env, "token")
+    assert _refusals() == (before + 2, 1)
+    assert base_url(again.current, "openai") == "http://127.0.0.1:8093"
+
+
+def test_a_key_that_is_given_later_does_not_go_where_kv_said_before(
+    in_kv: Callable[..., None], tmp_path: Path
+) -> None:
+    env = {"LEAKY_DATA": str(tmp_path), **CONSUL}
+    in_kv({"base-url": "https://elsewhere.test"})
+    assert base_url(Live.read(Settings, env, "token").current, "openai") == "https://elsewhere.test"
+    with pytest.raises(SettingsError, match=r"providers\.openai\.base-url"):
+        Live.read(Settings, env | KEY, "token")
+    said = {"LEAKY_PROVIDERS_OPENAI_BASE_URL": "https://api.openai.com"}
+    live = Live.read(Settings, env | KEY | said, "token")
+    assert base_url(live.current, "openai") == "https://api.openai.com"
 
 
 def test_a_refused_key_is_not_in_the_error() -> None:

@@ -81,7 +81,6 @@ LOCAL = AuthPolicy(
     login=LoginLimits(tries=10, longest_wait=30.0, address_tries=100, account_tries=100),
     keys_each=10,
     rotation_grace=3_600_000_000,
-    token_lifetime=86_400_000_000,
     organizations=LIMITS,
 )
 SECURE = replace(LOCAL, known_users_only=True, password=PasswordRules(min_length=8, blocklist=True))
@@ -192,12 +191,16 @@ class House:
 
     def _changes(self) -> None:
         users, clock = self.store.users, self.clock
-        end = EndAccess(log=self.store.revocations, revocations=self.revocations, clock=clock)
+        end = EndAccess(
+            log=self.store.revocations,
+            keys=self.store.signing_keys,
+            revocations=self.revocations,
+            clock=clock,
+        )
         self.set_password = SetPassword(
             users=users,
             passwords=self.passwords,
             end=end,
-            policy=lambda: self.policy,
             clock=clock,
         )
         self.change_password = ChangePassword(
@@ -212,10 +215,10 @@ class House:
         self.user_servicer = UserServicer(
             all_users=ListUsers(users=users),
             one=GetUser(users=users),
-            disable=DisableUser(users=users, end=end, policy=lambda: self.policy, clock=clock),
+            disable=DisableUser(users=users, end=end, clock=clock),
             enable=EnableUser(users=users, clock=clock),
             grant=GrantRole(users=users, clock=clock),
-            revoke=RevokeRole(users=users, end=end, policy=lambda: self.policy, clock=clock),
+            revoke=RevokeRole(users=users, end=end, clock=clock),
             reset=ResetPassword(users=users, set=self.set_password, policy=lambda: self.policy),
         )
         self.read_audit_log = ReadAuditLog(audit=self.store.audit)

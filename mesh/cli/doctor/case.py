@@ -7,7 +7,7 @@ from pathlib import Path
 from mesh.cli.doctor.finding import Finding, fail
 from mesh.cli.services import settings_models
 from mesh.settings import MeshSettings
-from mesh.settings.remote import LastGood
+from mesh.settings.remote import LastGood, load_shared
 from mesh.settings.source import FILE, SettingsError, load, read_file
 
 
@@ -42,7 +42,7 @@ def open_case(env: Mapping[str, str], chosen: Sequence[str]) -> tuple[Case, Sequ
     for name, model in ((name, models[name]) for name in chosen):
         kept = LastGood(start.data, name).read() or {} if start.uses_consul else values
         try:
-            services[name] = load(model, env, kept)
+            services[name] = (load_shared if start.uses_consul else load)(model, env, kept)
         except SettingsError as error:
             # What all services read is wrong in each of them, and said once.
             problems.setdefault(str(error), _refused(name, error))

@@ -10,8 +10,8 @@ from mesh.cli.doctor.parts import Part, away
 from mesh.consul.client import FAILURES, opened, told, within
 from mesh.consul.kv import ForbiddenError, Kv, folder_of
 from mesh.settings.names import names_of
-from mesh.settings.remote import SourceAwayError, admitted
-from mesh.settings.source import SettingsError, load
+from mesh.settings.remote import SourceAwayError, admitted, load_shared
+from mesh.settings.source import SettingsError
 
 KIND = "Consul"
 _BOOTSTRAP = "run leaky consul bootstrap"
@@ -77,7 +77,7 @@ async def _kv(part: Part, subject: str, client: Any) -> list[Finding]:
     names = list(names_of(type(part.settings)))
     try:
         values, strangers = admitted(names, stored.values)
-        load(type(part.settings), part.case.env, values)
+        load_shared(type(part.settings), part.case.env, values)
     except SettingsError as error:
         what = f"{path}/ in KV is refused, so older settings serve: {error}"
         return [fail(subject, what, "Correct it with leaky config set, or in Consul's UI.")]

@@ -1,6 +1,5 @@
 """Forgets clients."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from leaky.common.v1.reason_pb2 import REASON_OAUTH_CLIENT_NOT_FOUND
@@ -9,7 +8,6 @@ from mesh.errors import AppError
 from svc_auth.domain.audit import Action
 from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2.audit import client_entry
-from svc_auth.domain.policy import AuthPolicy
 from svc_auth.domain.record import Record
 from svc_auth.domain.revocation import of_client
 from svc_auth.domain.text import storable
@@ -23,13 +21,12 @@ class RemoveClient:
 
     clients: OAuthClients
     end: EndAccess
-    policy: Callable[[], AuthPolicy]
     clock: Clock
 
     async def __call__(self, caller: Caller, *, client_id: str) -> None:
         """AppError OAUTH_CLIENT_NOT_FOUND for an unknown one."""
         now = self.clock.now_us()
-        revoked = of_client(client_id, at=now, lifetime=self.policy().token_lifetime)
+        revoked = of_client(client_id, at=now, lifetime=await self.end.lifetime())
         entry = client_entry(caller, Action.OAUTH_CLIENT_REMOVED, client_id, at=now)
         if not storable(client_id) or not await self.clients.remove_client(
             client_id, record=Record(entry=entry, revocations=(revoked,))

@@ -1,6 +1,5 @@
 """Gives clients new secrets."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from leaky.common.v1.reason_pb2 import REASON_OAUTH_CLIENT_NOT_FOUND
@@ -9,7 +8,6 @@ from mesh.errors import AppError
 from svc_auth.domain.audit import Action
 from svc_auth.domain.caller import Caller
 from svc_auth.domain.oauth2.audit import client_entry
-from svc_auth.domain.policy import AuthPolicy
 from svc_auth.domain.record import Record
 from svc_auth.domain.revocation import of_client
 from svc_auth.domain.text import storable
@@ -28,14 +26,13 @@ class RotateSecret:
     clients: OAuthClients
     opaque: Opaque
     end: EndAccess
-    policy: Callable[[], AuthPolicy]
     clock: Clock
 
     async def __call__(self, caller: Caller, *, client_id: str) -> str:
         """The new secret; AppError OAUTH_CLIENT_NOT_FOUND, also for a public client."""
         secret, now = self.opaque.new_secret(), self.clock.now_us()
         entry = client_entry(caller, Action.OAUTH_SECRET_ROTATED, client_id, at=now)
-        revoked = of_client(client_id, at=now, lifetime=self.policy().token_lifetime)
+        revoked = of_client(client_id, at=now, lifetime=await self.end.lifetime())
         record = Record(entry=entry, revocations=(revoked,))
         if not storable(client_id) or not await self.clients.replace_secret(
             client_id, self.opaque.hash(secret), record

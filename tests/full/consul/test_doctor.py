@@ -66,6 +66,7 @@ async def test_nobody_at_the_address(guarded: Guarded, tmp_path: Path) -> None:
         (("token.bucket.capacity", "none"), Level.FAIL, "older settings serve"),
         (("mesh.secret", "a-secret-in-the-wrong-place"), Level.FAIL, "belong in Consul KV"),
         (("token.buket.capacity", "5"), Level.WARN, "read by nobody"),
+        (("providers.openai.base-url", "https://evil.test"), Level.FAIL, "API_KEY goes there"),
     ],
 )
 async def test_what_is_wrong_in_kv(
@@ -74,7 +75,7 @@ async def test_what_is_wrong_in_kv(
     key, text = pair
     guarded.ask("management", "PUT", f"kv/leaky/token/{key}", text).raise_for_status()
     try:
-        found = await looked(guarded, tmp_path)
+        found = await looked(guarded, tmp_path, LEAKY_PROVIDERS_OPENAI_API_KEY="sk-a-secret-in")
     finally:
         guarded.ask("management", "DELETE", f"kv/leaky/token/{key}").raise_for_status()
     (wrong,) = [one for one in found if one.level is not Level.OK]

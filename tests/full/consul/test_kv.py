@@ -111,6 +111,25 @@ async def test_several_keys_at_once_are_one_change(kv: Guarded, tmp_path: Path) 
         assert heard == [("PRO", 5)]
 
 
+async def test_who_writes_there_cannot_have_a_key_sent_elsewhere(
+    kv: Guarded, tmp_path: Path
+) -> None:
+    key = {"LEAKY_PROVIDERS_OPENAI_API_KEY": "sk-hunter2"}
+    url = "providers.openai.base-url"
+    async with following(kv, tmp_path, **key) as settings:
+        before, _ = refused()
+        with capture_logs() as logs:
+            changes = {url: "https://evil.test", CAPACITY: "2000"}
+            await to_thread.run_sync(kv.put_all, changes)
+            await until(lambda: refused() == (before + 1, 1))
+        assert "LEAKY_PROVIDERS_OPENAI_BASE_URL" in said(logs, "refused")[0]["error"]
+        assert settings.current.providers["openai"].base_url == ""
+        assert settings.current.token.bucket.capacity != 2000
+        await to_thread.run_sync(kv.delete, f"token/{url}")
+        await until(lambda: settings.current.token.bucket.capacity == 2000)
+        assert refused() == (before + 1, 0)
+
+
 async def test_a_broken_change_keeps_the_last_good_until_it_is_mended(
     kv: Guarded, tmp_path: Path
 ) -> None:

@@ -20,9 +20,9 @@ class Operator:
     def __init__(self, guarded: Guarded, data: Path) -> None:
         self.guarded, self._data = guarded, data
 
-    def __call__(self, *arguments: str, holder: str = "operator") -> tuple[int, str]:
+    def __call__(self, *arguments: str, holder: str = "operator", **more: str) -> tuple[int, str]:
         """The exit code, and what it printed."""
-        env = {"LEAKY_REGISTRY": self.guarded.registry, "LEAKY_DATA": str(self._data)}
+        env = {"LEAKY_REGISTRY": self.guarded.registry, "LEAKY_DATA": str(self._data), **more}
         if holder:
             env["CONSUL_HTTP_TOKEN"] = self.guarded.token(holder)
         done = leaky("config", *arguments, **env)
@@ -49,6 +49,15 @@ def test_what_is_set_is_what_one_gets_until_it_is_unset(operator: Operator) -> N
     assert operator("get", CAPACITY) == (0, "1000  (default, live)\n")
     code, said = operator("unset", CAPACITY)
     assert (code, "is not set in Consul KV" in said) == (1, True)
+
+
+def test_where_a_key_goes_is_not_set_there(operator: Operator) -> None:
+    url, key = "providers.openai.base-url", "LEAKY_PROVIDERS_OPENAI_API_KEY"
+    code, said = operator("set", url, "https://evil.test", **{key: "hunter2"})
+    assert (code, operator.written()) == (2, set())
+    assert "LEAKY_PROVIDERS_OPENAI_BASE_URL" in said
+    assert "hunter2" not in said
+    assert operator("set", url, "http://127.0.0.1:8093")[0] == 0
 
 
 def test_what_all_services_have_is_set_for_all_or_for_one(operator: Operator) -> None:

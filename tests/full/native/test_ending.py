@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 from tests.e2e.system import gone, until
 
 ROOT = Path(__file__).parents[3]
+To = Callable[[int, int], None]
 # A run of scripts/test_full.py on other scripts than the parts' own.
 RUN = """
 import sys
@@ -59,7 +60,9 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def started(*command: str | Path) -> Iterator["subprocess.Popen[bytes]"]:
-    with subprocess.Popen(command, cwd=ROOT) as process:  # noqa: S603 our own script
+    with subprocess.Popen(  # noqa: S603 our own script
+        command, cwd=ROOT, start_new_session=True
+    ) as process:
         try:
             yield process
         finally:
@@ -72,26 +75,31 @@ def script(path: Path, text: str) -> Path:
     return path
 
 
-def run(folder: Path, wait_for: str, *options: str) -> list[str]:
+def run(folder: Path, wait_for: str, *options: str, to: To = os.kill) -> list[str]:
     """What the stand-in and the test said of a run that gets SIGTERM at this word."""
     for name in ("docker-compose", "alertmanager", "prometheus", "tmux", "parts"):
         script(folder / f"{name}.sh", STAND_IN)
     test, said = folder / "test_waits.py", folder / "said"
     test.write_text(TEST)
     said.touch()
-    arguments = (str(folder / "parts.sh"), str(test), *options)
+    # From a folder of its own it would find no settings.
+    ours = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", str(folder))
+    arguments = (str(folder / "parts.sh"), str(test), *ours, *options)
     with started(sys.executable, "-c", RUN, *arguments) as process:
         until(lambda: wait_for in said.read_text(), 60)
-        process.terminate()
+        to(process.pid, signal.SIGTERM)
         assert process.wait(60) == 128 + signal.SIGTERM
     return said.read_text().split()
 
 
+# CI may send it to the whole process group.
+@pytest.mark.parametrize("to", [os.kill, os.killpg], ids=["script", "group"])
 @pytest.mark.parametrize("workers", ["0", "1"])
 def test_a_run_that_is_ended_ends_its_tests_and_then_its_parts(
-    tmp_path: Path, workers: str
+    tmp_path: Path, workers: str, to: To
 ) -> None:
-    up, folder, *parts, begun, ended, down, again = run(tmp_path, "begun", "-n", workers)
+    words = run(tmp_path, "begun", "-n", workers, to=to)
+    up, folder, *parts, begun, ended, down, again = words
     assert (up, begun, ended, down) == ("up", "begun", "ended", "down")
     assert "postgresql" in parts
     assert folder == again

@@ -1,104 +1,21 @@
 """How settings kept elsewhere are followed; tests/full/consul does the same on a real Consul."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from mesh.settings import MeshSettings, Section, live
 from mesh.settings.kv import KvSource
 from mesh.settings.names import names_of
-from mesh.settings.remote import LastGood, SourceAwayError, Stored
-from mesh.settings.source import SettingsError, load
+from mesh.settings.remote import LastGood, SourceAwayError
+from mesh.settings.source import SettingsError
+from tests.mesh.settings.own import OwnSettings, Taken, at_once, check, until
+from tests.mesh.settings.shelf import Shelf
 
 pytestmark = pytest.mark.anyio
-
-
-class Own(Section):
-    size: int = live(1, ge=1)
-    other: int = live(1)
-
-
-class OwnSettings(MeshSettings):
-    own: Own = Own()
-
-
-class Shelf:
-    """A folder in memory, whose index grows with each change, as Consul's does."""
-
-    def __init__(self, **values: str) -> None:
-        self.away = False
-        self.reads = 0
-        self._index = 7
-        self._values = _dotted(values)
-        self._changed = asyncio.Event()
-
-    def put(self, **values: str) -> None:
-        self._index += 1
-        self._values = {**self._values, **_dotted(values)}
-        self._wake()
-
-    def restore(self, index: int, **values: str) -> None:
-        """From a snapshot, with whose index it goes on."""
-        self._index, self._values = index, _dotted(values)
-        self._wake()
-
-    def lose(self) -> None:
-        """Breaks what is connected and lets nobody connect."""
-        self.away = True
-        self._wake()
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def read(self, *, after: int = 0, wait: float = 0) -> Stored:
-        self.reads += 1
-        if after == self._index and not self.away:
-            try:
-                async with asyncio.timeout(wait):
-                    await self._changed.wait()
-            except TimeoutError:
-                pass
-        if self.away:
-            raise SourceAwayError("nobody answers")
-        return Stored(index=self._index, values=dict(self._values))
-
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator["Shelf"]:
-        yield self
-
-
-def _dotted(values: Mapping[str, str]) -> dict[str, str]:
-    return {f"own.{name}": text for name, text in values.items()}
-
-
-class Taken:
-    """What the source told."""
-
-    def __init__(self) -> None:
-        self.values: list[Mapping[str, str]] = []
-        self.refusals: list[str] = []
-
-    def apply(self, values: Mapping[str, str]) -> bool:
-        try:
-            check(values)
-        except SettingsError as error:
-            self.refuse(error)
-            return False
-        self.values.append(values)
-        return True
-
-    def refuse(self, error: SettingsError) -> None:
-        self.refusals.append(str(error))
-
-
-def check(values: Mapping[str, str]) -> OwnSettings:
-    return load(OwnSettings, {}, values)
 
 
 def source(shelf: Shelf, folder: Path, patience: float = 0.0) -> KvSource:
@@ -114,21 +31,10 @@ def source(shelf: Shelf, folder: Path, patience: float = 0.0) -> KvSource:
 async def followed(shelf: Shelf, folder: Path) -> AsyncIterator[Taken]:
     """Followed without a start, so that everything is told."""
     taken = Taken()
-    task = asyncio.ensure_future(source(shelf, folder).follow(taken, _at_once))
+    task = asyncio.ensure_future(source(shelf, folder).follow(taken, at_once))
     yield taken
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-async def _at_once(_seconds: float) -> None:
-    await asyncio.sleep(0)
-
-
-async def until(holds: Callable[[], object]) -> None:
-    end = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < end, "it did not come to hold"
-        await asyncio.sleep(0.001)
 
 
 async def test_a_token_that_cannot_be_read_for_a_moment_is_an_interruption_like_others(
@@ -146,7 +52,7 @@ async def test_a_token_that_cannot_be_read_for_a_moment_is_an_interruption_like_
 
     following = KvSource(
         opened=opened, names=list(names_of(OwnSettings)), last_good=LastGood(tmp_path, "own")
-    ).follow(taken, _at_once)
+    ).follow(taken, at_once)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(following)
         await until(lambda: taken.values)

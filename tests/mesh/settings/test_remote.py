@@ -5,7 +5,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from mesh.settings.names import names_of
-from mesh.settings.remote import LastGood, admitted
+from mesh.settings.remote import LastGood, admitted, load_shared
 from mesh.settings.source import SettingsError
 from svc_token.settings import TokenSettings
 
@@ -99,6 +99,50 @@ def test_all_that_is_wrong_is_told_at_once_and_strangers_are_named() -> None:
     with pytest.raises(SettingsError, match=r"mesh\.secret.*; data is"):
         admitted(NAMES, {"mesh.secret": "x", "data": "x"})
     assert admitted(NAMES, {"token.bucket.capacty": "1"}) == ({}, ["token.bucket.capacty"])
+
+
+KEY = {"LEAKY_PROVIDERS_OPENAI_API_KEY": "sk-hunter2"}
+URL = "LEAKY_PROVIDERS_OPENAI_BASE_URL"
+EVIL = "https://evil.test"
+
+
+@pytest.mark.parametrize("spelled", ["openai", "OpenAI", "OPENAI"])
+def test_who_writes_there_does_not_say_whom_a_key_is_shown(spelled: str) -> None:
+    dotted = f"providers.{spelled}.base-url"
+    with pytest.raises(SettingsError, match=rf"^{dotted}: .*set {URL} beside it") as refused:
+        load_shared(TokenSettings, KEY, {"token.bucket.capacity": "9", dotted: EVIL})
+    assert "evil" not in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_all_the_keys_at_stake_are_named() -> None:
+    env = {**KEY, "LEAKY_PROVIDERS_DEEP_MIND_API_KEY": "sk-hunter2"}
+    values = {"providers.deep-mind.base-url": EVIL, "providers.openai.base-url": EVIL}
+    with pytest.raises(SettingsError, match=r"deep-mind\.base-url: .*; providers\.openai\."):
+        load_shared(TokenSettings, env, values)
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        # Nothing to show.
+        {},
+        {"LEAKY_PROVIDERS_OPENAI_API_KEY": ""},
+        # Another's.
+        {"LEAKY_PROVIDERS_QWEN_API_KEY": "sk-hunter2"},
+    ],
+)
+def test_where_a_provider_without_a_key_is_may_come_from_there(env: dict[str, str]) -> None:
+    settings = load_shared(TokenSettings, env, {"providers.openai.base-url": "http://stub"})
+    assert settings.providers["openai"].base_url == "http://stub"
+
+
+def test_where_the_environment_says_it_the_value_counts_for_nothing() -> None:
+    env = {**KEY, URL: "https://api.openai.com"}
+    settings = load_shared(TokenSettings, env, {"providers.openai.base-url": EVIL})
+    assert settings.providers["openai"].base_url == "https://api.openai.com"
+    stub = load_shared(TokenSettings, {**KEY, URL: ""}, {"providers.openai.base-url": EVIL})
+    assert stub.providers["openai"].base_url == ""
 
 
 def test_what_was_kept_is_what_is_read_and_only_its_owner_can(tmp_path: Path) -> None:

@@ -143,3 +143,20 @@ async def test_a_rotation_is_due_so_that_the_next_key_signs_in_time(
     assert keyring.due(month)
     await keyring.rotate(OPERATOR)
     assert not keyring.due(month)
+
+
+async def test_who_signs_longer_tokens_says_so_of_a_key_that_another_process_made(
+    store: AuthStores, clock: Any
+) -> None:
+    longer = {"RS256": 9 * LIFETIMES.tokens["RS256"], "ES256": 1}
+    stays = await opened(store, clock, tokens=longer)
+    shortened = await opened(store, clock)
+    rsa, _ = await shortened.rotate(OPERATOR)
+    # Its worker looks before the key signs.
+    await stays.refresh()
+    clock.now += LIFETIMES.publish_before
+    assert stays.session.kid == rsa.kid
+    kept = await store.signing_keys.signing_keys()
+    assert {each.life.longest_lifetime for each in kept if each.life.alg == "RS256"} == {
+        longer["RS256"]
+    }

@@ -1,16 +1,19 @@
 """The pages for login and consent: what they say, and what they let nobody do."""
 
 import hashlib
+import hmac
+import json
 import re
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.svc_auth.oauth2.conftest import Issuer
-from tests.svc_auth.oauth2.driver import ISSUER, PASSWORD, Page, answer, request
+from tests.svc_auth.oauth2.conftest import Hands, Issuer, started
+from tests.svc_auth.oauth2.driver import ISSUER, PASSWORD, Client, Page, answer, request
 from tests.svc_auth.oauth2.relying_party import RelyingParty
 
 pytestmark = pytest.mark.anyio
@@ -137,15 +140,74 @@ async def test_a_form_from_elsewhere_does_nothing(rp: RelyingParty, issuer: Issu
         response = await rp.browser.http.post("/oauth2/login", data=good | change)
         assert response.status_code == 400
         assert "set-cookie" not in response.headers
-    # Whoever has the cookie makes proofs of its own, if only of what is no ticket.
-    cookie = next(one.value for one in rp.browser.http.cookies.jar if "session" in one.name)
-    for ticket in ("", "e30=", "bnVsbA==", "eyJvZiI6MSwiYXQiOjF9", "!"):
-        proof = hashlib.sha256(f"leaky opaque csrf {cookie} {ticket}".encode()).hexdigest()
-        forged = good | {"ticket": ticket, "csrf_token": proof}
-        assert (await rp.browser.http.post("/oauth2/login", data=forged)).status_code == 400
     for path in ("login", "consent"):
         assert (await rp.browser.http.post(f"/oauth2/{path}")).status_code == 400
         assert (await rp.browser.http.get(f"/oauth2/{path}")).status_code == 405
+
+
+def _proofs(cookie: str, ticket: str) -> list[str]:
+    """What whoever has the cookie can make of it and a ticket, and knows no key."""
+    texts = [f"{one}{cookie} {ticket}".encode() for one in ("leaky opaque csrf ", "csrf ", "")]
+    plain = [hashlib.sha256(text).hexdigest() for text in texts]
+    keyed = [hmac.digest(cookie.encode(), text, "sha256").hex() for text in (*texts, b"")]
+    return [*plain, *keyed, ""]
+
+
+async def test_whoever_has_the_cookie_cannot_change_when_it_was_asked(
+    rp: RelyingParty, issuer: Issuer
+) -> None:
+    await rp.flow()
+    issuer.clock.forward(60)
+    # A minute ago the user logged in, and now the client wants that anew.
+    await _asked(rp, prompt="login")
+    form = rp.browser.seen[-1].form
+    assert form is not None
+    assert rp.browser.seen[-1].title.startswith("Log in")
+    cookie = next(one.value for one in rp.browser.http.cookies.jar if "session" in one.name)
+    asked = json.loads(urlsafe_b64decode(form.fields["ticket"]))
+    earlier = {**asked, "at": asked["at"] - 120_000_000}
+    ticket = urlsafe_b64encode(json.dumps(earlier).encode()).decode()
+    for proof in (form.fields["csrf_token"], *_proofs(cookie or "", ticket)):
+        forged = {"ticket": ticket, "csrf_token": proof, "action": "allow"}
+        response = await rp.browser.http.post("/oauth2/consent", data=forged)
+        assert response.status_code == 400, response.headers
+
+
+async def test_a_proof_is_of_one_cookie_and_one_ticket(rp: RelyingParty, issuer: Issuer) -> None:
+    await _asked(rp)
+    form = rp.browser.seen[-1].form
+    assert form is not None
+    cookie = next(one.value for one in rp.browser.http.cookies.jar if "session" in one.name)
+    good = form.fields | {"username": "alice", "password": PASSWORD, "action": "login"}
+    ticket = good["ticket"]
+    # The same bytes behind each other, but for where the one ends and the other begins.
+    for other, rest in ((f"{cookie}{ticket[:4]}", ticket[4:]), (str(cookie)[:-4], ticket)):
+        async with issuer.http() as elsewhere:
+            elsewhere.cookies.set("__Host-leaky_session", other)
+            response = await elsewhere.post("/oauth2/login", data=good | {"ticket": rest})
+            assert response.status_code == 400
+
+
+async def test_a_form_is_good_at_another_instance_with_the_same_keys(tmp_path: Path) -> None:
+    clock = Hands()
+    async with started(tmp_path, clock) as first, started(tmp_path, clock) as second:
+        await first.register_user("alice")
+        async with first.http() as http:
+            given = {
+                "name": "An application",
+                "redirectUris": ["https://app.example/callback"],
+                "scopes": ["openid"],
+                "grantTypes": ["authorization_code"],
+                "requirePkce": False,
+            }
+            made = await http.post("/api/v1/oauth2/clients", json=given)
+            client = Client(id=made.json()["clientId"], secret="")
+            form = Page(await http.get(AUTHORIZE, params=request(client))).form
+            assert form is not None
+            async with second.http() as other:
+                other.cookies = http.cookies
+                sent = form.fields | {"username": "alice", "password": PASSWORD, "action": "login"}
+                assert (await other.post("/oauth2/login", data=sent)).status_code == 200
 
 
 async def test_consent_cannot_be_given_by_a_login_form_or_for_another_request(
