@@ -25,12 +25,15 @@ from mesh.rpc.method import Method
 from mesh.rpc.mux.credentials import AUTHORIZATION, MOST
 from mesh.rpc.mux.metrics import SERVER
 from mesh.rpc.mux.outbox import Outbox
+from mesh.rpc.mux.window import MOST as MOST_WINDOW
+from mesh.rpc.mux.window import Window
 from mesh.rpc.status import to_status
 
 SERVICE = DESCRIPTOR.services_by_name["MuxService"].full_name
 OPEN = f"/{SERVICE}/Open"
-# Of one stream; what all may have together the admission interceptor bounds.
-WINDOW = 1_024
+# Of one stream; nobody has had leave for half as many. Calls that were on their way as the
+# window shrank, or whose cancellation comes later in their frame, are no reason to end it.
+MOST_IN_FLIGHT = 2 * MOST_WINDOW
 # Of one result, which is gRPC's limit for a response. A caller takes frames of twice that.
 MOST_PAYLOAD = 4 * 1024 * 1024
 # Beside a result's payload, about.
@@ -45,6 +48,7 @@ class Serving:
 
     dispatcher: Dispatcher
     draining: asyncio.Event
+    window: Window
     call_of: CallOf
     # After this the caller is asked to take another, before the connection is too old.
     age_seconds: float | None
@@ -57,7 +61,12 @@ class Serving:
         """Returns when the caller has ended the stream, and all its calls have."""
         if self.draining.is_set():
             raise AppError(REASON_UNAVAILABLE, "the server drains", retry_after=1)
-        self._out.frame(0).window = WINDOW
+        with self.window.told(self._offer):
+            await self._run(context)
+        if self._refused is not None:
+            raise self._refused
+
+    async def _run(self, context: Any) -> None:
         writing = asyncio.ensure_future(self._out.run(context.write))
         leaving = asyncio.ensure_future(self._ask_to_leave())
         SERVER.streams.inc()
@@ -72,8 +81,9 @@ class Serving:
             for task in open_:
                 task.cancel()
             await asyncio.gather(*open_, return_exceptions=True)
-        if self._refused is not None:
-            raise self._refused
+
+    def _offer(self, window: int) -> None:
+        self._out.frame(0).window = window
 
     async def _follow(self, context: Any) -> None:
         """Reads until the caller has no more to say, or says what nobody may."""
@@ -115,9 +125,8 @@ class Serving:
     def _begin(self, sent: Sent) -> None:
         if sent.id in self._tasks:
             raise AppError(REASON_INVALID_ARGUMENT, "two calls have one id")
-        # Those that are cancelled come later in the frame.
-        if len(self._tasks) >= 2 * WINDOW:
-            raise AppError(REASON_INVALID_ARGUMENT, f"more than {WINDOW} calls are in flight")
+        if len(self._tasks) >= MOST_IN_FLIGHT:
+            raise AppError(REASON_INVALID_ARGUMENT, f"{MOST_IN_FLIGHT} calls are in flight")
         given = sent.metadata
         # What dict() makes of it takes a step of Python for each.
         metadata = {key: given[key] for key in given}

@@ -17,35 +17,16 @@ from mesh.rpc.interceptors.errors import map_errors
 from mesh.rpc.mux import link
 from mesh.rpc.mux.channel import MultiplexedChannel
 from mesh.rpc.mux.credentials import MOST
-from mesh.rpc.mux.serving import OPEN, WINDOW
+from mesh.rpc.mux.serving import MOST_IN_FLIGHT
 from mesh.rpc.mux.session import Session
 from mesh.rpc.server import CONNECTION_AGE, Server
 from mesh.rpc.transport import Options, Plaintext
 from tests.mesh.discovery.waiting import until
 from tests.mesh.rpc.load import under_load
+from tests.mesh.rpc.mux.peer import PATIENCE, Peer
 from tests.mesh.rpc.serving import GET, STATUS, WATCH, multiplexing, quotas, served
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
-PATIENCE = 20.0
-
-
-class Peer:
-    """Frames by hand."""
-
-    def __init__(self, port: int) -> None:
-        self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
-        self.stream: Any = self._channel.stream_stream(OPEN)(timeout=PATIENCE)
-
-    async def send(self, frame: Frame) -> None:
-        await self.stream.write(frame.SerializeToString())
-
-    async def receive(self) -> Frame:
-        data = await self.stream.read()
-        assert isinstance(data, bytes)
-        return Frame.FromString(data)
-
-    async def close(self) -> None:
-        await self._channel.close()
 
 
 async def code_of(peer: Peer) -> grpc.StatusCode:
@@ -56,13 +37,6 @@ async def code_of(peer: Peer) -> grpc.StatusCode:
     code: grpc.StatusCode = await peer.stream.code()
     await peer.close()
     return code
-
-
-async def test_the_first_frame_says_how_many_calls_may_be_in_flight() -> None:
-    async with served(quotas()) as up:
-        peer = Peer(up.port)
-        assert await peer.receive() == Frame(window=WINDOW)
-        await peer.close()
 
 
 async def test_calls_of_one_frame_each_have_a_result() -> None:
@@ -163,7 +137,7 @@ async def test_who_sends_more_calls_than_may_be_in_flight_is_sent_away() -> None
 
     async with served(quotas(get_status=hang)) as up:
         peer = Peer(up.port)
-        calls = [Call(id=n, method=STATUS.path) for n in range(2 * WINDOW + 1)]
+        calls = [Call(id=n, method=STATUS.path) for n in range(MOST_IN_FLIGHT + 1)]
         await peer.send(Frame(calls=calls))
         assert await code_of(peer) is grpc.StatusCode.INVALID_ARGUMENT
 
