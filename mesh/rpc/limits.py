@@ -7,3 +7,5 @@ SIZES = (
 )
 # A client pings a quiet connection this often; a server puts up with that.
 KEEPALIVE_MS = 20_000
+# Who has not answered a ping by then is gone, and its calls with it.
+ANSWER_MS = 5_000

@@ -74,7 +74,8 @@ class Server:
         the port, for an address that ends in ":0". Needs `stop`, also when it fails.
         """
         await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
-        server = grpc.aio.server(options=(*OPTIONS, *self._transport.server_options))
+        # Of an option that is there twice gRPC takes the first.
+        server = grpc.aio.server(options=(*self._transport.server_options, *OPTIONS))
         handlers = _Handlers(self._dispatcher, self._draining, self._transport, self._window)
         server.add_generic_rpc_handlers((handlers,))
         port = await self._listen(server, address, self._transport)
