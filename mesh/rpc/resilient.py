@@ -125,6 +125,7 @@ class ResilientChannel:
         sent = dict(given or {})
         call = CURRENT.get()
         if call is not None and call.traceparent:
+            # Followed or not: what either side logs of the call has the trace's id.
             sent.setdefault("traceparent", call.traceparent)
             if call.tracestate:
                 sent.setdefault("tracestate", call.tracestate)
