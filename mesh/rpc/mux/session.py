@@ -49,6 +49,8 @@ class Session:
         self._lost = False
         self.leaving = asyncio.Event()
         self._ended = asyncio.ensure_future(self._run())
+        # Not by itself: it may be ended before it has begun, and while it ends.
+        self._ended.add_done_callback(self._lose)
 
     @property
     def load(self) -> int:
@@ -134,6 +136,8 @@ class Session:
 
     async def _run(self) -> None:
         writing = asyncio.ensure_future(self._out.run(self._stream.write))
+        # Who cannot say anything any more hears nothing either.
+        writing.add_done_callback(lambda _: self._stream.cancel())
         CLIENT.streams.inc()
         try:
             while (data := await self._stream.read()) is not grpc.aio.EOF:
@@ -145,7 +149,6 @@ class Session:
             CLIENT.streams.dec()
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
-            self._lose()
 
     def _read(self, frame: Frame) -> None:
         for result in frame.results:
@@ -163,7 +166,7 @@ class Session:
         self.leaving.set()
         self._places.close()
 
-    def _lose(self) -> None:
+    def _lose(self, _ended: "asyncio.Task[None]") -> None:
         self._lost = True
         self.leave()
         unsent = {call.id for call in self._out.unsent()}
@@ -179,7 +182,7 @@ class Session:
             async with asyncio.timeout(seconds):
                 await self._places.empty()
         self.end()
-        await self._ended
+        await asyncio.wait({self._ended})
 
     def end(self) -> None:
         """Ends it now."""

@@ -53,3 +53,37 @@ async def test_who_is_given_a_place_as_the_stream_ends_learns_of_it(turns: int) 
             await waiting
         await asyncio.wait({first})
     assert not caught.value.sent
+
+
+# In one of these turns it has begun to end by itself already, in the first not yet to read.
+@pytest.mark.parametrize("turns", range(8))
+async def test_however_a_session_ends_its_calls_learn_of_it(turns: int) -> None:
+    stream = Stream()
+    session = Session(stream, window=1)
+    work = session.unary(GET, GET.request(), deadline=math.inf, metadata={})
+    call = asyncio.ensure_future(work)
+    stream.end.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    session.end()
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(LostError):
+            await call
+        await session.finish(PATIENCE)
+
+
+async def test_a_stream_that_takes_no_more_is_at_its_end() -> None:
+    class Broken(Stream):
+        async def write(self, data: bytes) -> None:
+            del data
+            raise RuntimeError("no more memory")
+
+        def cancel(self) -> None:
+            self.end.set()
+
+    session = Session(Broken(), window=1)
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(LostError) as caught:
+            await session.unary(GET, GET.request(), deadline=math.inf, metadata={})
+        await session.leaving.wait()
+    assert caught.value.sent
