@@ -35,7 +35,7 @@ class MultiplexedChannel:
         self._plain = plain
         self._link = partial(Link, service=service, transport=transport)
         self._links: dict[str, Link] = {}
-        self._ending: set[asyncio.Task[None]] = set()
+        self._ending: dict[asyncio.Task[None], Link] = {}
         self._turn = 0
         self._closed = False
         instances.on_change(self._follow)
@@ -46,9 +46,10 @@ class MultiplexedChannel:
         if self._closed:
             return
         for gone in self._links.keys() - set(addresses):
-            task = asyncio.ensure_future(self._links.pop(gone).finish())
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
+            link = self._links.pop(gone)
+            task = asyncio.ensure_future(link.finish())
+            self._ending[task] = link
+            task.add_done_callback(self._ending.pop)
         for new in set(addresses) - self._links.keys():
             self._links[new] = self._link(new)
 
@@ -118,9 +119,8 @@ class MultiplexedChannel:
     async def close(self) -> None:
         """Ends all streams and the plain channel; calls in flight fail as UNAVAILABLE."""
         self._closed = True
-        links, self._links = list(self._links.values()), {}
+        links = [*self._links.values(), *self._ending.values()]
+        self._links = {}
         await asyncio.gather(*(link.close() for link in links))
-        for task in self._ending:
-            task.cancel()
         await asyncio.gather(*self._ending, return_exceptions=True)
         await self._plain.close()
