@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+import structlog
 from google.protobuf.message import DecodeError
 
 from leaky.common.v1.reason_pb2 import (
@@ -20,7 +21,7 @@ from leaky.mesh.v1.mux_service_pb2 import Call as Sent
 from mesh.errors import AppError
 from mesh.rpc.call import Call
 from mesh.rpc.dispatcher import Dispatcher
-from mesh.rpc.handling import answer
+from mesh.rpc.handling import answer, internal
 from mesh.rpc.method import Method
 from mesh.rpc.mux.credentials import AUTHORIZATION, MOST
 from mesh.rpc.mux.metrics import SERVER
@@ -29,6 +30,7 @@ from mesh.rpc.mux.window import MOST as MOST_WINDOW
 from mesh.rpc.mux.window import Window
 from mesh.rpc.status import to_status
 
+log = structlog.get_logger("mux")
 SERVICE = DESCRIPTOR.services_by_name["MuxService"].full_name
 OPEN = f"/{SERVICE}/Open"
 # Of one stream; nobody has had leave for half as many. Calls that were on their way as the
@@ -143,11 +145,28 @@ class Serving:
             _bound(payload)
             self._out.frame(len(payload) + _OVERHEAD).results.add(id=id_, payload=payload)
         except AppError as error:
-            self._out.frame(_OVERHEAD).results.add(id=id_, status=to_status(error))
+            self._refuse(id_, error)
+        except Exception:
+            # Not expected; with no result at all its caller would wait for as long as it may.
+            log.exception("no result", method=sent.method)
+            self._refuse(id_, internal())
         finally:
             # One that is cancelled before it has begun is out already, as is who has its id now.
             if self._tasks.get(id_) is asyncio.current_task():
                 del self._tasks[id_]
+
+    def _refuse(self, id_: int, error: AppError) -> None:
+        try:
+            status = to_status(error)
+        except ValueError:
+            # There is some text in it that cannot be sent.
+            log.exception("no result")
+            status = to_status(internal())
+        # Not many bytes, mostly; but a frame that is too long would end the stream.
+        size = status.ByteSize()
+        if size > MOST_PAYLOAD:
+            status = to_status(_too_long())
+        self._out.frame(size + _OVERHEAD).results.add(id=id_, status=status)
 
     def _answer(self, sent: Sent, metadata: dict[str, str]) -> Awaitable[bytes]:
         method = self.dispatcher.methods.get(sent.method)
@@ -161,5 +180,9 @@ class Serving:
 
 def _bound(payload: bytes) -> None:
     if len(payload) > MOST_PAYLOAD:
-        # As gRPC itself says it.
-        raise AppError(REASON_OVERLOADED, "resource exhausted")
+        raise _too_long()
+
+
+def _too_long() -> AppError:
+    # As gRPC itself says it.
+    return AppError(REASON_OVERLOADED, "resource exhausted")

@@ -7,10 +7,14 @@ from typing import Any
 
 import grpc
 import pytest
+from structlog.testing import capture_logs
 
+from leaky.common.v1.reason_pb2 import REASON_INTERNAL, REASON_INVALID_ARGUMENT, REASON_OVERLOADED
 from leaky.mesh.v1.mux_service_pb2 import Call, Credential, Frame, Result
 from mesh.discovery.instances import Instances
+from mesh.errors import AppError
 from mesh.resilience.backoff import Backoff
+from mesh.rpc.channel import Channel
 from mesh.rpc.dispatcher import Dispatcher
 from mesh.rpc.grpc_channel import GrpcChannel
 from mesh.rpc.interceptors.errors import map_errors
@@ -241,3 +245,73 @@ async def test_calls_go_where_fewest_are_in_flight() -> None:
         assert sorted(got.values()) == [1, 10]
         hanging.cancel()
         await channel.close()
+
+
+async def test_a_frame_of_long_refusals_is_none_that_ends_the_stream() -> None:
+    refused = AppError(REASON_INVALID_ARGUMENT, "x" * 60_000)
+
+    async def refuse(_request: Any, _call: Any) -> Any:
+        raise refused
+
+    async with served(quotas(get_status=refuse), multiplexed=True) as up:
+        calls = (up.channel.unary(STATUS, STATUS.request(), timeout=PATIENCE) for _ in range(300))
+        ends = await asyncio.gather(*calls, return_exceptions=True)
+    assert {getattr(end, "reason", None) for end in ends} == {REASON_INVALID_ARGUMENT}
+
+
+async def test_a_refusal_that_is_too_long_fails_alone() -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def refuse(_request: Any, _call: Any) -> Any:
+        raise AppError(REASON_INVALID_ARGUMENT, "x" * 9_000_000)
+
+    async def wait(_request: Any, _call: Any) -> Any:
+        begun.set()
+        await go_on.wait()
+        return GET.response()
+
+    async with served(quotas(get_status=refuse, get_quota=wait), multiplexed=True) as up:
+        beside = asyncio.ensure_future(up.channel.unary(GET, GET.request(), timeout=PATIENCE))
+        await begun.wait()
+        with pytest.raises(AppError) as caught:
+            await up.channel.unary(STATUS, STATUS.request(), timeout=PATIENCE)
+        assert caught.value.reason == REASON_OVERLOADED
+        go_on.set()
+        assert await beside == GET.response()
+
+
+async def internal_error(channel: Channel) -> list[str]:
+    """What is logged as a call fails of which its caller learns nothing else."""
+    with capture_logs() as logs, pytest.raises(AppError) as caught:
+        await channel.unary(STATUS, STATUS.request(), timeout=PATIENCE)
+    assert (caught.value.reason, caught.value.message) == (REASON_INTERNAL, "internal error")
+    return [log["event"] for log in logs if log["log_level"] == "error"]
+
+
+async def test_who_cannot_be_told_why_is_told_something() -> None:
+    async def refuse(_request: Any, _call: Any) -> Any:
+        # No text in UTF-8, as a file's name may be.
+        raise AppError(REASON_INVALID_ARGUMENT, "\udcff")
+
+    async with served(quotas(get_status=refuse), multiplexed=True) as up:
+        assert await internal_error(up.channel) == ["no result"]
+
+
+async def test_what_nobody_expected_before_a_call_is_dispatched_is_a_result_too() -> None:
+    class Puzzled(Plaintext):
+        opened = False
+
+        def caller(self, context: Any) -> str:
+            if self.opened:
+                raise RuntimeError("no such certificate")
+            self.opened = True
+            return super().caller(context)
+
+    dispatcher = Dispatcher([map_errors])
+    dispatcher.add(quotas())
+    server = Server(dispatcher, Puzzled())
+    port = await server.start("127.0.0.1:0")
+    channel = await multiplexing(GrpcChannel(f"127.0.0.1:{port}"), port)
+    assert await internal_error(channel) == ["no result"]
+    await channel.close()
+    await server.stop(0)
