@@ -9,6 +9,7 @@ from grpc.aio import AioRpcError, BaseError, UsageError
 
 from leaky.common.v1.reason_pb2 import REASON_INTERNAL, REASON_UNAVAILABLE
 from mesh.errors import AppError
+from mesh.rpc.cancelled import asked_for
 from mesh.rpc.channel import CALLED, CALLING, InstanceLostError
 from mesh.rpc.limits import ANSWER_MS, KEEPALIVE_MS, SIZES
 from mesh.rpc.method import Method, Req, Res
@@ -121,7 +122,7 @@ class GrpcChannel:
         if isinstance(error, AioRpcError):
             mapped = from_rpc_error(error)
             return InstanceLostError() if _by_grpc(error, mapped) and self._others() else mapped
-        if isinstance(error, asyncio.CancelledError) and _asked_for():
+        if isinstance(error, asyncio.CancelledError) and asked_for():
             return error
         # gRPC also cancels the calls of a channel that is closed, and refuses new ones.
         if isinstance(error, (asyncio.CancelledError, UsageError)):
@@ -144,8 +145,3 @@ def _by_grpc(error: AioRpcError, mapped: AppError) -> bool:
     """Whether the connection failed, and not the service behind it."""
     told = any(key == DETAILS_KEY for key, _ in error.trailing_metadata() or ())
     return mapped.reason == REASON_UNAVAILABLE and not told
-
-
-def _asked_for() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

@@ -317,3 +317,17 @@ async def _refused(up: Served) -> AppError:
                 await up.channel.unary(STATUS, STATUS.request(), timeout=PATIENCE)
             except AppError as error:
                 return error
+
+
+async def test_a_handler_that_waits_for_what_is_cancelled_answers_all_the_same(
+    serving: Serve,
+) -> None:
+    async def wait(_request: Any, _call: Any) -> Any:
+        shared = asyncio.get_running_loop().create_future()
+        shared.cancel()
+        await shared
+
+    async with serving(quotas(get_status=wait)) as up:
+        call = up.channel.unary(STATUS, STATUS.request(), timeout=10 * PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            assert (await failure(call)).reason == REASON_UNAVAILABLE
