@@ -106,8 +106,12 @@ class Session:
         finally:
             due.pop(future, None)
             if self._calls.pop(id_, None) is not None and not self._ended.done():
-                # Nobody waits any more.
-                self._out.frame(0).cancelled.append(id_)
+                self._cancel(id_)
+
+    def _cancel(self, id_: int) -> None:
+        # Nobody waits any more; what is kept for a peer that does not read would only grow.
+        if not self._out.withdraw(id_):
+            self._out.frame(0).cancelled.append(id_)
 
     def _send(
         self, id_: int, path: str, request: Any, left: float, metadata: Mapping[str, str]

@@ -7,6 +7,8 @@ from typing import Any
 import grpc
 import pytest
 
+from leaky.common.v1.reason_pb2 import REASON_DEADLINE_EXCEEDED
+from mesh.errors import AppError
 from mesh.rpc.mux.lost import LostError
 from mesh.rpc.mux.session import Session
 from tests.mesh.rpc.serving import GET
@@ -87,3 +89,21 @@ async def test_a_stream_that_takes_no_more_is_at_its_end() -> None:
             await session.unary(GET, GET.request(), deadline=math.inf, metadata={})
         await session.leaving.wait()
     assert caught.value.sent
+
+
+async def test_what_nobody_waits_for_is_not_kept_for_a_peer_that_does_not_read() -> None:
+    class Stuck(Stream):
+        async def write(self, data: bytes) -> None:
+            del data
+            await self.end.wait()
+
+    stream = Stuck()
+    session = Session(stream, window=1)
+    now = asyncio.get_running_loop().time
+    for _ in range(1_000):
+        with pytest.raises(AppError) as late:
+            await session.unary(GET, GET.request(), deadline=now(), metadata={})
+        assert late.value.reason == REASON_DEADLINE_EXCEEDED
+    assert list(session._out.unsent()) == []
+    stream.end.set()
+    await session.finish(PATIENCE)
