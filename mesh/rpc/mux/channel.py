@@ -63,7 +63,10 @@ class MultiplexedChannel:
         return sum(link.session is not None for link in self._links.values())
 
     def least(self) -> Session | None:
-        """The open session with the fewest calls; those that have equally few take turns."""
+        """The open session with the fewest calls; those that have equally few take turns.
+
+        One whose window is full comes after all that have room.
+        """
         links = list(self._links.values())
         if len(links) <= 1:
             return links[0].session if links and links[0].served else None
@@ -73,7 +76,7 @@ class MultiplexedChannel:
             if not link.served:
                 return None
             session = link.session
-            if session is not None and (best is None or session.load < best.load):
+            if session is not None and (best is None or session.rank < best.rank):
                 best = session
         return best
 

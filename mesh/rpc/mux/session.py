@@ -53,9 +53,9 @@ class Session:
         self._ended.add_done_callback(self._lose)
 
     @property
-    def load(self) -> int:
-        """Calls in flight and waiting to be."""
-        return self._places.load
+    def rank(self) -> int:
+        """The lowest has the fewest calls, of those where one more may begin at once."""
+        return self._places.rank
 
     async def unary(
         self,

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from leaky.mesh.v1.mux_service_pb2 import Call, Frame
+from mesh.rpc.grpc_channel import GrpcChannel
 from mesh.rpc.interceptors.admission import AdmissionInterceptor
 from mesh.rpc.mux.window import MOST, Window
 from mesh.settings import Live, MeshSettings
 from tests.mesh.rpc.mux.peer import PATIENCE, Peer
-from tests.mesh.rpc.serving import GET, STATUS, quotas, served
+from tests.mesh.rpc.serving import GET, STATUS, multiplexing, quotas, served
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
 
@@ -154,3 +155,25 @@ async def test_grown_it_lets_those_who_wait_begin_at_once(live: Live[MeshSetting
         assert held.begun == 4
         held.let_go(5)
         assert await asyncio.gather(*calls) == [GET.response()] * 5
+
+
+async def test_a_call_goes_where_there_is_room_before_it_waits_where_there_is_none(
+    live: Live[MeshSettings],
+) -> None:
+    narrow, wide = Held(), Held()
+    admit(live, 1)
+    async with (
+        served(quotas(get_quota=narrow), window=Window(live)) as one,
+        served(quotas(get_quota=wide)) as two,
+    ):
+        channel = await multiplexing(GrpcChannel(f"127.0.0.1:{one.port}"), one.port, two.port)
+        calls = [
+            asyncio.ensure_future(channel.unary(GET, GET.request(), timeout=PATIENCE))
+            for _ in range(5)
+        ]
+        await narrow.have_begun(1)
+        await wide.have_begun(4)
+        narrow.let_go()
+        wide.let_go(4)
+        assert await asyncio.gather(*calls) == [GET.response()] * 5
+        await channel.close()
