@@ -142,8 +142,9 @@ class BalancedChannel:
             return timeout
         loop = asyncio.get_running_loop()
         start = loop.time()
+        patience = FIRST_ANSWER_SECONDS if timeout is None else min(FIRST_ANSWER_SECONDS, timeout)
         with suppress(TimeoutError):
-            async with asyncio.timeout(min(FIRST_ANSWER_SECONDS, timeout or FIRST_ANSWER_SECONDS)):
+            async with asyncio.timeout(patience):
                 await self._instances.known()
         return None if timeout is None else max(0.0, timeout - (loop.time() - start))
 
