@@ -11,7 +11,7 @@ from leaky.common.v1.reason_pb2 import REASON_INTERNAL, REASON_UNAVAILABLE
 from mesh.errors import AppError
 from mesh.rpc.cancelled import asked_for
 from mesh.rpc.channel import CALLED, CALLING, InstanceLostError
-from mesh.rpc.limits import ANSWER_MS, KEEPALIVE_MS, SIZES
+from mesh.rpc.limits import KEEPALIVE, SIZES
 from mesh.rpc.method import Method, Req, Res
 from mesh.rpc.status import DETAILS_KEY, from_rpc_error
 from mesh.rpc.transport import PLAINTEXT, Transport
@@ -26,13 +26,7 @@ OPTIONS = (
     # Whatever its name says, what one attempt may take at least: TLS on a busy machine, too.
     ("grpc.min_reconnect_backoff_ms", 2_000),
     ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.keepalive_time_ms", KEEPALIVE_MS),
-    ("grpc.keepalive_timeout_ms", ANSWER_MS),
-    # gRPC never starts that timer (grpc/grpc#39239): what ends a connection whose peer stands
-    # still is the limit of any ping, a minute unless set.
-    ("grpc.http2.ping_timeout_ms", ANSWER_MS),
-    # Else a stream on which nothing is said is asked about only twice, and then once a minute.
-    ("grpc.http2.max_pings_without_data", 0),
+    *KEEPALIVE,
     *SIZES,
 )
 

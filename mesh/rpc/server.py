@@ -18,7 +18,7 @@ from mesh.rpc.call import CURRENT, Call
 from mesh.rpc.dispatcher import Dispatcher
 from mesh.rpc.draining import until_draining
 from mesh.rpc.handling import answer, internal, parse
-from mesh.rpc.limits import KEEPALIVE_MS, SIZES
+from mesh.rpc.limits import KEEPALIVE, KEEPALIVE_MS, SIZES
 from mesh.rpc.local_channel import new_call
 from mesh.rpc.method import Method
 from mesh.rpc.mux.serving import OPEN, SERVICE, Serving
@@ -35,6 +35,8 @@ OPTIONS = (
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MS // 2),
+    # A caller whose machine is gone says nothing; its stream and its calls would stay for hours.
+    *KEEPALIVE,
     *SIZES,
 )
 
