@@ -1,6 +1,7 @@
 """Ordinary gRPC calls to one target: an address, or several that share the calls."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -76,6 +77,9 @@ class GrpcChannel:
             stub = self._unary[method.path] = self._channel.unary_unary(
                 method.path, method.request.SerializeToString, method.response.FromString
             )
+        if timeout == math.inf:
+            # Which gRPC takes for a time that has passed.
+            timeout = None
         CALLING()
         try:
             response: Res | None = await stub(request, timeout=timeout, metadata=_pairs(metadata))
