@@ -1,8 +1,9 @@
 """Time and ids, injected so that tests never wait and a seed replays."""
 
-import os
 import time
 from typing import Protocol
+
+from mesh.noise import noise
 
 # The digit that says which UUIDs these are: 10xx in bits, of any hex digit's last two.
 _VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
@@ -45,6 +46,7 @@ class RandomIds:
 
     def new(self) -> str:
         """A new UUID; uuid.uuid4 takes four times as long."""
-        noise = os.urandom(16).hex()
-        variant = _VARIANT[noise[16]]
-        return f"{noise[:8]}-{noise[8:12]}-4{noise[13:16]}-{variant}{noise[17:20]}-{noise[20:]}"
+        digits = noise().hex()
+        variant = _VARIANT[digits[16]]
+        last = f"4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
+        return f"{digits[:8]}-{digits[8:12]}-{last}"

@@ -50,7 +50,8 @@ class BoundedProtocol(ArrivingProtocol):
         limit.in_flight = now = limit.in_flight + 1
         if now > limit.most:  # noqa: PLR1730 max() takes twice as long
             limit.most = now
-        super()._start_asgi_task(cycle, self._counted)
+        cycle.task = task = self.loop.create_task(cycle.run_asgi(self._counted))
+        self.tasks.add(task)
 
     async def _counted(self, scope: Any, receive: Any, send: Any) -> None:
         try:
@@ -60,6 +61,7 @@ class BoundedProtocol(ArrivingProtocol):
             # In the turn of its answer, which is before the connection's next request is read;
             # what is called when a task is done comes after.
             self._limit.in_flight -= 1
+            self.tasks.discard(send.__self__.task)
 
     def _refused(self) -> bool:
         # One behind another on its connection is no more at once.

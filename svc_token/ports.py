@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Collection, Sequence
 from typing import Protocol
 
 from mesh.identity.principal import Principal
-from svc_token.domain.bucket import BucketRule, Decision
+from svc_token.domain.bucket import BucketRule, Decision, Taken
 from svc_token.domain.events import Backlog, OutboxRow, ParkedRow, UsageEvent
 from svc_token.domain.idempotency import Answer, Claim, Key
 from svc_token.domain.lease import Lease
@@ -62,7 +62,10 @@ class MemberCaps(Protocol):
     """What single members may take of their organisation's pools."""
 
     async def put(self, cap: MemberCap) -> MemberCap | None:
-        """The cap from now on, with what the member has used of its window; None without pool."""
+        """The cap from now on, with what the member has used of its window; None without pool.
+
+        It is kept in the window of its pool, and given back in the asker's, if that is later.
+        """
         ...
 
     async def remove(self, key: PoolKey, user_id: str) -> bool:
@@ -172,10 +175,10 @@ class Buckets(Protocol):
         """
         ...
 
-    async def refund(self, key: str, cost: int, rule: BucketRule, *, taken_us: int) -> None:
-        """Puts back what was taken at a moment, but for what may have drained since.
+    async def refund(self, key: str, cost: int, rule: BucketRule, *, taken: Taken) -> None:
+        """Puts back what a decision says was taken, but for what may have drained since.
 
-        The moment is the decision's `at_us`, for what is undone at once its `drains_us`.
+        However late, the bucket is never emptier than if nothing had been taken.
         """
         ...
 

@@ -37,6 +37,7 @@ from svc_token.stores.topics import Topics
 from svc_token.usecases.advance_purchase import AdvancePurchase
 from svc_token.usecases.ask_bucket import AskBucket
 from svc_token.usecases.consume import Consume
+from svc_token.usecases.end_later import EndLater
 from svc_token.usecases.expire_orphans import BATCH as ORPHANS
 from svc_token.usecases.expire_orphans import ExpireOrphans
 from svc_token.usecases.forget_answers import ForgetAnswers
@@ -61,6 +62,7 @@ from svc_token.usecases.reconcile.reservations import CompareReservations
 from svc_token.usecases.relay_outbox import RelayOutbox
 from svc_token.usecases.reservations import BeginReservation, EndReservation, FindReservation
 from svc_token.usecases.reserve import ReserveTokens
+from svc_token.usecases.tell_later import TellLater
 from svc_token.workers.loops import Loop
 from svc_token.workers.outbox_lag import OutboxLag
 from svc_token.workers.outbox_relay import OutboxRelay
@@ -120,6 +122,8 @@ async def build(context: Context[TokenSettings]) -> AsyncIterator[Parts]:
                 ids=context.ids,
                 finisher=finisher,
             ),
+            end_later=EndLater(ledger=stores.ledger, finisher=finisher),
+            tell_later=TellLater(ledger=stores.ledger, clock=context.clock, finisher=finisher),
         ).parts()
 
 
@@ -137,6 +141,8 @@ class _House:
     limits: LiveLimits
     roles: GrpcRoles
     once: Once
+    end_later: EndLater
+    tell_later: TellLater
 
     def parts(self) -> Parts:
         """Servicers over use cases, the loops beside them, and REST over the servicers."""
@@ -185,7 +191,8 @@ class _House:
             limits=self.limits,
             clock=self.context.clock,
             ids=self.context.ids,
-            finisher=self.finisher,
+            end_later=self.end_later,
+            tell_later=self.tell_later,
         )
 
     @property

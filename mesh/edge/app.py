@@ -7,7 +7,6 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mesh.clock import Clock, Ids, RandomIds, SystemClock
@@ -121,14 +120,11 @@ class _App(FastAPI):
         """FastAPI's own way."""
         await super().__call__(scope, receive, send)
 
-    async def enter(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def enter(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """What is behind the door."""
-        match, found = self.transcoder.matches(scope)
-        if match is Match.FULL:
-            scope.update(found)
-            await self.transcoder.handle(scope, receive, send)
-        else:
-            await self.bounded(scope, receive, send)
+        if self.transcoder.takes(scope):
+            return self.transcoder.handle(scope, receive, send)
+        return self.bounded(scope, receive, send)
 
 
 def _fastapi(title: str, version: str, failures: Failures) -> _App:

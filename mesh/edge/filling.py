@@ -104,14 +104,17 @@ def _pairs(query: bytes) -> list[tuple[str, str]]:
     if len(query) > _LONGEST_QUERY:
         raise AppError(REASON_INVALID_ARGUMENT, "the query is too long")
     try:
-        pairs = [pair.partition("=") for pair in query.decode().split("&")]
-        return [(_plain(key), _plain(value)) for key, _, value in pairs]
+        text = query.decode()
+        pairs = [pair.partition("=") for pair in text.split("&")]
+        if "%" in text or "+" in text:
+            return [(_plain(key), _plain(value)) for key, _, value in pairs]
+        return [(key, value) for key, _, value in pairs]
     except UnicodeDecodeError:
         raise AppError(REASON_INVALID_ARGUMENT, "the query is not UTF-8") from None
 
 
 def _plain(text: str) -> str:
-    return unquote_plus(text, errors="strict") if "%" in text or "+" in text else text
+    return unquote_plus(text, errors="strict")
 
 
 def _text_field(field: FieldDescriptor) -> TextField:

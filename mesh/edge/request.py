@@ -9,6 +9,7 @@ from starlette.types import Scope
 from leaky.common.v1.reason_pb2 import REASON_UNAUTHENTICATED
 from leaky.edge.v1.options_pb2 import ACCESS_PUBLIC
 from mesh.edge import address
+from mesh.edge.answering import Headers
 from mesh.edge.trace import SCOPE_KEY, Trace
 from mesh.errors import AppError
 from mesh.rpc.call import CLIENT_ADDRESS
@@ -39,7 +40,13 @@ class EdgeRequest:
     # Who sent it, for the log, once a hook has found out.
     principal: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
-    response_headers: dict[str, str] = field(default_factory=dict)
+    response_headers: Headers = field(default_factory=list)
+
+    def hand_on(self, name: str, value: str) -> None:
+        """Makes it a credential of the call. Raises AppError for what cannot be one."""
+        if not (len(value) <= _MOST and value.isascii() and value.isprintable()):
+            raise AppError(REASON_UNAUTHENTICATED, "malformed credential")
+        self.metadata[name] = value
 
 
 class Hook(Protocol):
@@ -80,27 +87,12 @@ def hand_on_credentials(request: EdgeRequest) -> None:
 
     Public methods read none. Raises AppError for one that cannot be a credential.
     """
-    if request.rpc.rule.access == ACCESS_PUBLIC:
+    if request.rpc.access == ACCESS_PUBLIC:
         return
     for name in _CREDENTIALS:
         value = request.headers.get(name)
-        if value is None:
-            continue
-        if not _sendable(value):
-            raise AppError(REASON_UNAUTHENTICATED, "malformed credential")
-        request.metadata[name] = value
-
-
-def check_credentials(request: EdgeRequest) -> None:
-    """Raises AppError for one that a hook took over and gRPC would not send."""
-    for name in _CREDENTIALS:
-        value = request.metadata.get(name)
-        if value is not None and not _sendable(value):
-            raise AppError(REASON_UNAUTHENTICATED, "malformed credential")
-
-
-def _sendable(value: str) -> bool:
-    return len(value) <= _MOST and value.isascii() and value.isprintable()
+        if value is not None:
+            request.hand_on(name, value)
 
 
 def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -38,7 +38,7 @@ def compile_routes(
     Raises TypeError or ValueError for a rule that cannot be served.
     """
     for method in methods:
-        if method.rule.access not in (ACCESS_UNSPECIFIED, ACCESS_INTERNAL):
+        if method.access not in (ACCESS_UNSPECIFIED, ACCESS_INTERNAL):
             for number, rule in enumerate(_http_rules(method), 1):
                 yield _route(method, number, rule, rename)
 

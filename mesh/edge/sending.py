@@ -2,9 +2,12 @@
 
 A server that does gives the app a `send` with a method `whole`. What is known at once then
 goes out as one block, past the checks that a server owes to headers that others have made.
+
+What only hands on to the next one is no coroutine of its own: each answer passes them all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
+from functools import partial
 from typing import Any
 
 from starlette.types import Message, Send
@@ -16,23 +19,25 @@ from mesh.edge.headers import dressed
 _NO_CONTENT = 204
 
 
-async def respond(
+def respond(
     scope: Mapping[str, Any], send: Send, status: int, headers: Headers, body: bytes
-) -> None:
+) -> Awaitable[None]:
     """Sends a whole response; to HEAD, what would have been its headers."""
     if body and JSON not in headers:
         headers.append(JSON)
     if status != _NO_CONTENT:
         headers.append((b"content-length", b"%d" % len(body)))
-    await send_whole(send, status, headers, b"" if scope["method"] == "HEAD" else body)
+    return send_whole(send, status, headers, b"" if scope["method"] == "HEAD" else body)
 
 
-async def send_whole(send: Send, status: int, headers: Headers, body: bytes) -> None:
+def send_whole(send: Send, status: int, headers: Headers, body: bytes) -> Awaitable[None]:
     """Sends what is complete, in the way that `send` takes it."""
-    whole = getattr(send, "whole", None)
-    if whole is not None:
-        await whole(status, headers, body)
-        return
+    whole = getattr(send, "whole", None) or partial(_in_two, send)
+    sending: Awaitable[None] = whole(status, headers, body)
+    return sending
+
+
+async def _in_two(send: Send, status: int, headers: Headers, body: bytes) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -54,9 +59,9 @@ class Dressed:
             message["headers"] = self._begun(message["status"], list(message.get("headers", ())))
         await self._send(message)
 
-    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+    def whole(self, status: int, headers: Headers, body: bytes) -> Awaitable[None]:
         """Sends all of it at once."""
-        await send_whole(self._send, status, self._begun(status, headers), body)
+        return send_whole(self._send, status, self._begun(status, headers), body)
 
     def _begun(self, status: int, headers: Headers) -> Headers:
         self.status = status

@@ -13,14 +13,13 @@ from leaky.common.v1.reason_pb2 import (
 )
 from mesh.edge.answering import Headers
 from mesh.edge.bodies import Disconnected, read_body
-from mesh.edge.errors import Failure, Failures, as_headers, unexpected
+from mesh.edge.errors import Failures, unexpected
 from mesh.edge.metrics import URI_KEY
 from mesh.edge.paths import Found, OtherVerbs, Paths
 from mesh.edge.request import (
     PRINCIPAL_KEY,
     EdgeRequest,
     Hook,
-    check_credentials,
     hand_on_credentials,
     request_of,
 )
@@ -63,6 +62,7 @@ class Transcoder(BaseRoute):
         self._before = before
         self._failures = failures
         self._paths: Paths[Route] = Paths()
+        self._channels: dict[str, Channel] = {}
         for route in routes:
             self._paths.add(route.template, route.verb, route)
 
@@ -75,6 +75,14 @@ class Transcoder(BaseRoute):
             return Match.NONE, {}
         match = Match.FULL if isinstance(found, Found) else Match.PARTIAL
         return match, {_FOUND: found}
+
+    def takes(self, scope: Scope) -> bool:
+        """Whether one of our routes serves an HTTP request, which then goes to `handle`."""
+        found = self._find(scope)
+        if not isinstance(found, Found):
+            return False
+        scope[_FOUND] = found
+        return True
 
     def uri_of(self, scope: Scope) -> str | None:
         """The template of the route that serves the request, if one of ours does."""
@@ -100,31 +108,22 @@ class Transcoder(BaseRoute):
         scope[URI_KEY] = route.uri
         request = request_of(scope, route.method)
         try:
-            status, headers, body = await self._outcome(found, request, scope, receive)
+            status, headers, body = await self._serve(route, found.values, request, scope, receive)
+        except AppError as error:
+            status, headers, body = self._failed(error, route, scope)
         except Disconnected:
             return
-        headers += as_headers(request.response_headers)
+        except Exception as error:  # noqa: BLE001 logged, and answered without detail
+            status, headers, body = self._failed(unexpected(error, scope), route, scope)
+        headers += request.response_headers
         scope[PRINCIPAL_KEY] = request.principal
         await respond(scope, send, status, headers, body)
         _ANSWERED()
 
-    async def _outcome(
-        self, found: Found[Route], request: EdgeRequest, scope: Scope, receive: Receive
-    ) -> tuple[int, Headers, bytes]:
-        route = found.route
-        try:
-            return await self._serve(route, found.values, request, scope, receive)
-        except AppError as error:
-            failure = self._failure(error, route, scope)
-        except Disconnected:
-            raise
-        except Exception as error:  # noqa: BLE001 logged, and answered without detail
-            failure = self._failure(unexpected(error, scope), route, scope)
-        return failure.status, failure.headers, failure.body
-
-    def _failure(self, error: AppError, route: Route, scope: Scope) -> Failure:
+    def _failed(self, error: AppError, route: Route, scope: Scope) -> tuple[int, Headers, bytes]:
         # In a frame that is gone: an error that its own frame knows keeps the request in memory.
-        return self._failures.of(error, scope, method=route.method, answer=route.answer)
+        failure = self._failures.of(error, scope, method=route.method, answer=route.answer)
+        return failure.status, failure.headers, failure.body
 
     async def _serve(
         self,
@@ -138,13 +137,13 @@ class Transcoder(BaseRoute):
         for hook in self._before:
             await hook(request)
         _ADMITTED()
-        check_credentials(request)
         body = await read_body(request.headers, receive) if route.fill.body else b""
-        _refuse_replaced(values)
+        if values:
+            _refuse_replaced(values)
         message = route.fill(values, scope["query_string"], request.headers, body)
         method = route.method
         _CALLING()
-        response = await self._channel_for(method).unary(
+        response = await self._channel(method).unary(
             method,
             message,
             timeout=limit(method, self._settings.current.deadlines, at_edge=True),
@@ -153,6 +152,12 @@ class Transcoder(BaseRoute):
         _CALLED()
         answer = route.answer
         return answer.status, [_PRIVATE, *answer.headers_of(response)], answer.body_of(response)
+
+    def _channel(self, method: Method[Any, Any]) -> Channel:
+        channel = self._channels.get(method.path)
+        if channel is None:
+            channel = self._channels[method.path] = self._channel_for(method)
+        return channel
 
     async def _refuse_verb(self, found: OtherVerbs, scope: Scope, send: Send) -> None:
         verbs = {*found.allowed, "OPTIONS", *(["HEAD"] if "GET" in found.allowed else [])}

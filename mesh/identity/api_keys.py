@@ -19,7 +19,7 @@ from mesh.identity.answers import Answer, Answers
 from mesh.identity.bearer import MESH_AUDIENCE, Bearer, Proof
 from mesh.identity.jose import InvalidToken
 from mesh.identity.lru import Lru
-from mesh.identity.principal import Principal
+from mesh.identity.principal import Found, Principal
 from mesh.identity.pulse import Pulse
 from mesh.identity.refusals import invalid_api_key, unavailable
 from mesh.identity.revoked import Revoked
@@ -67,7 +67,7 @@ class ApiKeys:
         self._refused: Lru[bytes, bool] = Lru(_CAPACITY)
         self.listener: OnApiKey = _nobody
 
-    async def principal(self, key: str) -> Principal:
+    def principal(self, key: str) -> Found:
         """The key's user, with the exchanged token. Raises INVALID_API_KEY or UNAVAILABLE."""
         if not key or len(key) > _LONGEST or not key.isascii():
             raise invalid_api_key()
@@ -79,7 +79,7 @@ class ApiKeys:
             return held
         if refused:
             raise invalid_api_key()
-        return await self._answers.get(digest, partial(self._exchange, digest, key))
+        return self._answers.get(digest, partial(self._exchange, digest, key))
 
     def drop(self, revoked: Revoked) -> None:
         """Forgets what this revocation ends."""

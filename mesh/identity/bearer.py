@@ -1,6 +1,5 @@
 """JWTs: verified once, then remembered until they end."""
 
-import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -35,21 +34,24 @@ class Bearer:
         self._issuer = issuer
         self._oauth_issuer = oauth_issuer
         self._clock = clock
-        self._proven: Lru[bytes, Principal] = Lru(_CAPACITY)
+        self._proven: Lru[str, Principal] = Lru(_CAPACITY)
         self._refused = RefusedTokens(clock)
         self._version = keys.version
 
-    async def principal(self, token: str) -> Principal:
-        """Whom the token stands for. Raises InvalidToken, or UNAVAILABLE for want of keys."""
+    def known(self, token: str) -> Principal | None:
+        """Whom the token is known to stand for; None for one that has to be verified."""
         if self._version != self._keys.version:
             self._version = self._keys.version
             self._proven.clear()
-        digest = hashlib.sha256(token.encode()).digest()
-        held = self._proven.get(digest, now=self._clock.now_us())
+        return self._proven.get(token, now=self._clock.now_us())
+
+    async def principal(self, token: str) -> Principal:
+        """Whom the token stands for. Raises InvalidToken, or UNAVAILABLE for want of keys."""
+        held = self.known(token)
         if held is not None:
             return held
         proof = await self.verify(token)
-        self._proven.put(digest, proof.principal, until=proof.until_us)
+        self._proven.put(token, proof.principal, until=proof.until_us)
         return proof.principal
 
     async def verify(

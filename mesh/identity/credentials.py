@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from mesh.identity.api_keys import ApiKeys
 from mesh.identity.bearer import Bearer
 from mesh.identity.jose import InvalidToken
-from mesh.identity.principal import NOBODY, Principal
+from mesh.identity.principal import NOBODY, Found, Principal
 from mesh.identity.refusals import unauthenticated
 
 AUTHORIZATION = "authorization"
@@ -23,7 +23,7 @@ class Credentials:
         self._bearer = bearer
         self._api_keys = api_keys
 
-    async def principal(self, metadata: Mapping[str, str], *, api_keys: bool = True) -> Principal:
+    def principal(self, metadata: Mapping[str, str], *, api_keys: bool = True) -> Found:
         """The verified caller, NOBODY without a credential.
 
         Raises AppError: UNAUTHENTICATED or INVALID_API_KEY for a bad
@@ -32,16 +32,19 @@ class Credentials:
         """
         authorization = metadata.get(AUTHORIZATION)
         if authorization is not None:
-            return await self._from_token(authorization)
+            return self._from_token(authorization)
         key = metadata.get(API_KEY) if api_keys else None
-        return NOBODY if key is None else await self._api_keys.principal(key)
+        return NOBODY if key is None else self._api_keys.principal(key)
 
-    async def _from_token(self, authorization: str) -> Principal:
+    def _from_token(self, authorization: str) -> Found:
         # RFC 6750, section 2.1; the scheme's case does not matter (RFC 9110, section 11.1).
         scheme, _, token = authorization.partition(" ")
         token = token.strip(" ")
         if scheme.lower() != "bearer" or not token or not token.isascii():
             raise unauthenticated("Authorization must be: Bearer <token>")
+        return self._bearer.known(token) or self._verified(token)
+
+    async def _verified(self, token: str) -> Principal:
         try:
             return await self._bearer.principal(token)
         except InvalidToken as error:

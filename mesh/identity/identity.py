@@ -11,7 +11,7 @@ from mesh.identity.credentials import Credentials
 from mesh.identity.jwks import KeySet
 from mesh.identity.memberships import Memberships
 from mesh.identity.policy import LocalPolicy, Policy, SecurePolicy
-from mesh.identity.principal import Principal
+from mesh.identity.principal import Found
 from mesh.identity.profile import Profile
 from mesh.identity.pulse import Pulse
 from mesh.identity.revocations import Revocations
@@ -56,12 +56,12 @@ class Identity:
         self.admit, self.authorize = Admit(policy), Authorize(policy)
         self.may_see = policy.may_see
 
-    async def authenticate(self, metadata: Mapping[str, str]) -> Principal:
+    def authenticate(self, metadata: Mapping[str, str]) -> Found:
         """Who sent these headers (lower-case names); NOBODY without a credential.
 
         Raises AppError UNAUTHENTICATED, INVALID_API_KEY or UNAVAILABLE.
         """
-        return await self._credentials.principal(metadata)
+        return self._credentials.principal(metadata)
 
     def on_api_key(self, listener: OnApiKey) -> None:
         """Tells the listener of each API key whether it was known from before."""

@@ -1,6 +1,6 @@
 """Who may do what: the whole difference between the profiles `local` and `secure`."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -33,10 +33,10 @@ class Policy(Protocol):
         """
         ...
 
-    async def check(self, request: Message, call: Call) -> None:
-        """Returns when, beyond that, the request's data are the caller's.
+    def check(self, request: Message, call: Call) -> Awaitable[None] | None:
+        """None when, beyond that, the request's data are the caller's, or what asks whether.
 
-        Raises as `admit` does.
+        Raises as `admit` does, at once or when awaited.
         """
         ...
 
@@ -70,9 +70,10 @@ class LocalPolicy:
         """Returns unless the credential's scopes leave the method out."""
         check_scope(call)
 
-    async def check(self, request: Message, call: Call) -> None:
-        """Returns unless the credential is for other providers."""
+    def check(self, request: Message, call: Call) -> Awaitable[None] | None:
+        """None unless the credential is for other providers."""
         check_provider(request, call)
+        return None
 
     async def may_see(
         self,
@@ -140,25 +141,25 @@ class SecurePolicy:
     def _gate(self, method: Method[Any, Any]) -> _Gate:
         return self._gates.get(method.path) or self._compile(method)
 
-    async def check(self, request: Message, call: Call) -> None:
-        """Returns when the rule's `own`, `member` and `provider` are met."""
+    def check(self, request: Message, call: Call) -> Awaitable[None] | None:
+        """None when the rule's `own`, `member` and `provider` are met, or what asks svc_auth."""
         check_provider(request, call)
         gate = self._gate(call.method)
         if gate.open:
-            return
+            return None
         if call.principal.anonymous:
             raise unauthenticated("a credential is needed")
-        if not call.principal.admin:
-            await self._check_owner(gate, request, call)
+        return None if call.principal.admin else self._check_owner(gate, request, call)
 
-    async def _check_owner(self, gate: _Gate, request: Message, call: Call) -> None:
+    def _check_owner(self, gate: _Gate, request: Message, call: Call) -> Awaitable[None] | None:
         if gate.own and getattr(request, gate.own) != call.principal.user_id:
             raise denied("only the user itself may do this")
         if gate.member:
             org_id = getattr(request, gate.member)
             # Beside an owner the organisation is optional, alone it is not.
             if org_id or not gate.own:
-                await self._check_member(gate, org_id, call.principal.user_id)
+                return self._check_member(gate, org_id, call.principal.user_id)
+        return None
 
     async def _check_member(self, gate: _Gate, org_id: str, user_id: str) -> None:
         if not org_id:

@@ -1,5 +1,6 @@
 """The verified caller of a request."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 ADMIN = "ADMIN"
@@ -27,6 +28,11 @@ class Principal:
     until_us: int = 0
     # The verified JWT, handed on to the next service; a secret, so not shown.
     token: str = field(default="", repr=False)
+    # It as the header has it: made once, as each call looks for it by its hash.
+    authorization: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "authorization", f"Bearer {self.token}")
 
     @property
     def anonymous(self) -> bool:
@@ -40,3 +46,5 @@ class Principal:
 
 
 NOBODY = Principal()
+# One that is remembered, as nearly all are, or what finds it out.
+Found = Principal | Awaitable[Principal]

@@ -105,6 +105,8 @@ class Breaker:
 
     def before(self) -> "Permit":
         """As `allow`, but a refusal is an AppError CIRCUIT_OPEN with retry_after."""
+        if self._state is State.CLOSED:
+            return Permit(self, self._epoch)
         permit = self.allow()
         if permit is None:
             raise AppError(
@@ -119,14 +121,19 @@ class Breaker:
     def _record(self, epoch: int, *, success: bool) -> None:
         if epoch != self._epoch:
             return
+        results = self._results
+        results.append(success)
         if self._state is State.HALF_OPEN:
             self._probes -= 1
-        self._results.append(success)
-        self._failures += not success
-        if self._state is State.HALF_OPEN:
             self._judge_probe(success=success)
-        else:
-            self._judge_window(success=success)
+            return
+        policy = self._policy()
+        while len(results) > policy.window:
+            self._failures -= not results.popleft()
+        # A target that answers is there, however many calls failed before it came.
+        if not success:
+            self._failures += 1
+            self._judge_window(policy)
 
     def _release(self, epoch: int) -> None:
         if epoch == self._epoch and self._state is State.HALF_OPEN:
@@ -142,14 +149,10 @@ class Breaker:
         if len(self._results) >= self._policy().half_open:
             self._enter(State.CLOSED)
 
-    def _judge_window(self, *, success: bool) -> None:
-        policy = self._policy()
-        while len(self._results) > policy.window:
-            self._failures -= not self._results.popleft()
+    def _judge_window(self, policy: BreakerPolicy) -> None:
         calls = len(self._results)
-        # With fewer calls in the window than min_calls it could never open. A target
-        # that answers is there, however many calls failed before it came.
-        if success or calls < min(policy.min_calls, policy.window):
+        # With fewer calls in the window than min_calls it could never open.
+        if calls < min(policy.min_calls, policy.window):
             return
         if self._failures * 100 >= policy.failure_percent * calls:
             self._enter(State.OPEN)
@@ -201,4 +204,5 @@ class Permit:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.release()
+        if self._open:
+            self.release()

@@ -26,7 +26,8 @@ class RetryBudget:
 
     def record_success(self) -> None:
         """A call or a retry was answered."""
-        self._tokens = min(self._max, self._tokens + self._ratio)
+        if self._tokens < self._max:
+            self._tokens = min(self._max, self._tokens + self._ratio)
 
     def record_failure(self) -> None:
         """A call or a retry failed in a way that would be worth retrying."""

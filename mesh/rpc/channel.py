@@ -1,6 +1,6 @@
 """The one interface to another service; nothing above it knows the transport."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import Protocol
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
@@ -31,14 +31,14 @@ class Channel(Protocol):
     served has left. Metadata keys are lower case.
     """
 
-    async def unary(
+    def unary(
         self,
         method: Method[Req, Res],
         request: Req,
         *,
-        timeout: float | None = None,  # noqa: ASYNC109 a deadline that is sent, not only waited for
+        timeout: float | None = None,
         metadata: Mapping[str, str] | None = None,
-    ) -> Res:
+    ) -> Awaitable[Res]:
         """The response, or an AppError."""
         ...
 

@@ -12,7 +12,7 @@ SLOTS_PER_SECOND = 256
 
 def limit(method: Method[Any, Any], deadlines: Deadlines, *, at_edge: bool) -> float:
     """Seconds that a call may take; infinite for a watch."""
-    kind = method.rule.deadline
+    kind = method.deadline
     if kind == DEADLINE_CONSUME:
         return deadlines.consume
     if kind == DEADLINE_PURCHASE:

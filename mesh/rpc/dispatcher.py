@@ -53,7 +53,7 @@ class Dispatcher:
             self._add(method, _handler(servicer, method))
 
     def _add(self, method: Method[Any, Any], handler: Handler) -> None:
-        if method.rule.access == ACCESS_UNSPECIFIED:
+        if method.access == ACCESS_UNSPECIFIED:
             message = f"{method.path} has no access rule"
             raise TypeError(message)
         for interceptor in reversed(self._interceptors):

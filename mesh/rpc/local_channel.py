@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mesh.rpc.call import CLIENT_ADDRESS, CURRENT, Call
 from mesh.rpc.method import Method, Req, Res
 from mesh.rpc.streams import closing
-from mesh.telemetry.tracing.context import parsed
+from mesh.telemetry.tracing.context import ids_of, state_of
 
 if TYPE_CHECKING:
     from mesh.rpc.dispatcher import Dispatcher
@@ -84,8 +84,9 @@ def new_call(
         correlation_id=metadata.get("x-correlation-id", ""),
     )
     given = metadata.get("traceparent")
-    trace = parsed(given, metadata.get("tracestate", "")) if given else None
-    if given and trace:
-        call.traceparent, call.trace_id = given, trace.trace_id
-        call.tracestate, call.sampled = trace.state, trace.sampled
+    ids = ids_of(given) if given else None
+    if given and ids:
+        call.traceparent, (call.trace_id, _, call.sampled) = given, ids
+        if "tracestate" in metadata:
+            call.tracestate = state_of(metadata["tracestate"])
     return call

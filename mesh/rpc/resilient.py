@@ -7,7 +7,6 @@ the others.
 """
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -20,7 +19,7 @@ from mesh.errors import AppError
 from mesh.resilience.backoff import Backoff
 from mesh.resilience.breaker import Breaker, BreakerPolicy, Permit
 from mesh.resilience.retry_budget import RetryBudget
-from mesh.rpc.call import CLIENT_ADDRESS, CURRENT
+from mesh.rpc.call import CLIENT_ADDRESS, CURRENT, Call
 from mesh.rpc.channel import Channel, InstanceLostError
 from mesh.rpc.deadlines import limit
 from mesh.rpc.method import Method, Req, Res
@@ -67,8 +66,11 @@ class ResilientChannel:
     ) -> Res:
         """The response, or the last attempt's AppError."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._limit(method, timeout)
-        sent = self._metadata(metadata)
+        call, now = CURRENT.get(), loop.time()
+        deadline = now + self._limit(method, timeout)
+        if call is not None:
+            deadline = min(deadline, call.deadline)
+        sent = self._metadata(metadata, call)
         attempt = 1
         while True:
             try:
@@ -116,14 +118,12 @@ class ResilientChannel:
         return worth and self._budget.allows_retry()
 
     def _limit(self, method: Method[Any, Any], timeout: float | None) -> float:
-        own = limit(method, self._settings.current.deadlines, at_edge=False)
-        call = CURRENT.get()
-        left = math.inf if call is None else call.deadline - asyncio.get_running_loop().time()
-        return min(own if timeout is None else timeout, left)
+        if timeout is not None:
+            return timeout
+        return limit(method, self._settings.current.deadlines, at_edge=False)
 
-    def _metadata(self, given: Mapping[str, str] | None) -> Mapping[str, str]:
+    def _metadata(self, given: Mapping[str, str] | None, call: Call | None) -> Mapping[str, str]:
         sent = dict(given or {})
-        call = CURRENT.get()
         if call is not None and call.traceparent:
             # Followed or not: what either side logs of the call has the trace's id.
             sent.setdefault("traceparent", call.traceparent)
@@ -153,7 +153,7 @@ class ResilientChannel:
         metadata: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Res]:
         """The responses; whoever follows a stream reconnects by its own rule."""
-        sent = self._metadata(metadata)
+        sent = self._metadata(metadata, CURRENT.get())
         async with closing(self._inner.stream(method, request, metadata=sent)) as responses:
             async for response in responses:
                 yield response

@@ -21,7 +21,8 @@ TROUBLE = {
 
 def tell(call: Call, code: grpc.StatusCode, seconds: float) -> None:
     """Tells how a call ended, at debug; at info where something is broken."""
-    level = logging.INFO if code in TROUBLE else logging.DEBUG
+    fine = code is grpc.StatusCode.OK or code not in TROUBLE
+    level = logging.DEBUG if fine else logging.INFO
     # Asked first: at the usual level most lines would be made for nothing.
     if not _logger.isEnabledFor(level):
         return

@@ -1,9 +1,11 @@
 """A fixed window of requests, and how it is told to the caller."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 MICRO = 1_000_000
+# A header as HTTP has it, its name in lower case.
+Header = tuple[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +15,22 @@ class Limit:
     name: str
     capacity: int
     window_us: int
+    # What of its headers is the same for each request.
+    quoted: bytes = field(init=False, repr=False, compare=False)
+    told: tuple[Header, Header] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        quoted = _quoted(self.name)
+        policy = b"%b;q=%d;w=%d" % (quoted, self.capacity, self.window_us // MICRO)
+        limit = (b"x-ratelimit-limit", b"%d" % self.capacity)
+        object.__setattr__(self, "quoted", quoted)
+        object.__setattr__(self, "told", (limit, (b"ratelimit-policy", policy)))
+
+
+def _quoted(name: str) -> bytes:
+    """A string as structured fields have it (RFC 9651, section 3.3.3)."""
+    known = "".join(letter for letter in name if letter.isascii() and letter.isprintable())
+    return b'"%b"' % known.replace("\\", r"\\").replace('"', r"\"").encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,16 +57,15 @@ class Verdict:
         """Whole seconds until the window ends, at least 1."""
         return max(1, -(-(self.end_us - self.now_us) // MICRO))
 
-    def headers(self) -> Mapping[str, str]:
+    def headers(self) -> list[Header]:
         """X-RateLimit-* and those of draft-ietf-httpapi-ratelimit-headers-10."""
         limit, remaining = self.limit, self.remaining
-        return {
-            "X-RateLimit-Limit": str(limit.capacity),
-            "X-RateLimit-Remaining": str(remaining),
-            "X-RateLimit-Reset": str(-(-self.end_us // MICRO)),
-            "RateLimit": f'"{limit.name}";r={remaining};t={self.retry_after}',
-            "RateLimit-Policy": f'"{limit.name}";q={limit.capacity};w={limit.window_us // MICRO}',
-        }
+        return [
+            *limit.told,
+            (b"x-ratelimit-remaining", b"%d" % remaining),
+            (b"x-ratelimit-reset", b"%d" % -(-self.end_us // MICRO)),
+            (b"ratelimit", b"%b;r=%d;t=%d" % (limit.quoted, remaining, self.retry_after)),
+        ]
 
 
 class Limits:
@@ -56,20 +73,20 @@ class Limits:
 
     def __init__(self, *, default: Limit, routes: Iterable[Limit], free: Iterable[str]) -> None:
         self._default = default
-        self._routes = sorted(routes, key=lambda limit: len(limit.name), reverse=True)
-        self._free = tuple(free)
+        longest_first = sorted(routes, key=lambda limit: len(limit.name), reverse=True)
+        self._routes = [(_closed(limit.name), limit) for limit in longest_first]
+        self._free = tuple(map(_closed, free))
 
     def of(self, path: str) -> Limit | None:
-        """The limit of the longest prefix that a path is under; None for a free path."""
-        for prefix in self._free:
-            if under(path, prefix):
-                return None
-        for limit in self._routes:
-            if under(path, limit.name):
+        """The limit of the longest prefix that a path is or is below; None for a free path."""
+        closed = path + "/"
+        if closed.startswith(self._free):
+            return None
+        for prefix, limit in self._routes:
+            if closed.startswith(prefix):
                 return limit
         return self._default
 
 
-def under(path: str, prefix: str) -> bool:
-    """Whether a path is a prefix's own or below it."""
-    return path == prefix or path.startswith(prefix.rstrip("/") + "/")
+def _closed(path: str) -> str:
+    return path.rstrip("/") + "/"

@@ -8,7 +8,7 @@ from leaky.edge.v1.options_pb2 import ACCESS_PUBLIC
 from mesh.edge.address import counted
 from mesh.edge.request import EdgeRequest
 from mesh.errors import AppError
-from mesh.identity.principal import NOBODY, Principal
+from mesh.identity.principal import NOBODY, Found, Principal
 from mesh.settings import Live
 from svc_gateway.metrics import VALIDATIONS
 from svc_gateway.settings import GatewaySettings, KeyStrategy
@@ -23,7 +23,7 @@ UNAVAILABLE = VALIDATIONS.of("unavailable")
 class Authenticator(Protocol):
     """Verifies credentials; mesh.identity's Identity is one."""
 
-    async def authenticate(self, metadata: Mapping[str, str]) -> Principal:
+    def authenticate(self, metadata: Mapping[str, str]) -> Found:
         """Who sent these; NOBODY without a credential. Raises AppError for a bad one."""
         ...
 
@@ -54,7 +54,7 @@ class Admission:
         principal, refusal = await self._authenticate(request)
         verdict = await self._limit(request.path, self._caller(request, principal))
         if verdict is not None:
-            request.response_headers.update(verdict.headers())
+            request.response_headers += verdict.headers()
             if not verdict.allowed:
                 raise AppError(
                     REASON_RATE_LIMIT_EXCEEDED,
@@ -69,7 +69,7 @@ class Admission:
                 del refusal
 
     async def _authenticate(self, request: EdgeRequest) -> tuple[Principal, AppError | None]:
-        if request.rpc.rule.access == ACCESS_PUBLIC:
+        if request.rpc.access == ACCESS_PUBLIC:
             return NOBODY, None
         self._rename_key(request)
         metadata = request.metadata
@@ -79,7 +79,8 @@ class Admission:
         # A key beside an Authorization is not looked at.
         keyed = API_KEY in metadata and AUTHORIZATION not in metadata
         try:
-            principal = await self._authenticator.authenticate(metadata)
+            found = self._authenticator.authenticate(metadata)
+            principal = found if isinstance(found, Principal) else await found
         except AppError as refusal:
             if keyed:
                 (INVALID if refusal.reason == REASON_INVALID_API_KEY else UNAVAILABLE).inc()
@@ -89,7 +90,7 @@ class Admission:
         if not principal.anonymous:
             request.principal = principal.user_id
             request.metadata.pop(API_KEY, None)
-            request.metadata[AUTHORIZATION] = f"Bearer {principal.token}"
+            request.metadata[AUTHORIZATION] = principal.authorization
         return principal, None
 
     def _rename_key(self, request: EdgeRequest) -> None:
@@ -97,7 +98,7 @@ class Admission:
         if header != API_KEY:
             request.metadata.pop(API_KEY, None)
             if header in request.headers:
-                request.metadata[API_KEY] = request.headers[header]
+                request.hand_on(API_KEY, request.headers[header])
 
     def _caller(self, request: EdgeRequest, principal: Principal) -> str:
         strategy = self._settings.current.gateway.rate_limit.key_strategy

@@ -40,23 +40,24 @@ class LimitRequest:
             return None
         now = self.clock.now_us()
         window_id = now // limit.window_us
-        count = await self._count(limit, caller, window_id)
-        if count is None:
+        try:
+            count = await self.windows.hit(f"{limit.name}|{caller}", window_id, limit.window_us)
+        except AppError as error:
+            if not self._passes(error):
+                raise
             return None
         end_us = (window_id + 1) * limit.window_us
         verdict = Verdict(limit=limit, count=count, now_us=now, end_us=end_us)
         (ALLOWED if verdict.allowed else BLOCKED).inc()
         return verdict
 
-    async def _count(self, limit: Limit, caller: str, window_id: int) -> int | None:
-        try:
-            return await self.windows.hit(f"{limit.name}|{caller}", window_id, limit.window_us)
-        except AppError as error:
-            if error.reason != REASON_UNAVAILABLE:
-                raise
-            if not self.fail_open():
-                REFUSED.inc()
-                message = "requests cannot be counted at the moment"
-                raise AppError(REASON_UNAVAILABLE, message, retry_after=1, away=AWAY) from error
-            PASSED.inc()
-            return None
+    def _passes(self, error: AppError) -> bool:
+        """Whether an uncounted request may pass. Raises UNAVAILABLE where it may not."""
+        if error.reason != REASON_UNAVAILABLE:
+            return False
+        if not self.fail_open():
+            REFUSED.inc()
+            message = "requests cannot be counted at the moment"
+            raise AppError(REASON_UNAVAILABLE, message, retry_after=1, away=AWAY) from error
+        PASSED.inc()
+        return True

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 MICRO = 1_000_000
-# The year 2255; what a Redis script counts exactly.
-FAR_US = 2**53 - 1
+# Counted exactly by a Redis script, with as much again in the bucket.
+MOST_BACK = 10**15 * MICRO
 
 
 class Strategy(StrEnum):
@@ -40,18 +40,36 @@ class Level:
     the new one, as if that had filled it at the moment of the last call: it drains
     from then on, or counts in that moment's window. So no change is a refill, and
     none keeps anybody out for longer than the new rule does.
+
+    `since_us` is the moment from which on it has not been empty, 0 where that is not
+    known, and `back` the micro-tokens that were put back since.
     """
 
     used: int = 0
     at_us: int = 0
+    since_us: int = 0
+    back: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """When a bucket gave tokens, and what they are behind; that is what a refund goes by.
+
+    `behind` is what was in the bucket and what had been put back, in micro-tokens, since
+    the bucket's `since_us`. Without these two they are taken as the next to drain, which
+    is never too little.
+    """
+
+    at_us: int
+    since_us: int = 0
+    behind: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The answer at a moment, in tokens; `wait_us` until the same would fit, 0 when it did.
 
-    `counted` is False when no bucket could be asked: then nothing was taken.
-    `drains_us` is when what was taken begins to drain, behind what was in the bucket.
+    `taken` is None when nothing was: it did not fit, or no bucket could be asked.
     """
 
     at_us: int
@@ -60,8 +78,7 @@ class Decision:
     used: int
     remaining: int
     wait_us: int
-    counted: bool = True
-    drains_us: int = 0
+    taken: Taken | None = None
 
     @property
     def wait_seconds(self) -> int:
@@ -74,13 +91,17 @@ def settle_to(level: Level, now_us: int, rule: BucketRule) -> Level:
     if now_us <= level.at_us:
         return level
     if rule.strategy is Strategy.FIXED_WINDOW:
-        return Level(level.used if level.at_us >= _start(now_us, rule) else 0, now_us)
+        return _at(level, now_us) if level.at_us >= _start(now_us, rule) else Level(0, now_us)
     drained, rest = divmod(rule.rate * (now_us - level.at_us), MICRO)
     if drained >= level.used:
         return Level(0, now_us)
     # The time that made no whole micro-token yet still counts, or a slow bucket would
     # drain the slower the more often it is asked.
-    return Level(level.used - drained, now_us - rest // rule.rate)
+    return _at(level, now_us - rest // rule.rate, drained)
+
+
+def _at(level: Level, at_us: int, drained: int = 0) -> Level:
+    return Level(level.used - drained, at_us, level.since_us, level.back)
 
 
 def drained_us(level: Level, rule: BucketRule) -> int:
@@ -102,8 +123,11 @@ def take(level: Level, cost: int, now_us: int, rule: BucketRule) -> tuple[Level,
     wait_us = _wait(level, cost, now_us, rule)
     if wait_us:
         return level, _decision(level, now_us, rule, wait_us)
-    taken = Level(level.used + cost * MICRO, level.at_us)
-    return taken, _decision(taken, now_us, rule, 0, drains_us=_drains_us(level, now_us, rule))
+    if not level.used:
+        level = Level(0, level.at_us, level.at_us)
+    place = Taken(max(now_us, level.at_us), level.since_us, level.used + level.back)
+    filled = Level(level.used + cost * MICRO, level.at_us, level.since_us, level.back)
+    return filled, _decision(filled, now_us, rule, 0, place)
 
 
 def check_cost(cost: int, rule: BucketRule) -> None:
@@ -121,31 +145,42 @@ def uncounted(now_us: int, rule: BucketRule) -> Decision:
         used=0,
         remaining=rule.capacity,
         wait_us=0,
-        counted=False,
     )
 
 
-def refund(level: Level, cost: int, taken_us: int, now_us: int, rule: BucketRule) -> Level:
-    """Puts back what a `take` took at a moment, but for what may have drained since.
+def refund(level: Level, cost: int, taken: Taken, now_us: int, rule: BucketRule) -> Level:
+    """Puts back what a `take` took, or a part of it, but for what may have drained since.
 
-    Drained twice, it would be room for a burst above the capacity. A window that has
-    ended owes nothing. What is undone at once may tell `drains_us` as the moment: then
-    all of it is put back that is in the bucket, of any number of takes at once.
+    Drained twice, it would be room for a burst above the capacity: the bucket would be
+    emptier than if the tokens had never been in it. A window that has ended owes nothing.
     """
     level = settle_to(level, now_us, rule)
     if rule.strategy is Strategy.FIXED_WINDOW:
-        gone = 0 if _start(level.at_us, rule) <= taken_us <= level.at_us else cost * MICRO
+        gone = 0 if _start(level.at_us, rule) <= taken.at_us <= level.at_us else cost * MICRO
     else:
-        # One more for what is rounded.
-        gone = rule.rate * (now_us - taken_us) // MICRO + 1 if now_us > taken_us else 0
-    back = max(0, cost * MICRO - gone)
-    return Level(max(0, level.used - back), level.at_us)
+        gone = _gone(level, taken, now_us, rule)
+    put = min(level.used, max(0, cost * MICRO - gone))
+    since_us, back = level.since_us, level.back + put
+    if back > MOST_BACK:
+        since_us = back = 0
+    return Level(level.used - put, level.at_us, since_us, back)
 
 
-def _drains_us(level: Level, now_us: int, rule: BucketRule) -> int:
-    if rule.strategy is Strategy.FIXED_WINDOW:
-        return now_us
-    return min(level.at_us + level.used * MICRO // rule.rate, FAR_US)
+def _gone(level: Level, taken: Taken, now_us: int, rule: BucketRule) -> int:
+    """The most micro-tokens that can have drained of what was taken.
+
+    First in, first out: what it is behind goes first, unless it has been put back. Which
+    of what was put back had been ahead nobody knows, so all of it is taken as such.
+    """
+    # A clock that went back is behind what has drained.
+    elapsed = max(now_us, level.at_us) - taken.at_us
+    if elapsed <= 0:
+        return 0
+    # One more for what is rounded.
+    gone = rule.rate * elapsed // MICRO + 1
+    if taken.since_us and taken.since_us == level.since_us:
+        gone -= max(0, taken.behind - level.back)
+    return max(0, gone)
 
 
 def peek(level: Level, now_us: int, rule: BucketRule) -> Decision:
@@ -165,7 +200,7 @@ def _wait(level: Level, cost: int, now_us: int, rule: BucketRule) -> int:
 
 
 def _decision(
-    level: Level, now_us: int, rule: BucketRule, wait_us: int, *, drains_us: int = 0
+    level: Level, now_us: int, rule: BucketRule, wait_us: int, taken: Taken | None = None
 ) -> Decision:
     used = min(rule.capacity, -(-level.used // MICRO))
     return Decision(
@@ -175,5 +210,5 @@ def _decision(
         used=used,
         remaining=rule.capacity - used,
         wait_us=wait_us,
-        drains_us=drains_us,
+        taken=taken,
     )

@@ -13,7 +13,12 @@ class MemberCapExceededError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberCap:
-    """`used` of `cap` tokens in a window; tokens on hold count as used."""
+    """`used` of `cap` tokens in a window; tokens on hold count as used.
+
+    The window is one that the pool is or was in. A hold belongs to that which its line
+    in the ledger has, as it takes of that window's allowance: mostly that of the moment
+    it was asked for, a later one when the pool was in that already.
+    """
 
     pool: PoolKey
     user_id: str

@@ -6,7 +6,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from mesh.clock import Clock
-from svc_token.domain.bucket import BucketRule, Decision, Level, drained_us, peek, refund, take
+from svc_token.domain.bucket import (
+    BucketRule,
+    Decision,
+    Level,
+    Taken,
+    drained_us,
+    peek,
+    refund,
+    take,
+)
 
 # A bound on memory; beyond it the least recently used bucket goes, whatever is in it.
 # At 100 bytes and more a bucket this is about 40 MB.
@@ -42,10 +51,10 @@ class MemoryBuckets:
         self._put(key, level, rule, now)
         return decision
 
-    async def refund(self, key: str, cost: int, rule: BucketRule, *, taken_us: int) -> None:
-        """Puts back what was taken at a moment."""
+    async def refund(self, key: str, cost: int, rule: BucketRule, *, taken: Taken) -> None:
+        """Puts back what has not drained of what was taken."""
         now = self._clock.now_us()
-        level = refund(self._level(key), cost, taken_us, now, rule)
+        level = refund(self._level(key), cost, taken, now, rule)
         self._put(key, level, rule, now)
 
     async def peek(self, key: str, rule: BucketRule) -> Decision:

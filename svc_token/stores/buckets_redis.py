@@ -15,11 +15,13 @@ from svc_token.domain.bucket import (
     Decision,
     Level,
     Strategy,
+    Taken,
     check_cost,
     peek,
     take,
 )
 
+_NONE = Taken(0)
 SCRIPT = Path(__file__).with_name("buckets.lua").read_text()
 
 
@@ -44,9 +46,9 @@ class RedisBuckets:
         # The script has taken them by the same rule, from the same level at the same moment.
         return take(level, cost, now, rule)[1]
 
-    async def refund(self, key: str, cost: int, rule: BucketRule, *, taken_us: int) -> None:
-        """Puts back what was taken at a moment."""
-        await self._do("refund", key, rule, cost=cost, taken_us=taken_us)
+    async def refund(self, key: str, cost: int, rule: BucketRule, *, taken: Taken) -> None:
+        """Puts back what has not drained of what was taken."""
+        await self._do("refund", key, rule, cost=cost, taken=taken)
 
     async def peek(self, key: str, rule: BucketRule) -> Decision:
         """How the bucket stands."""
@@ -54,7 +56,7 @@ class RedisBuckets:
         return peek(level, now, rule)
 
     async def _do(
-        self, verb: str, key: str, rule: BucketRule, *, cost: int = 0, taken_us: int = 0
+        self, verb: str, key: str, rule: BucketRule, *, cost: int = 0, taken: Taken = _NONE
     ) -> tuple[Level, int]:
         """The level before the verb, settled to a moment, and that moment."""
         answer = await self._script(
@@ -64,12 +66,14 @@ class RedisBuckets:
             rule.capacity,
             *divmod(rule.rate, MICRO),
             rule.window_us if rule.strategy is Strategy.FIXED_WINDOW else 0,
-            taken_us,
+            taken.at_us,
+            taken.since_us,
+            *divmod(taken.behind, MICRO),
             self._ttl_ms,
             "" if self._clock is None else self._clock.now_us(),
         )
-        used, at_us, now_us = map(int, answer.split())
-        return Level(used, at_us), now_us
+        *level, now_us = map(int, answer.split())
+        return Level(*level), now_us
 
 
 @asynccontextmanager

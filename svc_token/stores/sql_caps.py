@@ -15,7 +15,12 @@ from svc_token.stores.tables import MEMBER_CAPS, POOLS
 
 
 class SqlMemberCaps:
-    """Rows of MEMBER_CAPS; the pool's lock is theirs too."""
+    """Rows of MEMBER_CAPS; the pool's lock is theirs too.
+
+    A row is never in a later window than its pool, also when it is set in one: what
+    was stamped before the edge and is committed after it is written into the pool's
+    window by the ledger, and would be counted in another here.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -61,27 +66,23 @@ def _put(cap: MemberCap, tally: Tally, connection: Connection) -> MemberCap | No
     window = _window(connection, cap.pool, lock=True)
     if window is None:
         return None
-    # The pool may be in a later window than the asker's clock.
-    cap = replace(cap, window=max(window, cap.window))
+    asked, cap = cap.window, replace(cap, window=window)
     row = connection.execute(select(MEMBER_CAPS).where(_is_cap(cap.pool, cap.user_id))).first()
-    if row is not None and row.window == cap.window:
+    if row is not None and row.window == window:
         cap = replace(cap, used=row.used)
     else:
-        if tally.window != cap.window:
-            tally = Tally(window=cap.window)
+        if tally.window != window:
+            tally = Tally(window=window)
         count(connection, tally, cap.pool, [cap.user_id])
         cap = replace(cap, used=tally.used(cap.user_id))
     connection.execute(delete(MEMBER_CAPS).where(_is_cap(cap.pool, cap.user_id)))
     connection.execute(insert(MEMBER_CAPS), cap_row(cap))
-    return cap
+    return cap.renewed(asked)
 
 
 def _uncounted(cap: MemberCap, connection: Connection) -> int | None:
     """The window whose lines the cap is to count; None when it need not, or has no pool."""
     window = _window(connection, cap.pool, lock=False)
-    if window is None:
-        return None
-    window = max(window, cap.window)
     query = select(MEMBER_CAPS.c.window).where(_is_cap(cap.pool, cap.user_id))
     return None if connection.execute(query).scalar() == window else window
 

@@ -8,7 +8,7 @@ from mesh.clock import Clock
 from mesh.errors import AppError
 from mesh.failpoints import failpoint
 from mesh.telemetry.rate_limits import STORE_AWAY
-from svc_token.domain.bucket import BucketRule, Decision, uncounted
+from svc_token.domain.bucket import BucketRule, Decision, Taken, uncounted
 from svc_token.domain.spend import Spend
 from svc_token.ports import Buckets, Limits
 
@@ -53,12 +53,12 @@ class AskBucket:
         What may have been taken unseen stays: a bucket may be stricter than it
         need be, never looser.
         """
-        if decision.counted:
-            await self.refund(spend, rule, taken_us=decision.drains_us)
+        if decision.taken is not None:
+            await self.refund(spend, rule, taken=decision.taken)
 
-    async def refund(self, spend: Spend, rule: BucketRule, *, taken_us: int) -> None:
-        """Gives back a spend's tokens, taken at a moment, as far as the bucket can be asked."""
+    async def refund(self, spend: Spend, rule: BucketRule, *, taken: Taken) -> None:
+        """Gives back a spend's tokens but for what has drained, if the bucket can be asked."""
         _REFUNDING()
         with suppress(AppError):
-            await self.buckets.refund(spend.bucket, spend.tokens, rule, taken_us=taken_us)
+            await self.buckets.refund(spend.bucket, spend.tokens, rule, taken=taken)
         _REFUNDED()

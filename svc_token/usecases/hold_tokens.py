@@ -1,20 +1,17 @@
 """Tokens held in a pool while a provider is asked: reserved, then charged or let go."""
 
-import math
 from dataclasses import dataclass
 
 import structlog
-from prometheus_client import Gauge
 
 from leaky.common.v1 import reason_pb2
 from mesh.clock import Clock, Ids
 from mesh.errors import AppError
 from mesh.failpoints import failpoint
-from mesh.finisher import Finisher
 from mesh.telemetry.tracing.spans import carried
 from svc_token.domain.bucket import Decision
 from svc_token.domain.entry import Provenance
-from svc_token.domain.idempotency import Answer, ClaimLostError
+from svc_token.domain.idempotency import Answer
 from svc_token.domain.member import MemberCapExceededError
 from svc_token.domain.operations import Emit, Operation, Release, Reserve, Settle
 from svc_token.domain.owner import OwnerKind
@@ -26,7 +23,9 @@ from svc_token.domain.reservation import (
 )
 from svc_token.domain.spend import Spend
 from svc_token.ports import Ledger, Limits
+from svc_token.usecases.end_later import EndLater
 from svc_token.usecases.insist import insist, passing
+from svc_token.usecases.tell_later import TellLater
 
 log = structlog.get_logger("consume")
 UNENFORCED = "unenforced"
@@ -36,22 +35,21 @@ _SETTLING = failpoint("settle.before")
 _SETTLED = failpoint("settle.after")
 _RELEASING = failpoint("release.before")
 _RELEASED = failpoint("release.after")
-UNFINISHED = Gauge("token_holds_unfinished", "Holds whose end waits for a store that is away.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldTokens:
     """Reserves for a spend, and ends the hold; both ends may be repeated.
 
-    An end that the store does not take in the call's time is tried on after it,
-    for as long as this process lives; after that the sweeper frees the hold.
+    An end that the store does not take in the call's time is tried on after it.
     """
 
     ledger: Ledger
     limits: Limits
     clock: Clock
     ids: Ids
-    finisher: Finisher
+    end_later: EndLater
+    tell_later: TellLater
 
     async def __call__(
         self, spend: Spend, roles: frozenset[str], decision: Decision, *, id_: str, ttl_us: int
@@ -72,7 +70,7 @@ class HoldTokens:
             window=self.limits.window(now),
             now_us=now,
             expires_us=now + ttl_us,
-            bucket_us=decision.at_us if decision.counted else 0,
+            bucket_us=decision.taken.at_us if decision.taken else 0,
         )
         _RESERVING()
         reservation = await self._submit(reserve)
@@ -117,35 +115,33 @@ class HoldTokens:
         return ended
 
     async def tell(self, spend: Spend, *, answer: Answer | None = None) -> None:
-        """Tells of tokens that were spent while no quota is enforced."""
+        """Tells of tokens that were spent while no quota is enforced, perhaps after the call.
+
+        Raises AppError when the call's time is up first.
+        """
         now = self.clock.now_us()
         event = spend.event(self.ids.new(), now, reason=UNENFORCED, traceparent=carried())
-        await self._do(Emit(event=event, answer=answer))
+        emit = Emit(event=event, answer=answer)
+        try:
+            await insist(lambda: self._submit_any(emit))
+        except AppError as error:
+            if passing(error):
+                self.tell_later(emit)
+            raise
 
     async def _end(self, operation: Settle | Release) -> Reservation:
-        reservation = await self._do(operation)
-        if reservation is None:
-            raise RuntimeError("a reservation ended without an answer")
-        return reservation
-
-    async def _do(self, operation: Operation) -> Reservation | None:
         try:
-            return await insist(lambda: self._submit_any(operation))
+            reservation = await insist(lambda: self._submit_any(operation))
         except AppError as error:
             if not passing(error):
                 raise
             # The call's time is up; what was used is charged when the store is back.
             log.warning("a hold outlives its call", reason=error.outcome.name)
-            self.finisher.begin(self._do_later(operation))
+            self.end_later(operation)
             raise
-
-    async def _do_later(self, operation: Operation) -> None:
-        with UNFINISHED.track_inprogress():
-            try:
-                await insist(lambda: self.ledger.submit(operation), seconds=math.inf)
-            except (ClaimLostError, ReservationConflictError) as refusal:
-                # Whoever has had the key or the hold since has ended it, and has said so.
-                log.warning("a hold was ended otherwise meanwhile", reason=type(refusal).__name__)
+        if reservation is None:
+            raise RuntimeError("a reservation ended without an answer")
+        return reservation
 
     async def _submit(self, reserve: Reserve) -> Reservation:
         reservation = await self._submit_any(reserve)

@@ -7,6 +7,7 @@ from leaky.common.v1 import reason_pb2
 from mesh.errors import AppError
 from mesh.finisher import Finisher
 from mesh.identity.principal import Principal
+from svc_token.domain.bucket import Taken
 from svc_token.domain.entry import Provenance
 from svc_token.domain.owner import SPENDERS
 from svc_token.domain.reservation import Reservation
@@ -175,9 +176,8 @@ class EndReservation:
             # Stricter than it need be until the bucket has drained; the pool is right.
             return
         spend = _spend_of(ended, tokens)
-        await self.ask_bucket.refund(
-            spend, self.limits.bucket(roles, spend.provider), taken_us=ended.bucket_us
-        )
+        rule = self.limits.bucket(roles, spend.provider)
+        await self.ask_bucket.refund(spend, rule, taken=Taken(ended.bucket_us))
 
 
 def _spend_of(reservation: Reservation, tokens: int) -> Spend:

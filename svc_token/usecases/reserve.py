@@ -79,7 +79,7 @@ class ReserveTokens:
         if reservation is not None and reservation.repeated:
             # The bucket gave for the first time what this one asks for again.
             await self.ask_bucket.undo(spend, rule, decision)
-            decision = replace(decision, counted=False)
+            decision = replace(decision, taken=None)
         return Held(spend=spend, rule=rule, decision=decision, reservation=reservation)
 
     async def give_back(self, held: Held) -> None:

@@ -15,7 +15,7 @@ from leaky.common.v1.reason_pb2 import (
 from leaky.provider.v1 import payment_service_pb2 as payment
 from mesh.errors import AppError
 from mesh.rpc.method import Method
-from svc_token.domain.bucket import BucketRule, Decision
+from svc_token.domain.bucket import BucketRule, Decision, Taken
 from svc_token.ports import Buckets
 from tests.simulation.loop import Process
 from tests.simulation.network import Network
@@ -171,11 +171,11 @@ class SharedBuckets:
 
         return await self.network.call(self.process, "take", handler, timeout=1.0)
 
-    async def refund(self, key: str, cost: int, rule: BucketRule, *, taken_us: int) -> None:
+    async def refund(self, key: str, cost: int, rule: BucketRule, *, taken: Taken) -> None:
         """Put back there in one step."""
 
         async def handler() -> None:
-            await self.inner.refund(key, cost, rule, taken_us=taken_us)
+            await self.inner.refund(key, cost, rule, taken=taken)
             self.grants.append(Grant(key, -cost, self.now_us(), rule))
 
         await self.network.call(self.process, "refund", handler, timeout=1.0)

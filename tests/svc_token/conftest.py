@@ -33,10 +33,12 @@ from svc_token.stores.stores import TokenStores
 from svc_token.stores.topics import Topics
 from svc_token.usecases.ask_bucket import AskBucket
 from svc_token.usecases.consume import Consume
+from svc_token.usecases.end_later import EndLater
 from svc_token.usecases.hold_tokens import HoldTokens
 from svc_token.usecases.once import Once
 from svc_token.usecases.owner_roles import OwnerRoles
 from svc_token.usecases.reserve import ReserveTokens
+from svc_token.usecases.tell_later import TellLater
 from tests.parts.postgresql import store_url
 from tests.parts.urls import POSTGRESQL, backends
 
@@ -175,12 +177,16 @@ class House:
         self.denied = DeniedQueue(self.receiver, TOPICS)
         self.owner_roles = OwnerRoles(roles=self.roles)
         self.ask_bucket = AskBucket(buckets=self.buckets, limits=self.limits, clock=self.clock)
+        self.tell_later = TellLater(
+            ledger=self.ledger, clock=self.clock, finisher=self.finisher, most=100
+        )
         self.hold_tokens = HoldTokens(
             ledger=self.ledger,
             limits=self.limits,
             clock=self.clock,
             ids=self.ids,
-            finisher=self.finisher,
+            end_later=EndLater(ledger=self.ledger, finisher=self.finisher),
+            tell_later=self.tell_later,
         )
         self.reserve = ReserveTokens(
             ask_bucket=self.ask_bucket,

@@ -57,7 +57,7 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
     name = method.path.removeprefix("/").replace("/", ".")
     comment = comment_of(name)
     service = method.service.rpartition(".")[2]
-    public = method.rule.access == ACCESS_PUBLIC
+    public = method.access == ACCESS_PUBLIC
     operation: dict[str, Any] = {
         "operationId": f"{service}_{method.name}{_nth(route)}",
         "summary": words(method.name),

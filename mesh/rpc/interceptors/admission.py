@@ -23,7 +23,7 @@ class AdmissionInterceptor:
 
     async def __call__(self, request: Any, call: Call, proceed: Handler) -> Any:
         """Raises OVERLOADED when the service is full."""
-        if call.method.rule.deadline == DEADLINE_NONE:
+        if call.method.deadline == DEADLINE_NONE:
             return await proceed(request, call)
         if self._in_flight >= self._settings.current.mesh.max_in_flight:
             SHED.inc()

@@ -26,7 +26,14 @@ class Authorize:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
 
-    async def __call__(self, request: Any, call: Call, proceed: Handler) -> Any:
+    def __call__(self, request: Any, call: Call, proceed: Handler) -> Awaitable[Any]:
         """Proceeds, unless the policy raises."""
-        await self._policy.check(request, call)
-        return await proceed(request, call)
+        asking = self._policy.check(request, call)
+        if asking is None:
+            return proceed(request, call)
+        return _allowed(asking, request, call, proceed)
+
+
+async def _allowed(asking: Awaitable[None], request: Any, call: Call, proceed: Handler) -> Any:
+    await asking
+    return await proceed(request, call)

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
 from leaky.common.v1.reason_pb2 import REASON_DEADLINE_EXCEEDED
 from leaky.edge.v1.options_pb2 import DEADLINE_NONE
@@ -26,19 +26,21 @@ class DeadlineInterceptor:
 
     def __init__(self, settings: Live[MeshSettings]) -> None:
         self._settings = settings
+        self._loop = asyncio.get_running_loop()
         self._wheel = TimingWheel(SLOTS_PER_SECOND)
 
     async def __call__(self, request: Any, call: Call, proceed: Handler) -> Any:
         """Raises DEADLINE_EXCEEDED; watches are exempt."""
-        if call.method.rule.deadline == DEADLINE_NONE:
+        if call.method.deadline == DEADLINE_NONE:
             call.deadline = math.inf
             return await proceed(request, call)
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         cap = now + limit(call.method, self._settings.current.deadlines, at_edge=True)
         call.deadline = min(call.deadline - MARGIN_SECONDS, cap)
         if call.deadline <= now:
             raise AppError(REASON_DEADLINE_EXCEEDED, "deadline exceeded")
-        with _Cut(self._wheel, call.deadline):
+        task: Any = asyncio.current_task(self._loop)
+        with _Cut(task, self._wheel, call.deadline):
             return await proceed(request, call)
 
 
@@ -47,8 +49,8 @@ class _Cut:
 
     __slots__ = ("_before", "_due", "_passed", "_task")
 
-    def __init__(self, wheel: TimingWheel, deadline: float) -> None:
-        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
+    def __init__(self, task: "asyncio.Task[Any]", wheel: TimingWheel, deadline: float) -> None:
+        self._task = task
         self._before = self._task.cancelling()
         self._passed = False
         self._due = wheel.slot(deadline)

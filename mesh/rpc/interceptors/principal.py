@@ -1,10 +1,10 @@
 """Finds out who is calling."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from leaky.edge.v1.options_pb2 import ACCESS_INTERNAL, ACCESS_PUBLIC
-from mesh.identity.principal import Principal
+from mesh.identity.principal import Found, Principal
 from mesh.rpc.call import CLIENT_ADDRESS, Call
 from mesh.rpc.dispatcher import Handler
 
@@ -12,7 +12,7 @@ from mesh.rpc.dispatcher import Handler
 class Credentials(Protocol):
     """Reads users' credentials."""
 
-    async def principal(self, metadata: Mapping[str, str], *, api_keys: bool = True) -> Principal:
+    def principal(self, metadata: Mapping[str, str], *, api_keys: bool = True) -> Found:
         """The verified user; AppError for a bad credential."""
         ...
 
@@ -29,16 +29,25 @@ class Authenticate:
         self._credentials = credentials
         self._speaks_for_others = speaks_for_others
 
-    async def __call__(self, request: Any, call: Call, proceed: Handler) -> Any:
+    def __call__(self, request: Any, call: Call, proceed: Handler) -> Awaitable[Any]:
         """Verifies, then proceeds."""
-        access = call.method.rule.access
+        access = call.method.access
         if self._speaks_for_others(call):
             # A service calls for somebody: who that was, it alone knows.
             call.client_address = call.metadata.get(CLIENT_ADDRESS, call.client_address)
-        if access != ACCESS_PUBLIC:
-            # Services hand users on as tokens. That svc_auth's own internal
-            # methods read no API keys also keeps an exchange from asking for itself.
-            call.principal = await self._credentials.principal(
-                call.metadata, api_keys=access != ACCESS_INTERNAL
-            )
-        return await proceed(request, call)
+        if access == ACCESS_PUBLIC:
+            return proceed(request, call)
+        # Services hand users on as tokens. That svc_auth's own internal
+        # methods read no API keys also keeps an exchange from asking for itself.
+        found = self._credentials.principal(call.metadata, api_keys=access != ACCESS_INTERNAL)
+        if not isinstance(found, Principal):
+            return _verified(found, request, call, proceed)
+        call.principal = found
+        return proceed(request, call)
+
+
+async def _verified(
+    finding: Awaitable[Principal], request: Any, call: Call, proceed: Handler
+) -> Any:
+    call.principal = await finding
+    return await proceed(request, call)

@@ -35,6 +35,7 @@ class MultiplexedChannel:
         self._plain = plain
         self._link = partial(Link, service=service, transport=transport)
         self._links: dict[str, Link] = {}
+        self._ordered: list[Link] = []
         self._ending: dict[asyncio.Task[None], Link] = {}
         self._turn = 0
         self._closed = False
@@ -52,6 +53,7 @@ class MultiplexedChannel:
             task.add_done_callback(self._ending.pop)
         for new in set(addresses) - self._links.keys():
             self._links[new] = self._link(new)
+        self._ordered = list(self._links.values())
 
     def _renew(self, retire_seconds: float) -> None:
         for link in self._links.values():
@@ -67,7 +69,7 @@ class MultiplexedChannel:
 
         One whose window is full comes after all that have room.
         """
-        links = list(self._links.values())
+        links = self._ordered
         if len(links) <= 1:
             return links[0].session if links and links[0].served else None
         self._turn = (self._turn + 1) % len(links)
@@ -123,7 +125,7 @@ class MultiplexedChannel:
         """Ends all streams and the plain channel; calls in flight fail as UNAVAILABLE."""
         self._closed = True
         links = [*self._links.values(), *self._ending.values()]
-        self._links = {}
+        self._links, self._ordered = {}, []
         await asyncio.gather(*(link.close() for link in links))
         await asyncio.gather(*self._ending, return_exceptions=True)
         await self._plain.close()

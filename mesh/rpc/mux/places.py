@@ -38,12 +38,17 @@ class Places:
 
     async def take(self, deadline: float) -> None:
         """A place; AppError OVERLOADED or DEADLINE_EXCEEDED, LostError once closed."""
+        if not self.take_nowait():
+            await self._wait(deadline)
+
+    def take_nowait(self) -> bool:
+        """Takes a place if one is free; LostError once closed."""
         if self._closed:
             raise LostError(sent=False)
         if self.taken >= self.most:
-            await self._wait(deadline)
-        else:
-            self._take()
+            return False
+        self._take()
+        return True
 
     def _take(self) -> None:
         if not self.taken:
@@ -78,7 +83,8 @@ class Places:
     def give_back(self) -> None:
         """The place is the next one's."""
         self.taken -= 1
-        self.admit()
+        if self._waiting:
+            self.admit()
         if not self.taken:
             self._empty.set()
 

@@ -130,8 +130,7 @@ class Serving:
         if len(self._tasks) >= MOST_IN_FLIGHT:
             raise AppError(REASON_INVALID_ARGUMENT, f"{MOST_IN_FLIGHT} calls are in flight")
         given = sent.metadata
-        # What dict() makes of it takes a step of Python for each.
-        metadata = {key: given[key] for key in given}
+        metadata = dict(zip(given[::2], given[1::2], strict=False))
         if sent.credential:
             # Unknown, it is none, and the call is refused for what it lacks.
             metadata[AUTHORIZATION] = self._credentials.get(sent.credential, "")
@@ -150,10 +149,8 @@ class Serving:
             # Not expected; with no result at all its caller would wait for as long as it may.
             log.exception("no result", method=sent.method)
             self._refuse(id_, internal())
-        finally:
-            # One that is cancelled before it has begun is out already, as is who has its id now.
-            if self._tasks.get(id_) is asyncio.current_task():
-                del self._tasks[id_]
+        # One that is cancelled is out already: another may have its id by now.
+        self._tasks.pop(id_, None)
 
     def _refuse(self, id_: int, error: AppError) -> None:
         try:

@@ -107,20 +107,30 @@ class TracedChannel:
     def __init__(self, inner: Channel) -> None:
         self._inner = inner
 
-    async def unary(
+    def unary(
         self,
         method: Method[Req, Res],
         request: Req,
         *,
-        timeout: float | None = None,  # noqa: ASYNC109 a deadline that is handed on
+        timeout: float | None = None,
         metadata: Mapping[str, str] | None = None,
-    ) -> Res:
+    ) -> Awaitable[Res]:
         """The inner channel's response or error."""
         parents = FOLLOWED.get()
         if not parents or not TRACING.on:
-            return await self._inner.unary(method, request, timeout=timeout, metadata=metadata)
-        with _Called(method, parents[0]) as called:
-            sent = {**(metadata or {}), **called.metadata}
+            return self._inner.unary(method, request, timeout=timeout, metadata=metadata)
+        return self._followed(parents[0], method, request, timeout, metadata or {})
+
+    async def _followed(
+        self,
+        parent: Any,
+        method: Method[Req, Res],
+        request: Req,
+        timeout: float | None,  # noqa: ASYNC109 a deadline that is handed on
+        metadata: Mapping[str, str],
+    ) -> Res:
+        with _Called(method, parent) as called:
+            sent = {**metadata, **called.metadata}
             return await self._inner.unary(method, request, timeout=timeout, metadata=sent)
 
     def stream(

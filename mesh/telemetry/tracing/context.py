@@ -1,8 +1,9 @@
 """The context of a trace as it goes from process to process (W3C Trace Context)."""
 
-import os
 import re
 from dataclasses import dataclass
+
+from mesh.noise import noise
 
 # Version, trace id, parent id, flags; later versions may add more.
 _TRACEPARENT = re.compile(
@@ -40,26 +41,35 @@ def header(trace_id: str, span_id: str, *, sampled: bool) -> str:
 
 
 def parsed(traceparent: str, tracestate: str = "") -> TraceContext | None:
-    """What the headers say; None for what is malformed.
-
-    Of the state, which is other systems' own, too much is dropped as a whole.
-    """
-    match = _TRACEPARENT.fullmatch(traceparent)
-    if match is None or (match[1] == "00" and match[5]):
+    """What the headers say; None for what is malformed."""
+    ids = ids_of(traceparent)
+    if ids is None:
         return None
+    trace_id, span_id, sampled = ids
     return TraceContext(
-        trace_id=match[2],
-        span_id=match[3],
-        sampled=bool(int(match[4], 16) & _SAMPLED),
-        state=tracestate if tracestate and _is_state(tracestate) else "",
+        trace_id=trace_id, span_id=span_id, sampled=sampled, state=state_of(tracestate)
     )
 
 
-def _is_state(text: str) -> bool:
-    return len(text) <= _LONGEST_STATE and text.isascii() and text.isprintable()
+def ids_of(traceparent: str) -> tuple[str, str, bool] | None:
+    """The ids of the trace and of the parent, and whether it is sampled; None for no such."""
+    match = _TRACEPARENT.fullmatch(traceparent)
+    if match is None:
+        return None
+    version, trace_id, span_id, flags, more = match.groups()
+    if version == "00" and more:
+        return None
+    return trace_id, span_id, bool(int(flags, 16) & _SAMPLED)
+
+
+def state_of(tracestate: str) -> str:
+    """The state as it is handed on: other systems' own, of which too much is dropped as a whole."""
+    if not tracestate or len(tracestate) > _LONGEST_STATE:
+        return ""
+    return tracestate if tracestate.isascii() and tracestate.isprintable() else ""
 
 
 def random_ids() -> tuple[str, str]:
     """A trace's id and a span's: 16 and 8 random bytes in hex."""
-    noise = os.urandom(24).hex()
-    return noise[:32], noise[32:]
+    digits = noise().hex()
+    return digits[:32], digits[32:]

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
 from mesh.storage.redis import PATIENCE_SECONDS
-from svc_token.domain.bucket import MICRO, BucketRule, Strategy
+from svc_token.domain.bucket import MICRO, BucketRule, Strategy, Taken
 from svc_token.ports import Buckets
 from svc_token.stores import BUCKETS
 from tests.full.redis.conftest import FOUND_SECONDS
@@ -169,7 +169,7 @@ async def test_a_wrong_password_is_away_and_shown_to_nobody(own: OwnRedis) -> No
 async def test_every_bucket_ends(own: OwnRedis, buckets: Buckets) -> None:
     rule = replace(RULE, rate=MICRO)
     taken = await buckets.take(KEY, 1, rule)
-    await buckets.refund("bucket:{b}:openai", 1, rule, taken_us=taken.at_us)
+    await buckets.refund("bucket:{b}:openai", 1, rule, taken=Taken(taken.at_us))
     await buckets.peek("bucket:{c}:openai", rule)
     with own.client() as client:
         keys = client.keys()

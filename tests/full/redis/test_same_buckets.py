@@ -19,7 +19,7 @@ from redis import Redis
 
 from mesh.storage.redis_script import open_script
 from svc_token.domain import bucket
-from svc_token.domain.bucket import MICRO, BucketRule, Level, Strategy
+from svc_token.domain.bucket import MICRO, BucketRule, Level, Strategy, Taken
 from svc_token.stores.buckets_memory import MemoryBuckets
 from svc_token.stores.buckets_redis import SCRIPT, RedisBuckets
 from tests.parts.redis import corner
@@ -80,7 +80,7 @@ class SameBuckets(RuleBasedStateMachine):
         self.stores, self.clock = stores, stores.clock
         self.memory = MemoryBuckets(self.clock, 2**62)
         self.level = Level()
-        self.taken: list[int] = []
+        self.taken: list[Taken] = []
         stores.looking.delete(KEY)
 
     @initialize(first=RULES, now=st.sampled_from([NOW_US, 1, MICRO]) | st.integers(0, 2**52))
@@ -115,14 +115,15 @@ class SameBuckets(RuleBasedStateMachine):
         cost = data.draw(sizes(most) | near)
         self.level, expected = bucket.take(self.level, cost, self.clock.now, self.rule)
         assert self._both("take", KEY, cost, self.rule) == [expected, expected]
-        if expected.allowed:
-            self.taken.append(expected.at_us)
+        if expected.taken:
+            self.taken.append(expected.taken)
 
     @rule(cost=sizes(MOST_TOKENS), data=st.data())
     def a_refund(self, cost: int, data: st.DataObject) -> None:
-        moment = data.draw(st.sampled_from([*self.taken, self.clock.now, 0]))
-        self.level = bucket.refund(self.level, cost, moment, self.clock.now, self.rule)
-        assert self._both("refund", KEY, cost, self.rule, taken_us=moment) == [None, None]
+        places = [*self.taken, Taken(self.clock.now), Taken(0)]
+        place = data.draw(st.sampled_from(places))
+        self.level = bucket.refund(self.level, cost, place, self.clock.now, self.rule)
+        assert self._both("refund", KEY, cost, self.rule, taken=place) == [None, None]
 
     @rule()
     def a_peek(self) -> None:

@@ -34,6 +34,7 @@ from mesh.rpc.dispatcher import Dispatcher
 from mesh.rpc.local_channel import LocalChannel
 from mesh.rpc.method import rpc
 from mesh.settings import Live, MeshSettings
+from tests.mesh.identity.world import settled
 
 if TYPE_CHECKING:
     from tests.mesh.identity.conftest import Auth, Hands
@@ -147,17 +148,17 @@ async def test_a_service_that_calls_for_nobody_is_not_served_as_a_user(secure: T
 
 async def test_the_edge_authenticates_by_headers(secure: Token, auth: "Auth") -> None:
     key_id = auth.issue(KEY, "user-1", ["USER"])
-    assert (await secure.identity.authenticate({})).anonymous
-    principal = await secure.identity.authenticate({"x-api-key": KEY})
+    assert (await settled(secure.identity.authenticate({}))).anonymous
+    principal = await settled(secure.identity.authenticate({"x-api-key": KEY}))
     assert (principal.api_key_id, principal.user_id) == (key_id, "user-1")
     with pytest.raises(AppError):
-        await secure.identity.authenticate({"x-api-key": "wrong"})
+        await settled(secure.identity.authenticate({"x-api-key": "wrong"}))
 
 
 async def remembered(identity: Identity) -> bool:
-    first = await identity.authenticate({"x-api-key": KEY})
+    first = await settled(identity.authenticate({"x-api-key": KEY}))
     await asyncio.sleep(0)
-    return await identity.authenticate({"x-api-key": KEY}) is first
+    return await settled(identity.authenticate({"x-api-key": KEY})) is first
 
 
 async def forgotten(identity: Identity) -> None:
@@ -196,4 +197,5 @@ async def test_the_issuer_setting_counts(auth: "Auth", clock: "Hands", tmp_path:
         clock=clock,
     )
     token = auth.token(iss="another-issuer")
-    assert (await identity.authenticate({"authorization": f"Bearer {token}"})).user_id == "user-1"
+    principal = await settled(identity.authenticate({"authorization": f"Bearer {token}"}))
+    assert principal.user_id == "user-1"

@@ -61,7 +61,9 @@ async def asked(
     call = Call(method=method, metadata={}, principal=who, caller=caller)
     try:
         policy.admit(call)
-        await policy.check(request, call)
+        asking = policy.check(request, call)
+        if asking is not None:
+            await asking
     except AppError as refused:
         return refused.message if refused.reason == REASON_SCOPE_INSUFFICIENT else "otherwise"
     return "may"

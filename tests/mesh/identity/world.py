@@ -13,7 +13,7 @@ from mesh.identity.api_keys import ApiKeys
 from mesh.identity.bearer import Bearer
 from mesh.identity.credentials import Credentials
 from mesh.identity.jwks import KeySet
-from mesh.identity.principal import Principal
+from mesh.identity.principal import Found, Principal
 from mesh.identity.pulse import Pulse
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class World:
         self.credentials = Credentials(bearer=self.bearer, api_keys=self.api_keys)
 
     async def of(self, metadata: Mapping[str, str]) -> Principal:
-        return await self.credentials.principal(metadata)
+        return await settled(self.credentials.principal(metadata))
 
     async def with_key(self, key: str = KEY) -> Principal:
         return await self.of({"x-api-key": key})
@@ -58,3 +58,8 @@ class World:
         with pytest.raises(AppError) as refused:
             await self.of(metadata)
         return refused.value.reason
+
+
+async def settled(found: Found) -> Principal:
+    """Whom a credential stands for, be that remembered or not."""
+    return found if isinstance(found, Principal) else await found

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svc_gateway.domain.limit import Limit, Limits, Verdict, under
+from svc_gateway.domain.limit import Limit, Limits, Verdict
 
 DEFAULT = Limit(name="default", capacity=120, window_us=60_000_000)
 
@@ -17,6 +17,7 @@ def limit(prefix: str, capacity: int) -> Limit:
     ("path", "prefix", "expected"),
     [
         ("/api/v1/tokens", "/api/v1/tokens", True),
+        ("/api/v1/tokens", "/api/v1/tokens/", True),
         ("/api/v1/tokens/quota", "/api/v1/tokens", True),
         ("/api/v1/tokens/quota", "/api/v1/tokens/", True),
         ("/api/v1/tokensale", "/api/v1/tokens", False),
@@ -24,8 +25,17 @@ def limit(prefix: str, capacity: int) -> Limit:
         ("/anything", "/", True),
     ],
 )
-def test_a_prefix_ends_at_a_slash(path: str, prefix: str, expected: bool) -> None:  # noqa: FBT001
-    assert under(path, prefix) is expected
+def test_a_prefix_ends_at_a_slash(path: str, prefix: str, expected: object) -> None:
+    limits = Limits(default=DEFAULT, routes=[limit(prefix, 1)], free=())
+    assert (limits.of(path) == limit(prefix, 1)) is expected
+    assert (Limits(default=DEFAULT, routes=(), free=[prefix]).of(path) is None) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [('a"b\\c', b'"a\\"b\\\\c"'), ("a\r\nb\N{EURO SIGN}", b'"ab"')]
+)
+def test_a_name_cannot_end_its_header(name: str, told: bytes) -> None:
+    assert limit(name, 1).quoted == told
 
 
 def test_the_longest_prefix_counts_whatever_the_order() -> None:
@@ -50,15 +60,15 @@ def test_what_is_told_agrees_with_what_is_decided(
     end_us = now_us - now_us % window_us + window_us
     rule = Limit(name="default", capacity=capacity, window_us=window_us)
     verdict = Verdict(limit=rule, count=count, now_us=now_us, end_us=end_us)
-    headers = verdict.headers()
+    headers = {name.decode(): value.decode() for name, value in verdict.headers()}
     assert verdict.allowed == (count <= capacity)
-    assert int(headers["X-RateLimit-Limit"]) == capacity
-    remaining = int(headers["X-RateLimit-Remaining"])
+    assert int(headers["x-ratelimit-limit"]) == capacity
+    remaining = int(headers["x-ratelimit-remaining"])
     assert remaining == max(0, capacity - count)
-    reset = int(headers["X-RateLimit-Reset"])
+    reset = int(headers["x-ratelimit-reset"])
     assert (reset - 1) * 1_000_000 < end_us <= reset * 1_000_000
     wait = verdict.retry_after
     # Whoever waits as told is in the next window, and does not wait a second too long.
     assert now_us + wait * 1_000_000 >= end_us > now_us + (wait - 1) * 1_000_000
-    assert headers["RateLimit"] == f'"default";r={remaining};t={wait}'
-    assert headers["RateLimit-Policy"] == f'"default";q={capacity};w={window_us // 1_000_000}'
+    assert headers["ratelimit"] == f'"default";r={remaining};t={wait}'
+    assert headers["ratelimit-policy"] == f'"default";q={capacity};w={window_us // 1_000_000}'

@@ -12,6 +12,7 @@ from svc_token.domain.bucket import (
     BucketRule,
     Level,
     Strategy,
+    Taken,
     drained_us,
     peek,
     refund,
@@ -66,7 +67,7 @@ def test_a_clock_that_goes_back_gives_nothing_away() -> None:
 
 def test_refund_makes_room_again() -> None:
     level, _ = take(Level(), 1000, MICRO, RULE)
-    level = refund(level, 400, MICRO, MICRO, RULE)
+    level = refund(level, 400, Taken(MICRO), MICRO, RULE)
     assert take(level, 400, MICRO, RULE)[1].allowed
     assert not take(level, 401, MICRO, RULE)[1].allowed
 
@@ -75,9 +76,9 @@ def test_what_a_window_that_has_ended_took_is_not_put_back_into_the_next() -> No
     rule = replace(RULE, strategy=Strategy.FIXED_WINDOW)
     level, _ = take(Level(), 500, 119 * MICRO, rule)
     level, _ = take(level, 1000, 120 * MICRO, rule)
-    level = refund(level, 500, 119 * MICRO, 121 * MICRO, rule)
+    level = refund(level, 500, Taken(119 * MICRO), 121 * MICRO, rule)
     assert not take(level, 1, 121 * MICRO, rule)[1].allowed
-    level = refund(level, 500, 120 * MICRO, 121 * MICRO, rule)
+    level = refund(level, 500, Taken(120 * MICRO), 121 * MICRO, rule)
     assert take(level, 500, 121 * MICRO, rule)[1].allowed
 
 

@@ -12,11 +12,21 @@ from svc_token.domain.bucket import BucketRule, Strategy
 
 GRAIN = Fraction(1, 10**6)
 LATEST = 2**53 - 1
+MOST_BACK = 10**15
 
 
 def grains_up(amount: Fraction) -> Fraction:
     """The next whole micro-token or microsecond."""
     return ceil(amount / GRAIN) * GRAIN
+
+
+@dataclass(frozen=True)
+class Place:
+    """When tokens were taken, since when the bucket had not been empty, and what was ahead."""
+
+    at: Fraction
+    busy: Fraction
+    behind: Fraction
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,7 @@ class Seen:
     allowed: bool
     level: Fraction
     wait: Fraction
-    drains: Fraction = Fraction(0)
+    taken: Place | None = None
 
 
 @dataclass
@@ -35,6 +45,8 @@ class ExactBucket:
 
     level: Fraction = Fraction(0)
     since: Fraction = Fraction(0)
+    busy: Fraction = Fraction(0)
+    back: Fraction = Fraction(0)
     ideal: Fraction = Fraction(0)
     ideal_since: Fraction = Fraction(0)
     writes: int = 0
@@ -45,37 +57,46 @@ class ExactBucket:
 
     def take(self, cost: int, now: Fraction, rule: BucketRule) -> Seen:
         self._write(now, rule)
-        before, begins = self.level, self.since
-        if before + cost > rule.capacity:
-            return Seen(False, before, self._wait(cost, now, rule))
+        if self.level + cost > rule.capacity:
+            return Seen(False, self.level, self._wait(cost, now, rule))
+        if self.level == 0:
+            self.busy, self.back = self.since, Fraction(0)
+        taken = Place(max(now, self.since), self.busy, self.level + self.back)
         self.level += cost
         self.ideal += cost
-        if windowed(rule):
-            return Seen(True, self.level, Fraction(0), now)
-        drains = min(begins + before / rate(rule), LATEST * GRAIN)
-        return Seen(True, self.level, Fraction(0), floor(drains / GRAIN) * GRAIN)
+        return Seen(True, self.level, Fraction(0), taken)
 
-    def refund(self, cost: int, taken: Fraction, now: Fraction, rule: BucketRule) -> None:
+    def refund(self, cost: int, taken: Place, now: Fraction, rule: BucketRule) -> None:
         self._write(now, rule)
         if windowed(rule):
-            mine = self._window(taken, rule) == self._window(self.since, rule)
-            back = Fraction(cost if mine and taken <= self.since else 0)
-        elif now > taken:
-            drained = rate(rule) * (now - taken)
-            back = max(Fraction(0), cost - floor(drained / GRAIN) * GRAIN - GRAIN)
+            mine = self._window(taken.at, rule) == self._window(self.since, rule)
+            back = Fraction(cost if mine and taken.at <= self.since else 0)
         else:
-            back = Fraction(cost)
-        self.level = max(Fraction(0), self.level - back)
+            back = max(Fraction(0), cost - self._gone(taken, now, rule))
+        back = min(self.level, back)
+        self.back += back
+        self.level -= back
         self.ideal = max(Fraction(0), self.ideal - back)
+        if self.back > MOST_BACK:
+            self.busy = self.back = Fraction(0)
+
+    def _gone(self, taken: Place, now: Fraction, rule: BucketRule) -> Fraction:
+        elapsed = max(now, self.since) - taken.at
+        if elapsed <= 0:
+            return Fraction(0)
+        drained = floor(rate(rule) * elapsed / GRAIN) * GRAIN + GRAIN
+        known = taken.busy > 0 and taken.busy == self.busy
+        ahead = max(Fraction(0), taken.behind - self.back) if known else Fraction(0)
+        return max(Fraction(0), drained - ahead)
 
     def peek(self, now: Fraction, rule: BucketRule) -> Seen:
-        kept = self.level, self.since
+        kept = self.level, self.since, self.busy, self.back
         self._settle(now, rule)
         wait = Fraction(0)
         if self.level + 1 > rule.capacity:
             wait = self._wait(1, now, rule)
         seen = Seen(wait == 0, self.level, wait)
-        self.level, self.since = kept
+        self.level, self.since, self.busy, self.back = kept
         return seen
 
     def _write(self, now: Fraction, rule: BucketRule) -> None:
@@ -92,17 +113,21 @@ class ExactBucket:
             return
         if windowed(rule):
             if self._window(self.since, rule) != self._window(now, rule):
-                self.level = Fraction(0)
+                self._empty()
             self.since = now
             return
         left = self.level - rate(rule) * (now - self.since)
         if left <= 0:
-            self.level, self.since = Fraction(0), now
+            self._empty()
+            self.since = now
             return
         kept = grains_up(left)
         # The moment at which so much was in it.
         self.since = grains_up(self.since + (self.level - kept) / rate(rule))
         self.level = kept
+
+    def _empty(self) -> None:
+        self.level = self.busy = self.back = Fraction(0)
 
     def _wait(self, cost: int, now: Fraction, rule: BucketRule) -> Fraction:
         if windowed(rule):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from mesh.clock import SystemClock
-from svc_token.domain.bucket import MICRO, BucketRule, Decision, Level, Strategy, take
+from svc_token.domain.bucket import MICRO, BucketRule, Decision, Level, Strategy, Taken, take
 from svc_token.ports import Buckets
 from svc_token.stores import BUCKETS
 from tests.parts.redis import corner
@@ -89,7 +89,7 @@ class ReadsComputesWrites:
         self.levels[key], decision = take(level, cost, self.clock.now_us(), rule)
         return decision
 
-    async def refund(self, key: str, cost: int, rule: BucketRule, *, taken_us: int) -> None:
+    async def refund(self, key: str, cost: int, rule: BucketRule, *, taken: Taken) -> None:
         raise NotImplementedError
 
     async def peek(self, key: str, rule: BucketRule) -> Decision:

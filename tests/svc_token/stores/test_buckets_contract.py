@@ -6,16 +6,17 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from redis import Redis
 
 from mesh.clock import Clock, SystemClock
 from mesh.storage.redis_script import open_script
-from svc_token.domain.bucket import MICRO, BucketRule, Strategy
+from svc_token.domain.bucket import MICRO, BucketRule, Decision, Strategy, Taken
 from svc_token.ports import Buckets
 from svc_token.stores import BUCKETS
 from svc_token.stores.buckets_memory import MemoryBuckets
 from svc_token.stores.buckets_redis import SCRIPT, RedisBuckets
 from tests.parts.redis import corner
-from tests.parts.urls import REDIS, backends
+from tests.parts.urls import REDIS, backends, url
 from tests.svc_token.conftest import HandClock
 from tests.svc_token.stores.admitted import Admitted, too_much
 
@@ -66,7 +67,7 @@ async def test_take_refund_and_peek_agree(buckets: Buckets) -> None:
     taken = await buckets.take(KEY, 10, RULE)
     assert taken.allowed
     assert not (await buckets.take(KEY, 1, RULE)).allowed
-    await buckets.refund(KEY, 4, RULE, taken_us=taken.at_us)
+    await buckets.refund(KEY, 4, RULE, taken=Taken(taken.at_us))
     seen = await buckets.peek(KEY, RULE)
     assert (seen.used, seen.remaining) == (6, 4)
     assert (await buckets.peek(OTHER, RULE)).remaining == 10
@@ -103,7 +104,7 @@ async def test_a_window_forgets_when_it_ends_and_its_refunds_with_it(
     assert (await buckets.take(KEY, 1, rule)).wait_us == MICRO
     clock.now += MICRO
     assert (await buckets.take(KEY, 10, rule)).used == 10
-    await buckets.refund(KEY, 10, rule, taken_us=first.at_us)
+    await buckets.refund(KEY, 10, rule, taken=Taken(first.at_us))
     assert (await buckets.peek(KEY, rule)).used == 10
 
 
@@ -113,7 +114,7 @@ async def test_what_a_window_took_at_its_first_moment_is_its_own(
     rule = replace(RULE, strategy=Strategy.FIXED_WINDOW)
     clock.now += -clock.now % rule.window_us
     taken = await buckets.take(KEY, 10, rule)
-    await buckets.refund(KEY, 4, rule, taken_us=taken.at_us)
+    await buckets.refund(KEY, 4, rule, taken=Taken(taken.at_us))
     assert (await buckets.peek(KEY, rule)).used == 6
 
 
@@ -167,7 +168,7 @@ async def test_a_refund_is_of_what_has_not_drained(buckets: Buckets, clock: Hand
     first = await buckets.take(KEY, 10, RULE)
     clock.now += 10 * MICRO
     await buckets.take(KEY, 10, RULE)
-    await buckets.refund(KEY, 10, RULE, taken_us=first.at_us)
+    await buckets.refund(KEY, 10, RULE, taken=Taken(first.at_us))
     assert not (await buckets.take(KEY, 1, RULE)).allowed
 
 
@@ -180,8 +181,75 @@ async def test_what_is_undone_at_once_is_put_back_whole_though_time_has_passed(
         taken = [await buckets.take(KEY, 1, RULE) for _ in range(5)]
         clock.now += MICRO // 2
         for one in taken:
-            await buckets.refund(KEY, 1, RULE, taken_us=one.drains_us)
+            await undo(buckets, one, 1)
     assert (await buckets.peek(KEY, RULE)).used == 1
+
+
+async def undo(buckets: Buckets, decision: Decision, cost: int) -> None:
+    assert decision.taken is not None
+    await buckets.refund(KEY, cost, RULE, taken=decision.taken)
+
+
+async def test_what_was_behind_tokens_that_were_put_back_has_drained_in_their_place(
+    buckets: Buckets, clock: HandClock
+) -> None:
+    first = await buckets.take(KEY, 8, RULE)
+    second = await buckets.take(KEY, 2, RULE)
+    clock.now += MICRO
+    await undo(buckets, first, 8)
+    clock.now += 2 * MICRO
+    assert (await buckets.take(KEY, 7, RULE)).allowed
+    # Behind the first they would begin to drain in five seconds; without it they are gone.
+    await undo(buckets, second, 2)
+    assert not (await buckets.take(KEY, 4, RULE)).allowed
+    assert (await buckets.take(KEY, 2, RULE)).allowed
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+async def test_in_whatever_order_an_instant_is_undone_it_leaves_nothing(
+    buckets: Buckets, order: tuple[int, ...]
+) -> None:
+    taken = [await buckets.take(KEY, cost, RULE) for cost in (5, 3, 2)]
+    for at in order:
+        await undo(buckets, taken[at], (5, 3, 2)[at])
+    assert (await buckets.take(KEY, 10, RULE)).allowed
+
+
+async def test_what_a_bucket_that_was_empty_since_had_taken_is_not_put_back(
+    buckets: Buckets, clock: HandClock
+) -> None:
+    gone = await buckets.take(KEY, 8, RULE)
+    await buckets.take(KEY, 1, RULE)
+    await undo(buckets, gone, 8)
+    late = await buckets.take(KEY, 2, RULE)
+    clock.now += 3 * MICRO
+    await buckets.take(KEY, 10, RULE)
+    await undo(buckets, late, 2)
+    assert not (await buckets.take(KEY, 1, RULE)).allowed
+
+
+async def test_a_clock_that_goes_back_puts_back_nothing_that_has_drained(
+    buckets: Buckets, clock: HandClock
+) -> None:
+    first = await buckets.take(KEY, 10, RULE)
+    clock.now += 10 * MICRO
+    await buckets.take(KEY, 10, RULE)
+    clock.now -= 11 * MICRO
+    await undo(buckets, first, 10)
+    assert not (await buckets.take(KEY, 1, RULE)).allowed
+
+
+@pytest.mark.skipif(not url(REDIS), reason="needs a Redis")
+async def test_a_bucket_that_an_earlier_version_wrote_is_read() -> None:
+    clock = HandClock()
+    with corner() as address, Redis.from_url(address) as looking:
+        looking.set(KEY, f"{8 * MICRO} {clock.now}")
+        async with open_script(address, SCRIPT, store="buckets") as script:
+            buckets = RedisBuckets(script, TTL_US, clock=clock)
+            taken = await buckets.take(KEY, 2, RULE)
+            assert (taken.used, taken.remaining) == (10, 0)
+            await undo(buckets, taken, 2)
+            assert (await buckets.peek(KEY, RULE)).used == 8
 
 
 @pytest.mark.parametrize("before", list(Strategy))

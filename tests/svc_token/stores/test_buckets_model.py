@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from mesh.storage.redis_script import open_script
-from svc_token.domain.bucket import MICRO, BucketRule, Decision, Strategy
+from svc_token.domain.bucket import MICRO, BucketRule, Decision, Strategy, Taken
 from svc_token.ports import Buckets
 from svc_token.stores.buckets_memory import MemoryBuckets
 from svc_token.stores.buckets_redis import SCRIPT, RedisBuckets
@@ -29,7 +29,7 @@ from tests.parts.redis import corner
 from tests.parts.urls import REDIS, url
 from tests.svc_token.conftest import NOW_US, HandClock
 from tests.svc_token.stores.admitted import too_much
-from tests.svc_token.stores.exact_bucket import GRAIN, LATEST, ExactBucket, Seen
+from tests.svc_token.stores.exact_bucket import GRAIN, LATEST, ExactBucket, Place, Seen
 
 TTL_US = 3600 * MICRO
 # The bounds of the settings times those of a tier's multipliers.
@@ -70,18 +70,21 @@ def stores() -> Iterator[Stores]:
 
 
 @dataclass
-class Taken:
-    """An admitted call; `refunded` when it was undone.
+class Admitted:
+    """An admitted call and what it keeps; `refunded` when it was undone, or a part of it.
 
     `counts_us` is the latest moment that its bucket had seen: a clock that goes back
     is no time that passes.
     """
 
     counts_us: int
-    at_us: int
     cost: int
-    drains_us: int
+    taken: Taken
     refunded: bool = False
+
+
+def placed(taken: Taken) -> Place:
+    return Place(taken.at_us * GRAIN, taken.since_us * GRAIN, taken.behind * GRAIN)
 
 
 class Modelled(RuleBasedStateMachine):
@@ -93,7 +96,7 @@ class Modelled(RuleBasedStateMachine):
         self.stores = [MemoryBuckets(self.clock, TTL_US), *stores.shared]
         self.key = f"bucket:{{{next(number)}}}:openai"
         self.exact = ExactBucket()
-        self.taken: list[Taken] = []
+        self.taken: list[Admitted] = []
         self.latest = 0
 
     @initialize(first=RULES, now=st.just(NOW_US) | st.integers(1, 2**50))
@@ -137,29 +140,32 @@ class Modelled(RuleBasedStateMachine):
             decision = self._all("take", self.key, cost, self.rule)
             self._compare(decision, seen)
             if decision.allowed:
-                drains_us = decision.drains_us
-                assert drains_us == seen.drains / GRAIN
-                self.taken.append(Taken(self.latest, decision.at_us, cost, drains_us))
+                assert decision.taken is not None
+                assert placed(decision.taken) == seen.taken
+                self.taken.append(Admitted(self.latest, cost, decision.taken))
 
     @precondition(lambda self: any(not one.refunded for one in self.taken))
-    @rule(data=st.data())
-    def a_take_is_refunded(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), percent=st.integers(1, 100) | st.just(100))
+    def a_take_is_refunded(self, data: st.DataObject, percent: int) -> None:
         one = data.draw(st.sampled_from([one for one in self.taken if not one.refunded]))
-        self._refund(one.cost, one.at_us)
-        one.refunded = True
+        back = one.cost * percent // 100
+        place = one.taken if back == one.cost else Taken(one.taken.at_us)
+        if back:
+            self._refund(back, place)
+            one.cost, one.refunded = one.cost - back, True
 
     @precondition(lambda self: bool(self.taken))
     @rule(cost=st.integers(1, MOST_TOKENS), data=st.data())
     def anything_is_refunded(self, cost: int, data: st.DataObject) -> None:
-        moments = [self.clock.now, 0, *(one.drains_us for one in self.taken)]
-        self._refund(cost, data.draw(st.sampled_from(moments)))
+        places = [Taken(self.clock.now), Taken(0), *(one.taken for one in self.taken)]
+        self._refund(cost, data.draw(st.sampled_from(places)))
         # It was no take's: what the rule allows counts from here on.
         self.taken = []
 
-    def _refund(self, cost: int, moment: int) -> None:
+    def _refund(self, cost: int, taken: Taken) -> None:
         self.latest = max(self.latest, self.clock.now)
-        self.exact.refund(cost, moment * GRAIN, self.now, self.rule)
-        self._all("refund", self.key, cost, self.rule, taken_us=moment)
+        self.exact.refund(cost, placed(taken), self.now, self.rule)
+        self._all("refund", self.key, cost, self.rule, taken=taken)
 
     @rule()
     def peeks(self) -> None:
@@ -189,7 +195,7 @@ class Modelled(RuleBasedStateMachine):
 
     @invariant()
     def no_more_is_admitted_than_the_rule_allows(self) -> None:
-        admitted = [(one.counts_us, one.cost) for one in self.taken if not one.refunded]
+        admitted = [(one.counts_us, one.cost) for one in self.taken if one.cost]
         assert too_much(admitted, self.rule) <= 0
 
     @invariant()

@@ -107,6 +107,41 @@ async def test_a_window_s_cap_counts_that_window_s_lines(stores: TokenStores, li
         assert (await put(stores, cap(window=LATER.id + 1))).used == 0
 
 
+@pytest.mark.parametrize("before", [None, 70])
+async def test_a_hold_that_is_committed_after_its_window_s_edge_counts_where_the_ledger_has_it(
+    stores: TokenStores, before: int | None
+) -> None:
+    await org_pool(stores, 1000)
+    if before is not None:
+        await put(stores, cap(before))
+    await stores.ledger.submit(reserve("early", 60))
+    # Stamped in WINDOW, they wait for their commit, and meanwhile a cap is set in LATER.
+    assert (await put(stores, cap(100, window=LATER.id))).used == 0
+    await stores.ledger.submit(reserve("late", 30))
+    assert await recounted(stores) == [(90, 90)]
+    with pytest.raises(MemberCapExceededError):
+        await stores.ledger.submit(reserve("more", 11))
+    # Nothing of it is LATER's.
+    await stores.ledger.submit(replace(reserve("new", 100), window=LATER))
+    assert await recounted(stores) == [(100, 100)]
+    # The pool cannot go back: what is committed behind it is of its allowance, and of that cap.
+    with pytest.raises(MemberCapExceededError):
+        await stores.ledger.submit(reserve("behind", 1))
+
+
+async def test_an_end_that_is_committed_after_its_window_s_edge_counts_where_the_ledger_has_it(
+    stores: TokenStores,
+) -> None:
+    await used_before(stores)
+    await put(stores, cap(window=LATER.id))
+    await stores.ledger.submit(settle("held", 25))
+    await stores.ledger.submit(replace(reserve("lost", 5), user_id=OTHER))
+    await stores.ledger.submit(replace(release("lost"), expired=True))
+    await put(stores, cap(user=OTHER, window=LATER.id))
+    await stores.ledger.submit(settle("lost", 6))
+    assert sorted(await recounted(stores)) == [(76, 76), (506, 506)]
+
+
 async def test_an_old_window_s_cap_is_compared_with_that_window_s_lines(
     stores: TokenStores,
 ) -> None:

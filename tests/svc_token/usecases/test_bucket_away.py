@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError, CommitUnknownError
 from mesh.identity.policy import LocalPolicy
-from svc_token.domain.bucket import BucketRule, Decision
+from svc_token.domain.bucket import BucketRule, Decision, Taken
 from svc_token.domain.spend import Spend
 from svc_token.domain.spent import Spent
 from svc_token.ports import Buckets
@@ -34,9 +34,9 @@ class LostAnswers:
         await self.inner.take(key, cost, rule)
         raise AppError(REASON_UNAVAILABLE, "the answer got lost", retry_after=1)
 
-    async def refund(self, key: str, cost: int, rule: BucketRule, *, taken_us: int) -> None:
+    async def refund(self, key: str, cost: int, rule: BucketRule, *, taken: Taken) -> None:
         self.refunds += 1
-        await self.inner.refund(key, cost, rule, taken_us=taken_us)
+        await self.inner.refund(key, cost, rule, taken=taken)
 
     async def peek(self, key: str, rule: BucketRule) -> Decision:
         return await self.inner.peek(key, rule)
@@ -79,7 +79,7 @@ async def test_open_pools_stay_exact_and_the_bucket_is_told_as_empty(
     spent = await consume(house, away, spend(tokens=70))
     assert decided("passed") == before + 1
     decision = spent.decision
-    assert (decision.allowed, decision.counted, decision.wait_seconds) == (True, False, 0)
+    assert (decision.allowed, decision.taken, decision.wait_seconds) == (True, None, 0)
     assert (decision.capacity, decision.used, decision.remaining) == (1000, 0, 1000)
     assert await house.left() == 99_930
     assert [event["tokens"] for event in await house.told()] == [70]

@@ -1,6 +1,7 @@
 """Spending, and what is left of bucket and pool after each way that it can end."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -293,6 +294,29 @@ async def test_what_was_used_is_charged_when_the_store_is_back_after_the_call(
     assert await house.left() == 99_930
     assert await house.held() == 0
     assert [event["tokens"] for event in await house.told()] == [70]
+
+
+async def test_an_end_that_is_asked_for_again_while_it_waits_is_tried_once(house: House) -> None:
+    held = await house.reserve(spend(tokens=70), principal(), id_="h", ttl_us=60_000_000)
+    house.ledger.cut = {"Settle": 1_000_000}
+    method = next(
+        iter(methods_of(consume_service_pb2.DESCRIPTOR.services_by_name["ConsumeService"]))
+    )
+    token = CURRENT.set(Call(method=method, metadata={}, deadline=0))
+    try:
+        for tokens in (50, 50, 50, 60):
+            with pytest.raises(AppError):
+                await house.hold_tokens.settle("h", replace(held.spend, tokens=tokens))
+    finally:
+        CURRENT.reset(token)
+    # What is another charge waits by itself, as only the ledger may say which of them it is.
+    assert len(house.finisher._unwaited) == 2
+    house.ledger.cut = {}
+    async with house.finisher.closing():
+        pass
+    [event] = await house.told()
+    assert await house.left() == 100_000 - event["tokens"]
+    assert house.hold_tokens.end_later._waiting == set()
 
 
 async def test_a_store_that_is_away_from_the_start_costs_nothing(house: House) -> None:

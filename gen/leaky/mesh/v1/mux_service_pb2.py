@@ -26,27 +26,23 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from leaky.edge.v1 import options_pb2 as leaky_dot_edge_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fleaky/mesh/v1/mux_service.proto\x12\rleaky.mesh.v1\x1a\x17google/rpc/status.proto\x1a\x1bleaky/edge/v1/options.proto\"\xb7\x01\n\x05\x46rame\x12.\n\x0b\x63redentials\x18\x01 \x03(\x0b\x32\x19.leaky.mesh.v1.Credential\x12\"\n\x05\x63\x61lls\x18\x02 \x03(\x0b\x32\x13.leaky.mesh.v1.Call\x12\x11\n\tcancelled\x18\x03 \x03(\x04\x12&\n\x07results\x18\x04 \x03(\x0b\x32\x15.leaky.mesh.v1.Result\x12\x0e\n\x06window\x18\x05 \x01(\r\x12\x0f\n\x07go_away\x18\x06 \x01(\x08\"3\n\nCredential\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x15\n\rauthorization\x18\x02 \x01(\t\"\xc5\x01\n\x04\x43\x61ll\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x0f\n\x07payload\x18\x03 \x01(\x0c\x12\x16\n\x0etimeout_micros\x18\x04 \x01(\x04\x12\x33\n\x08metadata\x18\x05 \x03(\x0b\x32!.leaky.mesh.v1.Call.MetadataEntry\x12\x12\n\ncredential\x18\x06 \x01(\r\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"X\n\x06Result\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x11\n\x07payload\x18\x02 \x01(\x0cH\x00\x12$\n\x06status\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome2N\n\nMuxService\x12@\n\x04Open\x12\x14.leaky.mesh.v1.Frame\x1a\x14.leaky.mesh.v1.Frame\"\x08\xaa\xd4\x18\x04\x08\x01H\x03(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fleaky/mesh/v1/mux_service.proto\x12\rleaky.mesh.v1\x1a\x17google/rpc/status.proto\x1a\x1bleaky/edge/v1/options.proto\"\xb7\x01\n\x05\x46rame\x12.\n\x0b\x63redentials\x18\x01 \x03(\x0b\x32\x19.leaky.mesh.v1.Credential\x12\"\n\x05\x63\x61lls\x18\x02 \x03(\x0b\x32\x13.leaky.mesh.v1.Call\x12\x11\n\tcancelled\x18\x03 \x03(\x04\x12&\n\x07results\x18\x04 \x03(\x0b\x32\x15.leaky.mesh.v1.Result\x12\x0e\n\x06window\x18\x05 \x01(\r\x12\x0f\n\x07go_away\x18\x06 \x01(\x08\"3\n\nCredential\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x15\n\rauthorization\x18\x02 \x01(\t\"w\n\x04\x43\x61ll\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x0f\n\x07payload\x18\x03 \x01(\x0c\x12\x16\n\x0etimeout_micros\x18\x04 \x01(\x04\x12\x10\n\x08metadata\x18\x07 \x03(\t\x12\x12\n\ncredential\x18\x06 \x01(\rJ\x04\x08\x05\x10\x06\"X\n\x06Result\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x11\n\x07payload\x18\x02 \x01(\x0cH\x00\x12$\n\x06status\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome2N\n\nMuxService\x12@\n\x04Open\x12\x14.leaky.mesh.v1.Frame\x1a\x14.leaky.mesh.v1.Frame\"\x08\xaa\xd4\x18\x04\x08\x01H\x03(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'leaky.mesh.v1.mux_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CALL_METADATAENTRY']._loaded_options = None
-  _globals['_CALL_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_MUXSERVICE'].methods_by_name['Open']._loaded_options = None
   _globals['_MUXSERVICE'].methods_by_name['Open']._serialized_options = b'\252\324\030\004\010\001H\003'
   _globals['_FRAME']._serialized_start=105
   _globals['_FRAME']._serialized_end=288
   _globals['_CREDENTIAL']._serialized_start=290
   _globals['_CREDENTIAL']._serialized_end=341
-  _globals['_CALL']._serialized_start=344
-  _globals['_CALL']._serialized_end=541
-  _globals['_CALL_METADATAENTRY']._serialized_start=494
-  _globals['_CALL_METADATAENTRY']._serialized_end=541
-  _globals['_RESULT']._serialized_start=543
-  _globals['_RESULT']._serialized_end=631
-  _globals['_MUXSERVICE']._serialized_start=633
-  _globals['_MUXSERVICE']._serialized_end=711
+  _globals['_CALL']._serialized_start=343
+  _globals['_CALL']._serialized_end=462
+  _globals['_RESULT']._serialized_start=464
+  _globals['_RESULT']._serialized_end=552
+  _globals['_MUXSERVICE']._serialized_start=554
+  _globals['_MUXSERVICE']._serialized_end=632
 # @@protoc_insertion_point(module_scope)

@@ -107,26 +107,6 @@ class Call(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    @_typing.final
-    class MetadataEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.str
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.str = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
     ID_FIELD_NUMBER: _builtins.int
     METHOD_FIELD_NUMBER: _builtins.int
     PAYLOAD_FIELD_NUMBER: _builtins.int
@@ -144,8 +124,10 @@ class Call(_message.Message):
     credential: _builtins.int
     """A credential's number; 0 for none."""
     @_builtins.property
-    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Its metadata but for what `credential` says; the trace context is in here."""
+    def metadata(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its metadata but for what `credential` says, each name before its value;
+        the trace context is in here. A map takes several times as long.
+        """
 
     def __init__(
         self,
@@ -154,7 +136,7 @@ class Call(_message.Message):
         method: _builtins.str = ...,
         payload: _builtins.bytes = ...,
         timeout_micros: _builtins.int = ...,
-        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        metadata: _abc.Iterable[_builtins.str] | None = ...,
         credential: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
