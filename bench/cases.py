@@ -20,8 +20,7 @@ _YARDSTICKS = {
 class Case:
     """The same requests over and over, at a port, and the processes that work for them.
 
-    So many `calls` are one load; 0 is as many as there is time for. It takes no more
-    than `most` connections.
+    So many `calls` are one load; 0 is as many as there is time for.
     """
 
     name: str
@@ -29,7 +28,6 @@ class Case:
     pids: Mapping[str, int]
     requests: tuple[Request, ...]
     calls: int = 0
-    most: int = 64_000
 
 
 def beside(
@@ -53,7 +51,6 @@ def ours(rows: Sequence[Row], way: str, system: System, callers: Callers) -> Ite
             pids=system.pids,
             requests=tuple(row.requests(callers)),
             calls=row.calls,
-            most=row.most,
         )
 
 

@@ -44,7 +44,7 @@ def measured(
 ) -> Iterator[list[Sample]]:
     """The samples of each round until there are enough; every other round runs backwards."""
     rounds: Rounds = []
-    order = [(case, many) for many in connections for case in cases if many <= case.most]
+    order = [(case, many) for many in connections for case in cases]
     for number in count():
         rounds.append([measure(case, many) for case, many in order[:: -1 if number % 2 else 1]])
         yield rounds[-1]

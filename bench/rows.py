@@ -35,7 +35,7 @@ class Row:
     """One kind of call; `calls` are made in place of a time where each takes long.
 
     `yardsticks` answer the same method, bare uvicorn first. `pair` is how many
-    calls are one piece of work, `most` how many at once can be answered in time.
+    calls are one piece of work.
     """
 
     name: str
@@ -43,7 +43,6 @@ class Row:
     yardsticks: tuple[str, str]
     calls: int = 0
     pair: int = 1
-    most: int = 64_000
 
 
 _GET, _POST = (BARE_GET, FASTAPI_GET), (BARE_POST, FASTAPI_POST)
@@ -80,8 +79,6 @@ ROWS = {
         requests=lambda us: [us.hot.report()],
         yardsticks=_GET,
         calls=4,
-        # Most of a second of CPU each, and a connection to the database is waited for 30 s.
-        most=16,
     ),
 }
 

@@ -115,9 +115,9 @@ class SqliteDatabase(Database):
         """
         with self.steps("query"), self.outage:
             if self._reading is None:
+                # In no transaction: to SQLAlchemy it is one that never ends.
                 self._reading = self._reader.connect()
-            with self._reading.begin():
-                return work(self._reading)
+            return work(self._reading)
 
     async def close(self) -> None:
         """Closes what is kept open."""
@@ -161,15 +161,14 @@ class Outage:
 def _cannot_reach(error: BaseException | None) -> bool:
     if isinstance(error, PoolTimeout):
         return True
+    # From SQLAlchemy, or from the driver itself.
+    cause = error.orig if isinstance(error, DBAPIError) else error
     # SQLite has one exception for a file it cannot reach and for a statement that is wrong.
-    if not isinstance(error, DBAPIError) or (
-        getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
-    ):
+    if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
         return False
-    return error.connection_invalidated or type(error).__name__ in {
-        "OperationalError",
-        "InterfaceError",
-    }
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(cause, (sqlite3.OperationalError, sqlite3.InterfaceError))
 
 
 def _cause(error: BaseException) -> str:
@@ -189,8 +188,8 @@ async def open_sqlite(url: str) -> AsyncIterator[Database]:
     )
     event.listen(engine.sync_engine, "connect", _configure)
     event.listen(engine.sync_engine, "begin", _begin)
-    writer = ConnectionThread(_sync_engine(parsed, begin=True), "sqlite-writer")
-    database = SqliteDatabase(engine, writer, _sync_engine(parsed, begin=False))
+    writer = ConnectionThread(_sync_engine(parsed), "sqlite-writer")
+    database = SqliteDatabase(engine, writer, _sync_engine(parsed))
     try:
         yield database
     finally:
@@ -198,11 +197,9 @@ async def open_sqlite(url: str) -> AsyncIterator[Database]:
         await threads.close()
 
 
-def _sync_engine(url: URL, *, begin: bool) -> Engine:
+def _sync_engine(url: URL) -> Engine:
     engine = create_engine(url.set(drivername="sqlite+pysqlite"), hide_parameters=True)
     event.listen(engine, "connect", _configure)
-    if begin:
-        event.listen(engine, "begin", _begin)
     return engine
 
 

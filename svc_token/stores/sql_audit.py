@@ -34,7 +34,8 @@ from svc_token.domain.saga import Saga
 from svc_token.stores.rows import cap_from, entry_from, outbox_from, reservation_from, saga_from
 from svc_token.stores.sql_audit_pools import pool_audits
 from svc_token.stores.sql_member_lines import count
-from svc_token.stores.sql_statements import STATEMENTS, Statements
+from svc_token.stores.sql_statements import STATEMENTS
+from svc_token.stores.statements import Statements
 from svc_token.stores.tables import LEDGER, MEMBER_CAPS, OUTBOX, RESERVATIONS, SAGAS
 from svc_token.stores.topics import Topics
 

@@ -22,7 +22,8 @@ from svc_token.stores.rows import (
     reservation_from,
     reservation_row,
 )
-from svc_token.stores.sql_statements import STATEMENTS, TOGETHER, Write
+from svc_token.stores.sql_statements import STATEMENTS, TOGETHER
+from svc_token.stores.statements import Write
 from svc_token.stores.tables import (
     IDEMPOTENCY_KEYS,
     LEDGER,

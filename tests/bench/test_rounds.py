@@ -15,8 +15,8 @@ LOAD = Load(answered=1, refused=0, broken=0, seconds=1.0, p50_ms=1.0, p99_ms=1.0
 GET = Request(method="GET", path="/", status=OK)
 
 
-def case(name: str, port: int = 1, most: int = 64) -> Case:
-    return Case(name=name, port=port, pids={}, requests=(GET,), most=most)
+def case(name: str, port: int = 1) -> Case:
+    return Case(name=name, port=port, pids={}, requests=(GET,))
 
 
 def noted(one: Case, connections: int) -> Sample:
@@ -35,12 +35,6 @@ def test_every_other_round_is_backwards_until_there_are_enough() -> None:
 
     rounds = list(measured([case("a"), case("b")], (1, 16), cast("Measure", noted), three))
     assert names(rounds) == ["a1 b1 a16 b16", "b16 a16 b1 a1", "a1 b1 a16 b16"]
-
-
-def test_a_case_is_left_out_where_it_cannot_be_answered_in_time() -> None:
-    cases = [case("a"), case("report", most=16)]
-    rounds = list(measured(cases, (16, 64), cast("Measure", noted), lambda _: True))
-    assert names(rounds) == ["a16 report16 a64"]
 
 
 def test_a_case_that_is_not_answered_is_no_case() -> None:

@@ -1,5 +1,6 @@
 """The reading use cases, over a real store."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -48,6 +49,19 @@ async def test_a_report_covers_the_last_hour_and_this_very_microsecond(
     report = await GetReport(store=store, clock=clock)("openai")
     assert report.summary.totals == Totals(events=2, tokens=11)
     assert report.window.length_us == HOUR_US
+
+
+async def test_who_asks_for_the_same_at_once_shares_a_read_and_nobody_elses(
+    store: UsageStore, clock: Clock, make_event: Make
+) -> None:
+    await store.append([make_event(user_id=ALICE, tokens=2), make_event(user_id=BOB, tokens=3)])
+    get = GetReport(store=store, clock=clock)
+    all_, again, alices = await asyncio.gather(
+        get("openai"), get("openai"), get("openai", only_user=ALICE)
+    )
+    assert again is all_
+    assert (all_.summary.totals.tokens, alices.summary.totals.tokens) == (5, 2)
+    assert await get("openai") is not all_
 
 
 async def test_a_report_names_at_most_five_users_but_counts_all(

@@ -1,12 +1,12 @@
 """Rows by their keys, many at once, on SQLite; the store suites ask for them on every database."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Table, create_engine, event
+from sqlalchemy import Connection, Table, create_engine
 
-from svc_token.stores.sql_statements import OneByOne
+from svc_token.stores.statements_sqlite import OneByOne
 from svc_token.stores.tables import (
     IDEMPOTENCY_KEYS,
     LEASES,
@@ -36,16 +36,18 @@ def connection() -> Iterator[Connection]:
     engine.dispose()
 
 
-def plans(connection: Connection) -> list[str]:
-    """How SQLite goes about each statement from now on."""
-    found: list[str] = []
+def plans(connection: Connection) -> Callable[[], list[str]]:
+    """How SQLite goes about each statement from now on until it is asked."""
+    driver: Any = connection.connection.driver_connection
+    said: list[str] = []
+    driver.set_trace_callback(said.append)
 
-    def explain(_: Any, cursor: Any, statement: str, parameters: Any, *__: Any) -> None:
-        cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
-        found.append(cursor.fetchall()[0][-1])
+    def told() -> list[str]:
+        driver.set_trace_callback(None)
+        each = (text for text in said if text.startswith(("SELECT", "DELETE")))
+        return [driver.execute(f"EXPLAIN QUERY PLAN {one}").fetchall()[0][-1] for one in each]
 
-    event.listen(connection, "before_cursor_execute", explain)
-    return found
+    return told
 
 
 @pytest.mark.parametrize(("table", "key"), KEYS)
@@ -54,9 +56,10 @@ def test_many_keys_are_looked_up_and_nothing_else_is_read(
 ) -> None:
     rows = OneByOne(table, key)
     wanted = [{name: number if name == "seq" else f"{number}" for name in key} for number in (1, 2)]
-    found = plans(connection)
+    told = plans(connection)
     rows.find(connection, wanted, lock=True)
     rows.delete(connection, wanted)
+    found = told()
     assert len(found) == 2
     assert all(plan.startswith(f"SEARCH {table.name} USING ") for plan in found)
 
