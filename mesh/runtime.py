@@ -26,6 +26,7 @@ from mesh.rpc.interceptors.deadline import DeadlineInterceptor
 from mesh.rpc.interceptors.errors import map_errors
 from mesh.rpc.interceptors.validation import ValidationInterceptor
 from mesh.rpc.local_channel import LocalChannel
+from mesh.rpc.mux.window import Window
 from mesh.rpc.server import Server
 from mesh.service import Context, Parts, Service
 from mesh.settings import Live, MeshSettings
@@ -99,7 +100,7 @@ async def running(service: Service[Any], settings: Live[Any]) -> AsyncIterator[N
         followers = (settings.follow, transport.follow, identity.run)
         workers = Workers([*followers, LoopLag(told=limit.tick), *parts.workers])
         await stack.enter_async_context(workers.running())
-        server = Server(context.dispatcher, transport)
+        server = Server(context.dispatcher, transport, Window(settings))
         listening = _listening(context, parts, registry, server, limit)
         await stack.enter_async_context(listening)
         try:

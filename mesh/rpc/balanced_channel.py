@@ -70,7 +70,7 @@ class BalancedChannel:
         self._connect = partial(_Group, service=service, transport=transport)
         self._group: _Group | None = None
         self._renewing: asyncio.Task[None] | None = None
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._retiring: dict[asyncio.Task[None], _Group] = {}
         self._closed = False
         instances.on_change(self._regroup)
         transport.on_change(self._renew)
@@ -85,8 +85,8 @@ class BalancedChannel:
         before, self._group = self._group, group
         if before is not None:
             task = asyncio.ensure_future(before.retire(retire_seconds))
-            self._retiring.add(task)
-            task.add_done_callback(self._retiring.discard)
+            self._retiring[task] = before
+            task.add_done_callback(self._retiring.pop)
 
     def _renew(self, retire_seconds: float) -> None:
         """Moves to connections with another certificate once there is one."""
@@ -142,8 +142,9 @@ class BalancedChannel:
             return timeout
         loop = asyncio.get_running_loop()
         start = loop.time()
+        patience = FIRST_ANSWER_SECONDS if timeout is None else min(FIRST_ANSWER_SECONDS, timeout)
         with suppress(TimeoutError):
-            async with asyncio.timeout(min(FIRST_ANSWER_SECONDS, timeout or FIRST_ANSWER_SECONDS)):
+            async with asyncio.timeout(patience):
                 await self._instances.known()
         return None if timeout is None else max(0.0, timeout - (loop.time() - start))
 
@@ -155,9 +156,12 @@ class BalancedChannel:
     async def close(self) -> None:
         """Ends all connections; calls in flight fail as UNAVAILABLE."""
         self._closed = True
+        # Not by their tasks alone: one that is cancelled before it has begun closes nothing.
+        groups = list(self._retiring.values())
         tasks = [*self._retiring, *([self._renewing] if self._renewing else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._group is not None:
-            await self._group.channel.close()
+            groups.append(self._group)
+        await asyncio.gather(*(group.channel.close() for group in groups))

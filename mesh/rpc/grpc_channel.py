@@ -1,6 +1,7 @@
 """Ordinary gRPC calls to one target: an address, or several that share the calls."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -9,8 +10,9 @@ from grpc.aio import AioRpcError, BaseError, UsageError
 
 from leaky.common.v1.reason_pb2 import REASON_INTERNAL, REASON_UNAVAILABLE
 from mesh.errors import AppError
+from mesh.rpc.cancelled import asked_for
 from mesh.rpc.channel import CALLED, CALLING, InstanceLostError
-from mesh.rpc.limits import KEEPALIVE_MS, SIZES
+from mesh.rpc.limits import KEEPALIVE, SIZES
 from mesh.rpc.method import Method, Req, Res
 from mesh.rpc.status import DETAILS_KEY, from_rpc_error
 from mesh.rpc.transport import PLAINTEXT, Transport
@@ -25,8 +27,7 @@ OPTIONS = (
     # Whatever its name says, what one attempt may take at least: TLS on a busy machine, too.
     ("grpc.min_reconnect_backoff_ms", 2_000),
     ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.keepalive_time_ms", KEEPALIVE_MS),
-    ("grpc.keepalive_timeout_ms", 5_000),
+    *KEEPALIVE,
     *SIZES,
 )
 
@@ -76,6 +77,9 @@ class GrpcChannel:
             stub = self._unary[method.path] = self._channel.unary_unary(
                 method.path, method.request.SerializeToString, method.response.FromString
             )
+        if timeout == math.inf:
+            # Which gRPC takes for a time that has passed.
+            timeout = None
         CALLING()
         try:
             response: Res | None = await stub(request, timeout=timeout, metadata=_pairs(metadata))
@@ -116,7 +120,7 @@ class GrpcChannel:
         if isinstance(error, AioRpcError):
             mapped = from_rpc_error(error)
             return InstanceLostError() if _by_grpc(error, mapped) and self._others() else mapped
-        if isinstance(error, asyncio.CancelledError) and _asked_for():
+        if isinstance(error, asyncio.CancelledError) and asked_for():
             return error
         # gRPC also cancels the calls of a channel that is closed, and refuses new ones.
         if isinstance(error, (asyncio.CancelledError, UsageError)):
@@ -139,8 +143,3 @@ def _by_grpc(error: AioRpcError, mapped: AppError) -> bool:
     """Whether the connection failed, and not the service behind it."""
     told = any(key == DETAILS_KEY for key, _ in error.trailing_metadata() or ())
     return mapped.reason == REASON_UNAVAILABLE and not told
-
-
-def _asked_for() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

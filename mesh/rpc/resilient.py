@@ -125,6 +125,7 @@ class ResilientChannel:
     def _metadata(self, given: Mapping[str, str] | None, call: Call | None) -> Mapping[str, str]:
         sent = dict(given or {})
         if call is not None and call.traceparent:
+            # Followed or not: what either side logs of the call has the trace's id.
             sent.setdefault("traceparent", call.traceparent)
             if call.tracestate:
                 sent.setdefault("tracestate", call.tracestate)

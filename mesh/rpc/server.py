@@ -18,10 +18,11 @@ from mesh.rpc.call import CURRENT, Call
 from mesh.rpc.dispatcher import Dispatcher
 from mesh.rpc.draining import until_draining
 from mesh.rpc.handling import answer, internal, parse
-from mesh.rpc.limits import KEEPALIVE_MS, SIZES
+from mesh.rpc.limits import KEEPALIVE, KEEPALIVE_MS, SIZES
 from mesh.rpc.local_channel import new_call
 from mesh.rpc.method import Method
 from mesh.rpc.mux.serving import OPEN, SERVICE, Serving
+from mesh.rpc.mux.window import Window
 from mesh.rpc.status import to_status
 from mesh.rpc.streams import closing
 from mesh.rpc.transport import PLAINTEXT, Transport
@@ -34,6 +35,8 @@ OPTIONS = (
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MS // 2),
+    # A caller whose machine is gone says nothing; its stream and its calls would stay for hours.
+    *KEEPALIVE,
     *SIZES,
 )
 
@@ -48,11 +51,20 @@ class PortTakenError(OSError):
 
 
 class Server:
-    """Serves a dispatcher's methods, gRPC health (v1) and reflection (v1alpha)."""
+    """Serves a dispatcher's methods, gRPC health (v1) and reflection (v1alpha).
 
-    def __init__(self, dispatcher: Dispatcher, transport: Transport = PLAINTEXT) -> None:
+    `window` is what streams of calls are offered; without one, the most that one may have.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        transport: Transport = PLAINTEXT,
+        window: Window | None = None,
+    ) -> None:
         self._dispatcher = dispatcher
         self._transport = transport
+        self._window = window or Window()
         self._draining = asyncio.Event()
         self._health = _Health(self._draining)
         self._servers: list[grpc.aio.Server] = []
@@ -64,8 +76,9 @@ class Server:
         the port, for an address that ends in ":0". Needs `stop`, also when it fails.
         """
         await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
-        server = grpc.aio.server(options=(*OPTIONS, *self._transport.server_options))
-        handlers = _Handlers(self._dispatcher, self._draining, self._transport)
+        # Of an option that is there twice gRPC takes the first.
+        server = grpc.aio.server(options=(*self._transport.server_options, *OPTIONS))
+        handlers = _Handlers(self._dispatcher, self._draining, self._transport, self._window)
         server.add_generic_rpc_handlers((handlers,))
         port = await self._listen(server, address, self._transport)
         if health_address is not None:
@@ -122,13 +135,18 @@ class _Handlers(grpc.GenericRpcHandler):
     """Every method as bytes in and out; parsing happens here, once."""
 
     def __init__(
-        self, dispatcher: Dispatcher, draining: asyncio.Event, transport: Transport
+        self,
+        dispatcher: Dispatcher,
+        draining: asyncio.Event,
+        transport: Transport,
+        window: Window,
     ) -> None:
         call_of = partial(_call, transport)
+        opened = _open(dispatcher, draining, transport, window)
         self._handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]] = {
             path: _rpc_handler(dispatcher, method, draining, call_of)
             for path, method in dispatcher.methods.items()
-        } | {OPEN: grpc.stream_stream_rpc_method_handler(_open(dispatcher, draining, transport))}
+        } | {OPEN: grpc.stream_stream_rpc_method_handler(opened)}
 
     def service(
         self, handler_call_details: grpc.HandlerCallDetails
@@ -181,7 +199,7 @@ def _stream(
 
 
 def _open(
-    dispatcher: Dispatcher, draining: asyncio.Event, transport: Transport
+    dispatcher: Dispatcher, draining: asyncio.Event, transport: Transport, window: Window
 ) -> Callable[[Any, Any], Any]:
     age_ms = dict(transport.server_options).get(CONNECTION_AGE)
 
@@ -193,6 +211,7 @@ def _open(
             await Serving(
                 dispatcher=dispatcher,
                 draining=draining,
+                window=window,
                 call_of=lambda method, metadata: new_call(method, metadata, caller(), peer),
                 age_seconds=None if age_ms is None else age_ms / 1000 * AGE_SHARE,
             )(context)

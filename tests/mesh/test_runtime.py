@@ -27,6 +27,7 @@ from mesh.runtime import running
 from mesh.settings import MeshSettings
 from mesh.settings.source import SettingsError
 from tests.mesh.pki.office import Office
+from tests.mesh.rpc.mux.peer import Peer
 from tests.mesh.rpc.serving import CREDENTIALS, STATUS, free_port
 from tests.mesh.running import Little
 
@@ -68,6 +69,17 @@ async def test_a_service_is_served_on_all_its_ports_and_leaves_them(tmp_path: Pa
         await channel.close()
     assert little.closed
     assert all(map(is_free, (little.grpc_port, *little.http_ports)))
+
+
+async def test_a_stream_of_calls_is_offered_what_the_service_admits(tmp_path: Path) -> None:
+    little = Little(data=tmp_path)
+    settings = little.settings()
+    async with running(little.service, settings):
+        peer = Peer(little.grpc_port)
+        assert (await peer.receive()).window == settings.current.mesh.max_in_flight
+        assert settings.apply({"mesh.max-in-flight": "2"})
+        assert (await peer.receive()).window == 2
+        await peer.close()
 
 
 def secure(data: Path, health_port: int) -> dict[str, str]:

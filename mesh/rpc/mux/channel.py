@@ -36,7 +36,7 @@ class MultiplexedChannel:
         self._link = partial(Link, service=service, transport=transport)
         self._links: dict[str, Link] = {}
         self._ordered: list[Link] = []
-        self._ending: set[asyncio.Task[None]] = set()
+        self._ending: dict[asyncio.Task[None], Link] = {}
         self._turn = 0
         self._closed = False
         instances.on_change(self._follow)
@@ -47,9 +47,10 @@ class MultiplexedChannel:
         if self._closed:
             return
         for gone in self._links.keys() - set(addresses):
-            task = asyncio.ensure_future(self._links.pop(gone).finish())
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
+            link = self._links.pop(gone)
+            task = asyncio.ensure_future(link.finish())
+            self._ending[task] = link
+            task.add_done_callback(self._ending.pop)
         for new in set(addresses) - self._links.keys():
             self._links[new] = self._link(new)
         self._ordered = list(self._links.values())
@@ -64,7 +65,10 @@ class MultiplexedChannel:
         return sum(link.session is not None for link in self._links.values())
 
     def least(self) -> Session | None:
-        """The open session with the fewest calls; those that have equally few take turns."""
+        """The open session with the fewest calls; those that have equally few take turns.
+
+        One whose window is full comes after all that have room.
+        """
         links = self._ordered
         if len(links) <= 1:
             return links[0].session if links and links[0].served else None
@@ -74,7 +78,7 @@ class MultiplexedChannel:
             if not link.served:
                 return None
             session = link.session
-            if session is not None and (best is None or session.load < best.load):
+            if session is not None and (best is None or session.rank < best.rank):
                 best = session
         return best
 
@@ -120,9 +124,8 @@ class MultiplexedChannel:
     async def close(self) -> None:
         """Ends all streams and the plain channel; calls in flight fail as UNAVAILABLE."""
         self._closed = True
-        links, self._links, self._ordered = list(self._links.values()), {}, []
+        links = [*self._links.values(), *self._ending.values()]
+        self._links, self._ordered = {}, []
         await asyncio.gather(*(link.close() for link in links))
-        for task in self._ending:
-            task.cancel()
         await asyncio.gather(*self._ending, return_exceptions=True)
         await self._plain.close()

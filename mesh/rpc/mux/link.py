@@ -53,7 +53,7 @@ class Link:
         self._service = service
         self._transport = transport
         self._current: _Opened | None = None
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._retiring: dict[asyncio.Task[None], Session] = {}
         self._renewing = asyncio.Event()
         self._retire_seconds = RETIRE_SECONDS
         self.served = True
@@ -123,8 +123,8 @@ class Link:
         before, self._current = self._current, opened
         if before is not None:
             task = asyncio.ensure_future(before.finish(self._retire_seconds))
-            self._retiring.add(task)
-            task.add_done_callback(self._retiring.discard)
+            self._retiring[task] = before.session
+            task.add_done_callback(self._retiring.pop)
 
     async def _over(self, session: Session) -> None:
         """Returns when another is needed."""
@@ -139,16 +139,17 @@ class Link:
 
     async def finish(self) -> None:
         """Begins no more calls, and ends when those in flight have."""
-        self._running.cancel()
-        await asyncio.gather(self._running, return_exceptions=True)
-        self._use(None)
+        await self._stop()
         await asyncio.gather(*self._retiring, return_exceptions=True)
 
     async def close(self) -> None:
-        """Ends now, with what is in flight."""
+        """Ends now, with what is in flight; also what `finish` waits for."""
+        await self._stop()
+        for session in self._retiring.values():
+            session.end()
+        await asyncio.gather(*self._retiring, return_exceptions=True)
+
+    async def _stop(self) -> None:
         self._running.cancel()
-        if self._current is not None:
-            self._current.session.end()
-        for task in self._retiring:
-            task.cancel()
-        await self.finish()
+        await asyncio.gather(self._running, return_exceptions=True)
+        self._use(None)

@@ -1,6 +1,7 @@
 """Frames that wait to be written: what gathers in one turn of the loop goes as one."""
 
 import asyncio
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -50,6 +51,19 @@ class Outbox:
         for frame in self._frames:
             yield from frame.calls
 
+    def withdraw(self, id_: int) -> bool:
+        """Takes a call back; False for one that the other side may have seen."""
+        for frame in self._frames:
+            calls = frame.calls
+            # They are in the order of their ids.
+            if calls and calls[-1].id >= id_:
+                index = bisect_left(calls, id_, key=_id)
+                if calls[index].id != id_:
+                    break
+                del calls[index]
+                return True
+        return False
+
     async def room(self) -> None:
         """Returns when not too many wait."""
         await self._room.wait()
@@ -84,3 +98,7 @@ class Outbox:
         # What all streams have is told together.
         self._metrics.waiting.inc(waiting - self._told)
         self._told = waiting
+
+
+def _id(call: Call) -> int:
+    return call.id

@@ -11,6 +11,8 @@ from mesh.rpc.mux.metrics import QUEUED
 
 # More are refused at once.
 MOST_WAITING = 1_024
+# More than may have a place anywhere.
+_FULL = 1 << 16
 
 
 class Places:
@@ -28,6 +30,11 @@ class Places:
     def load(self) -> int:
         """Those who have a place and those who wait for one."""
         return self.taken + len(self._waiting)
+
+    @property
+    def rank(self) -> int:
+        """Where it stands among others, the lowest first: by its load, and if full, last."""
+        return self.load if self.taken < self.most else _FULL + self.load
 
     async def take(self, deadline: float) -> None:
         """A place; AppError OVERLOADED or DEADLINE_EXCEEDED, LostError once closed."""

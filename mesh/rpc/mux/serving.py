@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+import structlog
 from google.protobuf.message import DecodeError
 
 from leaky.common.v1.reason_pb2 import (
@@ -20,17 +21,21 @@ from leaky.mesh.v1.mux_service_pb2 import Call as Sent
 from mesh.errors import AppError
 from mesh.rpc.call import Call
 from mesh.rpc.dispatcher import Dispatcher
-from mesh.rpc.handling import answer
+from mesh.rpc.handling import answer, internal
 from mesh.rpc.method import Method
 from mesh.rpc.mux.credentials import AUTHORIZATION, MOST
 from mesh.rpc.mux.metrics import SERVER
 from mesh.rpc.mux.outbox import Outbox
+from mesh.rpc.mux.window import MOST as MOST_WINDOW
+from mesh.rpc.mux.window import Window
 from mesh.rpc.status import to_status
 
+log = structlog.get_logger("mux")
 SERVICE = DESCRIPTOR.services_by_name["MuxService"].full_name
 OPEN = f"/{SERVICE}/Open"
-# Of one stream; what all may have together the admission interceptor bounds.
-WINDOW = 1_024
+# Of one stream; nobody has had leave for half as many. Calls that were on their way as the
+# window shrank, or whose cancellation comes later in their frame, are no reason to end it.
+MOST_IN_FLIGHT = 2 * MOST_WINDOW
 # Of one result, which is gRPC's limit for a response. A caller takes frames of twice that.
 MOST_PAYLOAD = 4 * 1024 * 1024
 # Beside a result's payload, about.
@@ -45,6 +50,7 @@ class Serving:
 
     dispatcher: Dispatcher
     draining: asyncio.Event
+    window: Window
     call_of: CallOf
     # After this the caller is asked to take another, before the connection is too old.
     age_seconds: float | None
@@ -57,7 +63,12 @@ class Serving:
         """Returns when the caller has ended the stream, and all its calls have."""
         if self.draining.is_set():
             raise AppError(REASON_UNAVAILABLE, "the server drains", retry_after=1)
-        self._out.frame(0).window = WINDOW
+        with self.window.told(self._offer):
+            await self._run(context)
+        if self._refused is not None:
+            raise self._refused
+
+    async def _run(self, context: Any) -> None:
         writing = asyncio.ensure_future(self._out.run(context.write))
         leaving = asyncio.ensure_future(self._ask_to_leave())
         SERVER.streams.inc()
@@ -72,8 +83,9 @@ class Serving:
             for task in open_:
                 task.cancel()
             await asyncio.gather(*open_, return_exceptions=True)
-        if self._refused is not None:
-            raise self._refused
+
+    def _offer(self, window: int) -> None:
+        self._out.frame(0).window = window
 
     async def _follow(self, context: Any) -> None:
         """Reads until the caller has no more to say, or says what nobody may."""
@@ -115,9 +127,8 @@ class Serving:
     def _begin(self, sent: Sent) -> None:
         if sent.id in self._tasks:
             raise AppError(REASON_INVALID_ARGUMENT, "two calls have one id")
-        # Those that are cancelled come later in the frame.
-        if len(self._tasks) >= 2 * WINDOW:
-            raise AppError(REASON_INVALID_ARGUMENT, f"more than {WINDOW} calls are in flight")
+        if len(self._tasks) >= MOST_IN_FLIGHT:
+            raise AppError(REASON_INVALID_ARGUMENT, f"{MOST_IN_FLIGHT} calls are in flight")
         given = sent.metadata
         metadata = dict(zip(given[::2], given[1::2], strict=False))
         if sent.credential:
@@ -133,9 +144,26 @@ class Serving:
             _bound(payload)
             self._out.frame(len(payload) + _OVERHEAD).results.add(id=id_, payload=payload)
         except AppError as error:
-            self._out.frame(_OVERHEAD).results.add(id=id_, status=to_status(error))
+            self._refuse(id_, error)
+        except Exception:
+            # Not expected; with no result at all its caller would wait for as long as it may.
+            log.exception("no result", method=sent.method)
+            self._refuse(id_, internal())
         # One that is cancelled is out already: another may have its id by now.
         self._tasks.pop(id_, None)
+
+    def _refuse(self, id_: int, error: AppError) -> None:
+        try:
+            status = to_status(error)
+        except ValueError:
+            # There is some text in it that cannot be sent.
+            log.exception("no result")
+            status = to_status(internal())
+        # Not many bytes, mostly; but a frame that is too long would end the stream.
+        size = status.ByteSize()
+        if size > MOST_PAYLOAD:
+            status = to_status(_too_long())
+        self._out.frame(size + _OVERHEAD).results.add(id=id_, status=status)
 
     def _answer(self, sent: Sent, metadata: dict[str, str]) -> Awaitable[bytes]:
         method = self.dispatcher.methods.get(sent.method)
@@ -149,5 +177,9 @@ class Serving:
 
 def _bound(payload: bytes) -> None:
     if len(payload) > MOST_PAYLOAD:
-        # As gRPC itself says it.
-        raise AppError(REASON_OVERLOADED, "resource exhausted")
+        raise _too_long()
+
+
+def _too_long() -> AppError:
+    # As gRPC itself says it.
+    return AppError(REASON_OVERLOADED, "resource exhausted")

@@ -50,11 +50,13 @@ class Session:
         self._lost = False
         self.leaving = asyncio.Event()
         self._ended = asyncio.ensure_future(self._run())
+        # Not by itself: it may be ended before it has begun, and while it ends.
+        self._ended.add_done_callback(self._lose)
 
     @property
-    def load(self) -> int:
-        """Calls in flight and waiting to be."""
-        return self._places.load
+    def rank(self) -> int:
+        """The lowest has the fewest calls, of those where one more may begin at once."""
+        return self._places.rank
 
     async def unary(
         self,
@@ -109,8 +111,8 @@ class Session:
         return id_, future
 
     def _cancel(self, id_: int) -> None:
-        # Nobody waits any more.
-        if not self._ended.done():
+        # Nobody waits any more; what is kept for a peer that does not read would only grow.
+        if not self._ended.done() and not self._out.withdraw(id_):
             self._out.frame(0).cancelled.append(id_)
 
     def _send(
@@ -140,6 +142,8 @@ class Session:
 
     async def _run(self) -> None:
         writing = asyncio.ensure_future(self._out.run(self._stream.write))
+        # Who cannot say anything any more hears nothing either.
+        writing.add_done_callback(lambda _: self._stream.cancel())
         CLIENT.streams.inc()
         try:
             while (data := await self._stream.read()) is not grpc.aio.EOF:
@@ -151,7 +155,6 @@ class Session:
             CLIENT.streams.dec()
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
-            self._lose()
 
     def _read(self, frame: Frame) -> None:
         for result in frame.results:
@@ -169,7 +172,7 @@ class Session:
         self.leaving.set()
         self._places.close()
 
-    def _lose(self) -> None:
+    def _lose(self, _ended: "asyncio.Task[None]") -> None:
         self._lost = True
         self.leave()
         unsent = {call.id for call in self._out.unsent()}
@@ -185,7 +188,7 @@ class Session:
             async with asyncio.timeout(seconds):
                 await self._places.empty()
         self.end()
-        await self._ended
+        await asyncio.wait({self._ended})
 
     def end(self) -> None:
         """Ends it now."""

@@ -14,9 +14,16 @@ from typing import Any
 from mesh.rpc.dispatcher import Dispatcher
 from mesh.rpc.interceptors.errors import map_errors
 from mesh.rpc.server import Server
+from mesh.rpc.transport import Options, Plaintext
 from tests.mesh.rpc.serving import CREATE, STATUS, quotas
 
 WORK_SECONDS = 0.005
+
+
+class Pinged(Plaintext):
+    """Puts up with callers that ask ten times a second whether it is there."""
+
+    server_options: Options = (("grpc.http2.min_ping_interval_without_data_ms", 50),)
 
 
 async def _serve(port: int) -> None:
@@ -30,7 +37,7 @@ async def _serve(port: int) -> None:
 
     dispatcher = Dispatcher([map_errors])
     dispatcher.add(quotas(get_status=status, create_org_quota=create))
-    server = Server(dispatcher)
+    server = Server(dispatcher, Pinged())
     await server.start(f"127.0.0.1:{port}")
     print("serving", flush=True)  # noqa: T201 the test waits for it
     await asyncio.Event().wait()

@@ -20,6 +20,7 @@ from mesh.rpc.grpc_channel import GrpcChannel
 from mesh.rpc.interceptors.errors import map_errors
 from mesh.rpc.method import Method, methods_of
 from mesh.rpc.mux.channel import MultiplexedChannel
+from mesh.rpc.mux.window import Window
 from mesh.rpc.server import Server
 from tests.mesh.discovery.waiting import until
 
@@ -84,11 +85,12 @@ async def served(
     *servicers: Servicer,
     interceptors: Sequence[Interceptor] = (map_errors,),
     multiplexed: bool = False,
+    window: Window | None = None,
 ) -> AsyncIterator[Served]:
     dispatcher = Dispatcher(interceptors)
     for servicer in servicers:
         dispatcher.add(servicer)
-    server = Server(dispatcher)
+    server = Server(dispatcher, window=window)
     port = await server.start("127.0.0.1:0")
     plain = GrpcChannel(f"127.0.0.1:{port}")
     channel = await multiplexing(plain, port) if multiplexed else plain

@@ -106,6 +106,17 @@ async def test_a_first_answer_that_never_comes_is_a_refusal() -> None:
     await channel.close()
 
 
+async def test_who_has_no_time_left_does_not_wait_for_the_first_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(balanced_channel, "FIRST_ANSWER_SECONDS", 1_000.0)
+    channel = BalancedChannel(Instances())
+    async with asyncio.timeout(5):
+        with pytest.raises(AppError):
+            await channel.unary(STATUS, STATUS.request(), timeout=0.0)
+    await channel.close()
+
+
 async def test_a_change_sends_new_calls_elsewhere_and_lets_the_others_end() -> None:
     begun, finish = asyncio.Event(), asyncio.Event()
 

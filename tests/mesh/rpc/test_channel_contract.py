@@ -1,6 +1,7 @@
 """What every kind of channel does: the plain one, and the one of many calls on a stream."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -317,3 +318,29 @@ async def _refused(up: Served) -> AppError:
                 await up.channel.unary(STATUS, STATUS.request(), timeout=PATIENCE)
             except AppError as error:
                 return error
+
+
+async def test_a_handler_that_waits_for_what_is_cancelled_answers_all_the_same(
+    serving: Serve,
+) -> None:
+    async def wait(_request: Any, _call: Any) -> Any:
+        shared = asyncio.get_running_loop().create_future()
+        shared.cancel()
+        await shared
+
+    async with serving(quotas(get_status=wait)) as up:
+        call = up.channel.unary(STATUS, STATUS.request(), timeout=10 * PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            assert (await failure(call)).reason == REASON_UNAVAILABLE
+
+
+async def test_a_call_may_have_no_end(serving: Serve) -> None:
+    seen: list[Call] = []
+
+    async def note(_request: Any, call: Call) -> Any:
+        seen.append(call)
+        return STATUS.response()
+
+    async with serving(quotas(get_status=note)) as up:
+        await up.channel.unary(STATUS, STATUS.request(), timeout=math.inf)
+    assert [call.deadline for call in seen] == [math.inf]

@@ -116,3 +116,39 @@ async def test_frames_that_wait_are_told_of_all_streams_together() -> None:
     await until(lambda: waiting() == before)
     first[0].close()
     await asyncio.wait(writing)
+
+
+async def test_a_call_is_taken_back_while_the_other_side_cannot_have_seen_it() -> None:
+    outbox, wire = Outbox(CLIENT), Wire()
+    last = 2 * MOST_ITEMS + 3
+    wire.open.clear()
+    put(outbox, *range(1, last + 1))
+    writing = asyncio.ensure_future(outbox.run(wire.write))
+    await asyncio.sleep(0)
+    # The first frame is on its way.
+    assert [outbox.withdraw(id_) for id_ in (1, MOST_ITEMS, MOST_ITEMS + 1, last, last + 1)] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert not outbox.withdraw(last)
+    left = [*range(MOST_ITEMS + 2, last)]
+    assert [call.id for call in outbox.unsent()] == left
+    put(outbox, last + 1)
+    wire.open.set()
+    outbox.close()
+    await writing
+    assert [id_ for ids in wire.ids() for id_ in ids] == [
+        *range(1, MOST_ITEMS + 1),
+        *left,
+        last + 1,
+    ]
+
+
+async def test_nothing_is_taken_back_where_nothing_is() -> None:
+    outbox = Outbox(CLIENT)
+    assert not outbox.withdraw(1)
+    put(outbox, 2)
+    assert (outbox.withdraw(2), outbox.withdraw(2)) == (True, False)

@@ -105,3 +105,12 @@ async def test_once_closed_it_gives_none_and_is_empty_in_the_end() -> None:
     assert not empty.done()
     places.give_back()
     await empty
+
+
+async def test_where_there_is_a_place_goes_before_where_there_is_none() -> None:
+    full, free, crowded = Places(1), Places(9), Places(1)
+    for places in (full, crowded, free, free, free):
+        await places.take(inf)
+    [one] = await waiting(crowded)
+    assert sorted((crowded.rank, full.rank, free.rank)) == [free.rank, full.rank, crowded.rank]
+    one.cancel()

@@ -7,45 +7,30 @@ from typing import Any
 
 import grpc
 import pytest
+from structlog.testing import capture_logs
 
+from leaky.common.v1.reason_pb2 import REASON_INTERNAL, REASON_INVALID_ARGUMENT, REASON_OVERLOADED
 from leaky.mesh.v1.mux_service_pb2 import Call, Credential, Frame, Result
 from mesh.discovery.instances import Instances
+from mesh.errors import AppError
 from mesh.resilience.backoff import Backoff
+from mesh.rpc.channel import Channel
 from mesh.rpc.dispatcher import Dispatcher
 from mesh.rpc.grpc_channel import GrpcChannel
 from mesh.rpc.interceptors.errors import map_errors
 from mesh.rpc.mux import link
 from mesh.rpc.mux.channel import MultiplexedChannel
 from mesh.rpc.mux.credentials import MOST
-from mesh.rpc.mux.serving import OPEN, WINDOW
+from mesh.rpc.mux.serving import MOST_IN_FLIGHT
 from mesh.rpc.mux.session import Session
 from mesh.rpc.server import CONNECTION_AGE, Server
 from mesh.rpc.transport import Options, Plaintext
 from tests.mesh.discovery.waiting import until
 from tests.mesh.rpc.load import under_load
+from tests.mesh.rpc.mux.peer import PATIENCE, Peer
 from tests.mesh.rpc.serving import GET, STATUS, WATCH, multiplexing, quotas, served
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
-PATIENCE = 20.0
-
-
-class Peer:
-    """Frames by hand."""
-
-    def __init__(self, port: int) -> None:
-        self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
-        self.stream: Any = self._channel.stream_stream(OPEN)(timeout=PATIENCE)
-
-    async def send(self, frame: Frame) -> None:
-        await self.stream.write(frame.SerializeToString())
-
-    async def receive(self) -> Frame:
-        data = await self.stream.read()
-        assert isinstance(data, bytes)
-        return Frame.FromString(data)
-
-    async def close(self) -> None:
-        await self._channel.close()
 
 
 async def code_of(peer: Peer) -> grpc.StatusCode:
@@ -56,13 +41,6 @@ async def code_of(peer: Peer) -> grpc.StatusCode:
     code: grpc.StatusCode = await peer.stream.code()
     await peer.close()
     return code
-
-
-async def test_the_first_frame_says_how_many_calls_may_be_in_flight() -> None:
-    async with served(quotas()) as up:
-        peer = Peer(up.port)
-        assert await peer.receive() == Frame(window=WINDOW)
-        await peer.close()
 
 
 async def test_calls_of_one_frame_each_have_a_result() -> None:
@@ -163,7 +141,7 @@ async def test_who_sends_more_calls_than_may_be_in_flight_is_sent_away() -> None
 
     async with served(quotas(get_status=hang)) as up:
         peer = Peer(up.port)
-        calls = [Call(id=n, method=STATUS.path) for n in range(2 * WINDOW + 1)]
+        calls = [Call(id=n, method=STATUS.path) for n in range(MOST_IN_FLIGHT + 1)]
         await peer.send(Frame(calls=calls))
         assert await code_of(peer) is grpc.StatusCode.INVALID_ARGUMENT
 
@@ -267,3 +245,73 @@ async def test_calls_go_where_fewest_are_in_flight() -> None:
         assert sorted(got.values()) == [1, 10]
         hanging.cancel()
         await channel.close()
+
+
+async def test_a_frame_of_long_refusals_is_none_that_ends_the_stream() -> None:
+    refused = AppError(REASON_INVALID_ARGUMENT, "x" * 60_000)
+
+    async def refuse(_request: Any, _call: Any) -> Any:
+        raise refused
+
+    async with served(quotas(get_status=refuse), multiplexed=True) as up:
+        calls = (up.channel.unary(STATUS, STATUS.request(), timeout=PATIENCE) for _ in range(300))
+        ends = await asyncio.gather(*calls, return_exceptions=True)
+    assert {getattr(end, "reason", None) for end in ends} == {REASON_INVALID_ARGUMENT}
+
+
+async def test_a_refusal_that_is_too_long_fails_alone() -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def refuse(_request: Any, _call: Any) -> Any:
+        raise AppError(REASON_INVALID_ARGUMENT, "x" * 9_000_000)
+
+    async def wait(_request: Any, _call: Any) -> Any:
+        begun.set()
+        await go_on.wait()
+        return GET.response()
+
+    async with served(quotas(get_status=refuse, get_quota=wait), multiplexed=True) as up:
+        beside = asyncio.ensure_future(up.channel.unary(GET, GET.request(), timeout=PATIENCE))
+        await begun.wait()
+        with pytest.raises(AppError) as caught:
+            await up.channel.unary(STATUS, STATUS.request(), timeout=PATIENCE)
+        assert caught.value.reason == REASON_OVERLOADED
+        go_on.set()
+        assert await beside == GET.response()
+
+
+async def internal_error(channel: Channel) -> list[str]:
+    """What is logged as a call fails of which its caller learns nothing else."""
+    with capture_logs() as logs, pytest.raises(AppError) as caught:
+        await channel.unary(STATUS, STATUS.request(), timeout=PATIENCE)
+    assert (caught.value.reason, caught.value.message) == (REASON_INTERNAL, "internal error")
+    return [log["event"] for log in logs if log["log_level"] == "error"]
+
+
+async def test_who_cannot_be_told_why_is_told_something() -> None:
+    async def refuse(_request: Any, _call: Any) -> Any:
+        # No text in UTF-8, as a file's name may be.
+        raise AppError(REASON_INVALID_ARGUMENT, "\udcff")
+
+    async with served(quotas(get_status=refuse), multiplexed=True) as up:
+        assert await internal_error(up.channel) == ["no result"]
+
+
+async def test_what_nobody_expected_before_a_call_is_dispatched_is_a_result_too() -> None:
+    class Puzzled(Plaintext):
+        opened = False
+
+        def caller(self, context: Any) -> str:
+            if self.opened:
+                raise RuntimeError("no such certificate")
+            self.opened = True
+            return super().caller(context)
+
+    dispatcher = Dispatcher([map_errors])
+    dispatcher.add(quotas())
+    server = Server(dispatcher, Puzzled())
+    port = await server.start("127.0.0.1:0")
+    channel = await multiplexing(GrpcChannel(f"127.0.0.1:{port}"), port)
+    assert await internal_error(channel) == ["no result"]
+    await channel.close()
+    await server.stop(0)
