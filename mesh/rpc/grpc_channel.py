@@ -15,6 +15,7 @@ from mesh.rpc.channel import CALLED, CALLING, InstanceLostError
 from mesh.rpc.limits import KEEPALIVE, SIZES
 from mesh.rpc.method import Method, Req, Res
 from mesh.rpc.status import DETAILS_KEY, from_rpc_error
+from mesh.rpc.streams import read_of
 from mesh.rpc.transport import PLAINTEXT, Transport
 
 # A peer that comes back is found again within a second, not gRPC's two minutes.
@@ -105,7 +106,7 @@ class GrpcChannel:
         try:
             call = stub(request, metadata=_pairs(metadata))
             try:
-                async for response in call:
+                while (response := await read_of(call)) is not grpc.aio.EOF:
                     yield response
             finally:
                 call.cancel()

@@ -31,7 +31,7 @@ from tests.mesh.rpc.mux.peer import Peer
 from tests.mesh.rpc.serving import CREDENTIALS, STATUS, free_port
 from tests.mesh.running import Little
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+pytestmark = pytest.mark.anyio
 PATIENCE = 30.0
 AUTH_WAIT_SECONDS = MeshSettings().mesh.auth_wait
 

@@ -15,7 +15,7 @@ from svc_auth.wiring import SERVICE as AUTH
 from tests.parts.native import free_ports
 from tests.wired import wired
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+pytestmark = pytest.mark.anyio
 
 
 async def test_reads_do_not_need_the_source(tmp_path: Path) -> None:

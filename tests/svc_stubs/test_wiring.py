@@ -24,7 +24,7 @@ from mesh.settings.source import FILE
 from svc_stubs.settings import StubsSettings
 from svc_stubs.wiring import SERVICE
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+pytestmark = pytest.mark.anyio
 NAMES = ("qwen", "gemini", "openai")
 HTTP_PORTS = [f"LEAKY_STUBS_{name.upper()}_HTTP_PORT" for name in NAMES]
 CHAT = rpc(chat_service_pb2.ChatRequest, chat_service_pb2.ChatResponse)

@@ -9,7 +9,7 @@ from svc_token.workers.outbox_lag import DEPTH
 from tests.parts.native import free_ports
 from tests.svc_token.town import SPEND, quota, town
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+pytestmark = pytest.mark.anyio
 
 
 async def test_consumes_go_on_while_kafka_is_away(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from mesh.rpc.grpc_channel import OPTIONS
 from mesh.rpc.mux.one_core import on_one_core
 from mesh.rpc.mux.serving import OPEN
 from mesh.rpc.mux.session import Session
+from mesh.rpc.streams import read_of
 from mesh.rpc.transport import Transport
 
 log = structlog.get_logger("mux")
@@ -104,7 +105,7 @@ class Link:
         stream: Any = channel.stream_stream(OPEN)()
         try:
             async with asyncio.timeout(OPEN_SECONDS):
-                hello = await stream.read()
+                hello = await read_of(stream)
             if isinstance(hello, bytes):
                 self.served = True
                 window = Frame.FromString(hello).window

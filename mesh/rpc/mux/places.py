@@ -11,6 +11,8 @@ from mesh.rpc.mux.metrics import QUEUED
 
 # More are refused at once.
 MOST_WAITING = 1_024
+# So many times as many as may be in flight: who came after them would wait for its deadline.
+ROUNDS = 16
 # More than may have a place anywhere.
 _FULL = 1 << 16
 
@@ -56,7 +58,7 @@ class Places:
         self.taken += 1
 
     async def _wait(self, deadline: float) -> None:
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= min(MOST_WAITING, ROUNDS * self.most):
             raise AppError(REASON_OVERLOADED, "too many calls wait for the service", retry_after=1)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)

@@ -153,7 +153,8 @@ class Session:
             self._stream.cancel()
         finally:
             CLIENT.streams.dec()
-            writing.cancel()
+            # What is being written ends with the stream.
+            self._out.close()
             await asyncio.gather(writing, return_exceptions=True)
 
     def _read(self, frame: Frame) -> None:
@@ -191,8 +192,8 @@ class Session:
         await asyncio.wait({self._ended})
 
     def end(self) -> None:
-        """Ends it now."""
-        self._ended.cancel()
+        """Ends it now: the stream, whose read ends with it; see mesh.rpc.streams."""
+        self._stream.cancel()
 
 
 def _late(future: "asyncio.Future[Result]") -> None:

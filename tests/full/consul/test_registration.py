@@ -20,7 +20,6 @@ from tests.parts.urls import CONSUL, url
 
 pytestmark = [
     pytest.mark.anyio,
-    pytest.mark.usefixtures("one_loop"),
     pytest.mark.skipif(not url(CONSUL), reason="needs Consul"),
 ]
 NO_TOKEN = "00000000-0000-0000-0000-000000000001"

@@ -27,7 +27,6 @@ from tests.parts.urls import CONSUL, url
 
 pytestmark = [
     pytest.mark.anyio,
-    pytest.mark.usefixtures("one_loop"),
     pytest.mark.skipif(not url(CONSUL), reason="needs Consul"),
 ]
 START_SECONDS = 60.0

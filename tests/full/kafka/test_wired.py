@@ -23,7 +23,6 @@ from tests.wired import wired
 
 pytestmark = [
     pytest.mark.anyio,
-    pytest.mark.usefixtures("one_loop"),
     pytest.mark.skipif(not url(KAFKA), reason="no Kafka runs"),
 ]
 

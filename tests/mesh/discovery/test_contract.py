@@ -17,7 +17,7 @@ from tests.mesh.rpc.serving import STATUS, quotas, served
 from tests.parts.consul import corner
 from tests.parts.urls import CONSUL, backends
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+pytestmark = pytest.mark.anyio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,7 @@ from mesh.rpc.transport import PLAINTEXT, Transport
 from tests.mesh.pki.office import DAY, Office, made_elsewhere
 from tests.mesh.rpc.serving import CREDENTIALS, EXCHANGE, METHODS, STATUS, quotas, servicing
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+pytestmark = pytest.mark.anyio
 PATIENCE = 20.0
 ROLES = METHODS["GetUserRoles"]
 

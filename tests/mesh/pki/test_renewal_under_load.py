@@ -34,7 +34,7 @@ from tests.mesh.rpc.serving import (
     servicing,
 )
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+pytestmark = pytest.mark.anyio
 CALLS, CALLERS = 50, 8
 
 

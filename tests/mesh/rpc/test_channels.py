@@ -9,7 +9,7 @@ from mesh.rpc.channels import Channels
 from mesh.settings import Live, MeshSettings
 from tests.mesh.rpc.serving import STATUS, quotas, served
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+pytestmark = pytest.mark.anyio
 
 
 def settings(data: Path, **ports: int) -> Live[MeshSettings]:

@@ -30,7 +30,7 @@ from tests.mesh.rpc.serving import (
     servicing,
 )
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+pytestmark = pytest.mark.anyio
 PATIENCE = 20.0
 
 

@@ -10,7 +10,7 @@ from mesh.rpc.call import CURRENT, Call
 from mesh.rpc.dispatcher import Dispatcher, Handler, Interceptor
 from tests.mesh.rpc.serving import GET, QUOTAS, STATUS, quotas
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+pytestmark = pytest.mark.anyio
 
 
 class Unruled:

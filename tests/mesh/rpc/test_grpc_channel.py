@@ -20,7 +20,7 @@ from tests.mesh.rpc.serving import (
     served,
 )
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+pytestmark = pytest.mark.anyio
 PATIENCE = 20.0
 
 

@@ -13,7 +13,7 @@ from mesh.rpc.local_channel import LocalChannel
 from mesh.rpc.streams import closing
 from tests.mesh.rpc.serving import CREDENTIALS, EXCHANGE, GET, STATUS, WATCH, quotas, servicing
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+pytestmark = pytest.mark.anyio
 
 
 def local(*servicers: Servicer) -> LocalChannel:

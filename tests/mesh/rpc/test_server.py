@@ -34,7 +34,7 @@ from tests.mesh.rpc.serving import (
     servicing,
 )
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+pytestmark = pytest.mark.anyio
 # Far more than anything here takes, so that whoever waits for it fails the test.
 GRACE, PATIENCE = 60.0, 20.0
 SERVING = health_pb2.HealthCheckResponse.SERVING

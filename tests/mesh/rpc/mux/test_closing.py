@@ -18,7 +18,7 @@ from tests.mesh.discovery.waiting import until
 from tests.mesh.rpc.mux.peer import PATIENCE, Peer
 from tests.mesh.rpc.serving import STATUS, quotas, served
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+pytestmark = pytest.mark.anyio
 
 
 def streams() -> float:

@@ -6,7 +6,7 @@ import pytest
 from leaky.common.v1.reason_pb2 import REASON_DEADLINE_EXCEEDED, REASON_OVERLOADED
 from mesh.errors import AppError
 from mesh.rpc.mux.lost import LostError
-from mesh.rpc.mux.places import MOST_WAITING, Places
+from mesh.rpc.mux.places import MOST_WAITING, ROUNDS, Places
 
 pytestmark = pytest.mark.anyio
 
@@ -70,10 +70,12 @@ async def test_who_waits_too_long_is_told_so() -> None:
     assert places.load == 1
 
 
-async def test_beyond_those_who_may_wait_all_are_sent_away() -> None:
-    places = Places(1)
-    await places.take(inf)
-    tasks = await waiting(places, MOST_WAITING)
+@pytest.mark.parametrize(("most", "wait"), [(1, ROUNDS), (1_024, MOST_WAITING)])
+async def test_beyond_those_who_may_wait_all_are_sent_away(most: int, wait: int) -> None:
+    places = Places(most)
+    for _ in range(most):
+        await places.take(inf)
+    tasks = await waiting(places, wait)
     with pytest.raises(AppError) as full:
         await places.take(inf)
     assert (full.value.reason, full.value.retry_after) == (REASON_OVERLOADED, 1)

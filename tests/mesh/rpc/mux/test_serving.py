@@ -30,7 +30,7 @@ from tests.mesh.rpc.load import under_load
 from tests.mesh.rpc.mux.peer import PATIENCE, Peer
 from tests.mesh.rpc.serving import GET, STATUS, WATCH, multiplexing, quotas, served
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+pytestmark = pytest.mark.anyio
 
 
 async def code_of(peer: Peer) -> grpc.StatusCode:

@@ -27,7 +27,7 @@ from tests.mesh.rpc.load import under_load
 from tests.mesh.rpc.mux.peer import Peer
 from tests.mesh.rpc.serving import STATUS, free_port, quotas
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+pytestmark = pytest.mark.anyio
 # In place of 20 and 5 seconds, where these are set.
 QUICK = {"grpc.keepalive_time_ms": 200, "grpc.http2.ping_timeout_ms": 1_000}
 # A frame's length, type, flags and stream (RFC 9113, 6.7); an answer has other flags.

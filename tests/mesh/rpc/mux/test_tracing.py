@@ -14,7 +14,7 @@ from tests.mesh.rpc.mux.peer import PATIENCE
 from tests.mesh.rpc.serving import STATUS, quotas, served
 from tests.traced import UNFOLLOWED, recording, step
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+pytestmark = pytest.mark.anyio
 
 
 def frames() -> float:

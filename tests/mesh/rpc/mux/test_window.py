@@ -14,7 +14,7 @@ from mesh.settings import Live, MeshSettings
 from tests.mesh.rpc.mux.peer import PATIENCE, Peer
 from tests.mesh.rpc.serving import GET, STATUS, multiplexing, quotas, served
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from tests import traced
 from tests.mesh.rpc.serving import GET, STATUS, quotas
 from tests.traced import FOLLOWED, OUTSIDE, TRACE, UNFOLLOWED, Recorder, recording, step
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("one_loop")]
+pytestmark = pytest.mark.anyio
 PATIENCE = 20.0
 NAME = STATUS.path[1:]
 
