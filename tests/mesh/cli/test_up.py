@@ -151,6 +151,16 @@ def test_killing_it_ends_the_services_and_the_next_one_waits_for_them(tmp_path: 
     assert wait_until_free(system.locks(), 0) == {}
 
 
+def test_a_signal_to_the_whole_group_drains_too(tmp_path: Path) -> None:
+    system = System(tmp_path / "data")
+    with up(system.env) as running:
+        running.ready()
+        os.killpg(running.process.pid, signal.SIGHUP)
+        assert running.ended() == 0
+    assert sum('"draining"' in line for line in running.lines) == len(NAMES)
+    assert not [line for line in running.lines if "SIG" in line or "did not end" in line]
+
+
 def test_a_taken_port_is_named_with_its_setting(tmp_path: Path, taken_port: int) -> None:
     system = System(tmp_path / "data")
     refused = system.leaky("up", "--set", f"token.grpc-port={taken_port}")
