@@ -90,6 +90,14 @@ def test_status_shows_every_service_healthy(system: System) -> None:
     assert (status.returncode, status.stdout.count("healthy")) == (0, 5)
 
 
+@pytest.mark.usefixtures("running")
+def test_status_of_another_folder_is_not_that_of_who_is_on_the_same_ports(
+    system: System, tmp_path: Path
+) -> None:
+    status = system.leaky("status", "--data", str(tmp_path / "other"))
+    assert (status.returncode, status.stdout.count("not running")) == (1, 5)
+
+
 def test_a_second_one_on_the_same_data_is_refused_with_the_pid(running: Up, system: System) -> None:
     refused = system.leaky("up")
     assert refused.returncode == 1
@@ -125,7 +133,7 @@ def test_down_drains_in_order_and_leaves_nothing(running: Up, system: System) ->
     assert drained == ["gateway", "token", "analytics", "auth", "stubs"]
     assert all(gone(pid) for pid in pids.values())
     status = system.leaky("status")
-    assert (status.returncode, status.stdout.count("unreachable")) == (1, 5)
+    assert (status.returncode, status.stdout.count("not running")) == (1, 5)
     assert system.leaky("down").stdout == f"nothing is running on {system.data}\n"
 
 
