@@ -107,6 +107,14 @@ def test_a_second_one_on_the_same_data_is_refused_with_the_pid(running: Up, syst
 
 
 @pytest.mark.usefixtures("running")
+def test_a_second_service_on_the_same_data_is_refused_with_the_pid(system: System) -> None:
+    refused = system.leaky("serve", "token")
+    assert refused.returncode == 1
+    pid = system.pids()["token"]
+    assert f"leaky: token is already running on {system.data}, pid {pid}\n" in refused.stderr
+
+
+@pytest.mark.usefixtures("running")
 def test_a_setting_that_needs_a_restart_says_so_while_it_runs(system: System) -> None:
     assert "restart" in system.leaky("config", "set", "auth.jwt.expiry", "30m").stdout
     assert "restart" not in system.leaky("config", "set", "log.level", "info").stdout
