@@ -54,7 +54,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> System:
 
 @pytest.fixture(scope="module")
 def running(system: System) -> Iterator[Up]:
-    with up(system.env) as one:
+    with up(system.env, "--set", "token.bucket.capacity=1000000000") as one:
         yield one.ready()
 
 
@@ -118,6 +118,14 @@ def test_a_second_service_on_the_same_data_is_refused_with_the_pid(system: Syste
 def test_a_setting_that_needs_a_restart_says_so_while_it_runs(system: System) -> None:
     assert "restart" in system.leaky("config", "set", "auth.jwt.expiry", "30m").stdout
     assert "restart" not in system.leaky("config", "set", "log.level", "info").stdout
+
+
+@pytest.mark.usefixtures("running")
+def test_a_setting_that_it_was_started_with_wins_and_that_is_said(system: System) -> None:
+    said = system.leaky("config", "set", "token.bucket.capacity", "5").stdout
+    assert "; LEAKY_TOKEN_BUCKET_CAPACITY, or --set, of the running leaky up wins over it" in said
+    assert "1000000000" not in (system.data / "up.json").read_text()
+    assert "wins" not in system.leaky("config", "set", "token.bucket.window-seconds", "5").stdout
 
 
 def test_a_crashed_service_is_started_again_and_the_others_stay(
