@@ -125,7 +125,7 @@ def retry_after(text: str, now_us: int) -> float:
         return float(text)
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     now = datetime.fromtimestamp(now_us / 1e6, UTC)
     return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - now).total_seconds())

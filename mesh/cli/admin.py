@@ -15,6 +15,7 @@ from mesh.cli.screen import print_table
 from mesh.cli.services import entry, settings_models
 from mesh.errors import AppError
 from mesh.settings import Live, MeshSettings
+from mesh.storage.registry import UnknownSchemeError
 from mesh.storage.schema import WrongDataError
 from mesh.telemetry import logs
 
@@ -112,7 +113,7 @@ def _opened(name: str, data: Path | None) -> tuple[Callable[..., Any], MeshSetti
 def _run(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
-    except (AppError, WrongDataError) as error:
+    except (AppError, WrongDataError, UnknownSchemeError) as error:
         raise RefusedError(str(error)) from error
 
 

@@ -13,6 +13,7 @@ from mesh.cli.refusal import RefusedError
 from mesh.cli.services import entry, settings_models
 from mesh.errors import AppError
 from mesh.settings import Live, MeshSettings
+from mesh.storage.registry import UnknownSchemeError
 from mesh.storage.schema import WrongDataError
 from mesh.telemetry import logs
 
@@ -116,5 +117,5 @@ async def _done(
 ) -> Any:
     try:
         return await work(settings, **arguments)
-    except (AppError, WrongDataError) as error:
+    except (AppError, WrongDataError, UnknownSchemeError) as error:
         raise RefusedError(str(error)) from error

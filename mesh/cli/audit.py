@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -63,14 +63,15 @@ def _moment(text: str) -> datetime:
         seconds = parse_duration(text.removesuffix(" ago"))
     except ValueError:
         seconds = None
-    if isinstance(seconds, float):
-        return datetime.fromtimestamp(datetime.now(UTC).timestamp() - seconds, UTC)
+    # OverflowError: before the year 1, there or in UTC.
     try:
+        if isinstance(seconds, float):
+            return datetime.now(UTC) - timedelta(seconds=seconds)
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         message = f"{text!r} is no time; write for example 24h, or 2026-01-31T12:00:00Z"
         raise RefusedError(message, code=USAGE) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _read(

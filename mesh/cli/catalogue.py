@@ -1,15 +1,18 @@
 """All settings of all services: their names, what they stand at, and where that comes from."""
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from mesh.cli.refusal import USAGE, RefusedError
 from mesh.settings import MeshSettings
 from mesh.settings.names import Name, env_name, names_of
-from mesh.settings.source import load
+from mesh.settings.source import SettingsError, load
 from mesh.telemetry.redact import HIDDEN, scrub, secret_key
+
+Values = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +61,13 @@ class Catalogue:
 
     def check(self, env: Mapping[str, str], values: Mapping[str, str]) -> None:
         """Raises SettingsError when any service would refuse these."""
+        # A dictionary, as several services say the same of what they share.
+        found: dict[str, None] = {}
         for service in self._models:
-            self.check_one(service, env, values)
+            check = partial(self.check_one, service, env)
+            found.update(dict.fromkeys(problems(check, values)))
+        if found:
+            raise SettingsError(*found)
 
     def check_one(self, service: str, env: Mapping[str, str], values: Mapping[str, str]) -> None:
         """Raises SettingsError when this service would refuse these."""
@@ -101,6 +109,26 @@ class Catalogue:
                 shown = _shown(name, dotted, value)
                 source = _source(dotted, env, values, kept)
                 yield Effective(name=dotted, shown=shown, source=source, live=name.live)
+
+
+def problems(check: Callable[[Values], None], values: Values) -> tuple[str, ...]:
+    """What `check` says in its SettingsError, none where there is none."""
+    try:
+        check(values)
+    except SettingsError as error:
+        return error.problems
+    return ()
+
+
+def check_change(check: Callable[[Values], None], name: str, before: Values, after: Values) -> None:
+    """Raises SettingsError when `check` refuses the values after a change of `name`.
+
+    Where it is taken out, only for what was not wrong before: of two wrong values neither
+    could be taken out else.
+    """
+    left = problems(check, after)
+    if left and (name in after or not {*left} <= {*problems(check, before)}):
+        raise SettingsError(*left)
 
 
 def _expand(path: tuple[str | None, ...], tree: Any, prefix: str) -> Iterator[tuple[str, Any]]:

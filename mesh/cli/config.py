@@ -10,10 +10,11 @@ import typer
 from mesh.cli import options
 from mesh.cli.catalogue import Catalogue, Effective
 from mesh.cli.config_file import FileSettings
-from mesh.cli.data import environment
+from mesh.cli.data import LOCK, environment, holder
 from mesh.cli.refusal import USAGE, RefusedError
 from mesh.cli.screen import print_table
 from mesh.cli.services import check_name, settings_models
+from mesh.cli.state import read_state
 from mesh.settings import MeshSettings
 from mesh.settings.names import env_name
 from mesh.settings.source import load
@@ -123,9 +124,18 @@ def _change(
     for service in services or []:
         check_name(service)
     note = _place(catalogue, data, token_file).put(name, text, services or [])
-    if env_name(name) in os.environ:
-        note = f"; {env_name(name)} in the environment wins over it{note}"
-    return note
+    return f"{_hidden(name, data)}{note}"
+
+
+def _hidden(name: str, data: Path | None) -> str:
+    variable = env_name(name)
+    if variable in os.environ:
+        return f"; {variable} in the environment wins over it"
+    folder = load(MeshSettings, environment(data), {}).data
+    running = read_state(folder) if holder(folder / LOCK) is not None else []
+    if any(variable in each.variables for each in running):
+        return f"; {variable}, or --set, of the running leaky up wins over it"
+    return ""
 
 
 def _place(catalogue: Catalogue, data: Path | None, token_file: Path | None) -> Place:

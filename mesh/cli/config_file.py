@@ -4,9 +4,10 @@ import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from mesh.cli.catalogue import Catalogue, Effective
+from mesh.cli.catalogue import Catalogue, Effective, check_change
 from mesh.cli.data import LOCK, holder, private_folder
 from mesh.cli.refusal import USAGE, RefusedError
 from mesh.private_file import write_private
@@ -31,18 +32,21 @@ class FileSettings:
             raise RefusedError(message, code=USAGE)
         folder = private_folder(self._data)
         with _alone(folder):
-            values = read_file(folder)
+            before = read_file(folder)
+            values = dict(before)
             if text is not None:
                 values[name] = text
             elif values.pop(name, None) is None:
                 raise RefusedError(f"{name} is not set in {folder / FILE}")
-            self._store(folder, name, values)
+            self._store(folder, name, before, values)
         return self._note(folder, name)
 
-    def _store(self, folder: Path, name: str, values: Mapping[str, str]) -> None:
+    def _store(
+        self, folder: Path, name: str, before: Mapping[str, str], values: Mapping[str, str]
+    ) -> None:
         # Without its variable, so that a value which the environment hides is checked too.
         env = {key: text for key, text in self._env.items() if key != env_name(name)}
-        self._catalogue.check(env, values)
+        check_change(partial(self._catalogue.check, env), name, before, values)
         write_private(folder / FILE, json.dumps(values, indent=2, sort_keys=True) + "\n")
 
     def _note(self, folder: Path, name: str) -> str:

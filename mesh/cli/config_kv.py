@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
-from mesh.cli.catalogue import Catalogue, Effective
+from mesh.cli.catalogue import Catalogue, Effective, check_change
 from mesh.cli.refusal import USAGE, RefusedError
 from mesh.cli.services import NAMES
 from mesh.consul.client import opened
@@ -62,7 +63,8 @@ class KvSettings:
             if not stored:
                 raise RefusedError(f"{name} is not set in Consul KV")
             for service, each in stored.items():
-                self._check(service, name, _with(each.values, name, text))
+                check = partial(self._check, service, name)
+                check_change(check, name, each.values, _with(each.values, name, text))
             if await self._changed(stored, name, text):
                 return list(stored)
         raise RefusedError(f"{name} was changed by others at the same time; try again")

@@ -95,6 +95,11 @@ def holder(lock: Path) -> int | None:
         os.close(descriptor)
 
 
+def runner(data: Path, service: str) -> int | None:
+    """The pid of a process of this service on the data; see `holder`."""
+    return next(iter(_holders(service_locks(data, [service])).values()), None)
+
+
 def wait_until_free(locks: Iterable[Path], seconds: float) -> Mapping[Path, int]:
     """Waits for the holders to end; what is still held after that, and by whom."""
     end = time.monotonic() + seconds

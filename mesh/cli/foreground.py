@@ -41,8 +41,9 @@ def run(found: Service[Any], env: Mapping[str, str]) -> None:
     settings = Live.read(found.settings, env, found.name)
     folder = private_folder(settings.current.data)
     logs.configure(found.name, settings.current.log.level)
-    check_ports(endpoint(settings.current, found.name).ports)
     with held(service_lock(folder, found.name, settings.current.mesh.instance), found.name):
+        # Not before: its ports are taken by the one that runs already, if one does.
+        check_ports(endpoint(settings.current, found.name).ports)
         end_with_parent(settings.current.mesh.drain_grace + _MARGIN_SECONDS)
         _run(found, settings)
 

@@ -19,6 +19,8 @@ from typing import Any, cast
 _STDOUT, _STDERR = 1, 2
 # What Python says of a process when the fork server, whose child it is, has died.
 _UNKNOWN = 255
+# Python's fork server ignores SIGINT, but dies of these, and its processes with it.
+KEPT_FROM_FORK_SERVER = (signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ def _run(
     output: Descriptor,
     inherited: Mapping[str, Descriptor],
 ) -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, KEPT_FROM_FORK_SERVER)
     # A session of its own, so that Ctrl-C reaches the parent alone, which sets the order.
     os.setsid()
     for standard in (_STDOUT, _STDERR):

@@ -19,6 +19,8 @@ class Health(StrEnum):
     HEALTHY = "healthy"
     NOT_READY = "not ready"
     UNREACHABLE = "unreachable"
+    # Nobody holds its data: what answers on its port is another system's.
+    NOT_RUNNING = "not running"
 
 
 async def health(endpoint: Endpoint) -> Health:

@@ -19,7 +19,7 @@ from mesh.cli.screen import print_table
 from mesh.cli.services import NAMES, entry
 from mesh.errors import AppError
 from mesh.settings import Live
-from mesh.storage.registry import Registry
+from mesh.storage.registry import Registry, UnknownSchemeError
 from mesh.storage.schema import Schema, WrongDataError
 from mesh.telemetry import logs
 
@@ -86,7 +86,7 @@ async def _migrate(service: str, url: str, *, check: bool) -> _Outcome:
             found, newest = await schema.current(), schema.newest
             if not check:
                 await schema.upgrade()
-    except (AppError, WrongDataError) as error:
+    except (AppError, WrongDataError, UnknownSchemeError) as error:
         return _Outcome(service=service, store=store, error=str(error))
     return _Outcome(
         service=service,

@@ -10,9 +10,10 @@ import typer
 from leaky.token.v1 import outbox_service_pb2 as pb
 from mesh.cli import options
 from mesh.cli.data import environment
+from mesh.cli.endpoints import Endpoint
 from mesh.cli.refusal import USAGE, RefusedError
 from mesh.cli.screen import print_table
-from mesh.cli.token_service import connected, credential, token_endpoint
+from mesh.cli.token_service import connected, credential, own_token_endpoint, token_endpoint
 from mesh.errors import AppError
 from mesh.rpc.grpc_channel import GrpcChannel
 from mesh.rpc.method import rpc
@@ -66,7 +67,7 @@ def requeue(
     wanted = event_ids or []
     if everything == bool(wanted):
         raise RefusedError("name events, or --all", code=USAGE)
-    done = _ask(data, token, lambda outbox: outbox.requeue(wanted))
+    done = _ask(data, token, lambda outbox: outbox.requeue(wanted), own_token_endpoint)
     typer.echo(f"{len(done)} sent again")
     if missing := sorted({*wanted} - {*done}):
         raise RefusedError(f"not parked: {', '.join(missing)}")
@@ -102,9 +103,14 @@ class _Outbox:
         return list(answer.event_ids)
 
 
-def _ask(data: Path | None, token: str, question: Callable[[_Outbox], Awaitable[T]]) -> T:
+def _ask(
+    data: Path | None,
+    token: str,
+    question: Callable[[_Outbox], Awaitable[T]],
+    where: Callable[[MeshSettings], Endpoint] = token_endpoint,
+) -> T:
     settings = Live.read(MeshSettings, environment(data)).current
-    at = token_endpoint(settings)
+    at = where(settings)
 
     async def ask() -> T:
         async with connected(at, settings) as channel:

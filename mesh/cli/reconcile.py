@@ -15,7 +15,7 @@ from leaky.token.v1 import reconcile_service_pb2 as pb
 from mesh.cli import options
 from mesh.cli.data import environment
 from mesh.cli.refusal import FAILED, RefusedError
-from mesh.cli.token_service import connected, credential, token_endpoint
+from mesh.cli.token_service import connected, credential, own_token_endpoint, token_endpoint
 from mesh.errors import AppError
 from mesh.rpc.method import rpc
 from mesh.rpc.streams import closing
@@ -85,7 +85,7 @@ async def _follow(
     quiet: bool,
 ) -> None:
     settings = Live.read(MeshSettings, environment(data)).current
-    at = token_endpoint(settings)
+    at = own_token_endpoint(settings) if repair else token_endpoint(settings)
     request = pb.ReconcileRequest(repair=repair)
     try:
         async with connected(at, settings) as channel:

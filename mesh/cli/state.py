@@ -14,15 +14,28 @@ FILE = "up.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A service of the running system; `pid` is None between a crash and the next start."""
+    """A service of the running system; `pid` is None between a crash and the next start.
+
+    `variables` name the settings it got from the environment and --set.
+    """
 
     endpoint: Endpoint
     pid: int | None
+    variables: tuple[str, ...] = ()
 
 
-def write_state(data: Path, endpoints: Iterable[Endpoint], pids: Mapping[str, int | None]) -> None:
-    """Tells where the services are, and their pids."""
-    rows = [{**asdict(each), "name": each.name, "pid": pids.get(each.name)} for each in endpoints]
+def write_state(
+    data: Path,
+    endpoints: Iterable[Endpoint],
+    pids: Mapping[str, int | None],
+    env: Mapping[str, str],
+) -> None:
+    """Tells where the services are, their pids, and which settings `env` has; no values of them."""
+    told = {"variables": sorted(name for name in env if name.startswith("LEAKY_"))}
+    rows = [
+        {**asdict(each), "name": each.name, "pid": pids.get(each.name), **told}
+        for each in endpoints
+    ]
     write_private(data / FILE, json.dumps(rows))
 
 
@@ -32,7 +45,10 @@ def read_state(data: Path) -> list[Running]:
         rows = json.loads((data / FILE).read_text())
     except (FileNotFoundError, ValueError):
         return []
-    return [Running(endpoint=_endpoint(row), pid=row["pid"]) for row in rows]
+    return [
+        Running(endpoint=_endpoint(row), pid=row["pid"], variables=tuple(row.get("variables", ())))
+        for row in rows
+    ]
 
 
 def _endpoint(row: Mapping[str, Any]) -> Endpoint:

@@ -5,7 +5,7 @@ import asyncio
 import typer
 
 from mesh.cli import options
-from mesh.cli.data import LOCK, environment, holder, service_lock
+from mesh.cli.data import LOCK, environment, holder, runner
 from mesh.cli.endpoints import endpoint
 from mesh.cli.health import Health, health
 from mesh.cli.screen import print_table
@@ -17,8 +17,9 @@ from mesh.settings import Live, MeshSettings
 
 def status(data: options.Data = None) -> None:
     """Show address, health and pid of each service; exit 1 if any is not healthy."""
-    services = services_of(Live.read(MeshSettings, environment(data)).current)
-    states = asyncio.run(_ask(services))
+    settings = Live.read(MeshSettings, environment(data)).current
+    services = services_of(settings)
+    states = asyncio.run(_ask(services, anywhere=settings.uses_consul))
     print_table(
         ("service", "REST", "gRPC", "pid", "health"),
         [
@@ -35,10 +36,15 @@ def services_of(settings: MeshSettings) -> list[Running]:
     if holder(settings.data / LOCK) is not None and (told := read_state(settings.data)):
         return told
     return [
-        Running(endpoint=endpoint(settings, name), pid=holder(service_lock(settings.data, name)))
+        Running(endpoint=endpoint(settings, name), pid=runner(settings.data, name))
         for name in NAMES
     ]
 
 
-async def _ask(services: list[Running]) -> list[Health]:
-    return await asyncio.gather(*(health(each.endpoint) for each in services))
+async def _ask(services: list[Running], *, anywhere: bool) -> list[Health]:
+    async def ask(each: Running) -> Health:
+        # Another system may be on its ports.
+        known = anywhere or each.pid is not None
+        return await health(each.endpoint) if known else Health.NOT_RUNNING
+
+    return await asyncio.gather(*map(ask, services))

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from mesh.cli.data import LOCK, holder
+from mesh.cli.data import LOCK, holder, runner
 from mesh.cli.endpoints import Endpoint, endpoint
+from mesh.cli.refusal import RefusedError
 from mesh.cli.state import read_state
 from mesh.clock import SystemClock
 from mesh.discovery.instances import address
@@ -16,6 +17,17 @@ from mesh.settings import MeshSettings
 def token_endpoint(settings: MeshSettings) -> Endpoint:
     """Where svc_token is."""
     return endpoint_of(settings, "token")
+
+
+def own_token_endpoint(settings: MeshSettings) -> Endpoint:
+    """The same, to change something there.
+
+    Raises RefusedError where svc_token does not run on the data folder: what answers on its
+    port may be another system's. With Consul services have folders elsewhere.
+    """
+    if not settings.uses_consul and runner(settings.data, "token") is None:
+        raise RefusedError(f"token is not running on {settings.data}; nothing was changed")
+    return token_endpoint(settings)
 
 
 def endpoint_of(settings: MeshSettings, service: str) -> Endpoint:

@@ -109,7 +109,7 @@ class _Up:
         settings: MeshSettings,
     ) -> None:
         self._endpoints = [each.endpoint for each in planned]
-        self._started = started
+        self._started, self._env = started, env
         self._screen = Screen([each.name for each in self._endpoints])
         self._pids: Mapping[str, int | None] = {}
         self._folder = folder
@@ -146,7 +146,7 @@ class _Up:
 
     def _changed(self, pids: Mapping[str, int | None]) -> None:
         self._pids = pids
-        write_state(self._folder, self._endpoints, pids)
+        write_state(self._folder, self._endpoints, pids, self._env)
 
     def _ready(self) -> None:
         self._screen.table(

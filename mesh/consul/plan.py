@@ -54,8 +54,17 @@ def _seed(folder: Path) -> dict[str, dict[str, str]]:
     for file in sorted(folder.glob("kv/*.toml")):
         try:
             for service, values in tomllib.loads(file.read_text()).items():
-                seed.setdefault(service, {}).update(values)
+                seed.setdefault(service, {}).update(_texts(values))
         except (ValueError, TypeError) as error:
             message = f"{file} is no seed: {error}"
             raise PlanError(message) from error
     return seed
+
+
+def _texts(values: Any) -> dict[str, str]:
+    texts = dict(values)
+    for name, value in texts.items():
+        # As it is in KV, where all are; TOML has numbers, and tables for names without quotes.
+        if not isinstance(value, str):
+            raise TypeError(f"{name} is no text; write both it and its value in quotes")
+    return texts

@@ -83,7 +83,7 @@ class Live(Generic[S]):
             return self._model.model_validate(tree)
         except ValidationError as error:
             # New live values may not go with old ones that stay.
-            raise SettingsError(explain(error, names)) from None
+            raise SettingsError(*explain(error, names)) from None
 
     async def follow(self, pause: Pause = asyncio.sleep) -> None:
         """Follows the source until cancelled."""

@@ -27,6 +27,8 @@ EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 compared, not bound
 # Names of the longest service still fit before it.
 _LONGEST_DOMAIN = 180
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+# A hundred years: with much more a moment has no date, and no 64 bits of microseconds.
+LONGEST_DURATION_SECONDS = 36_500 * 86_400.0
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -41,7 +43,9 @@ def parse_duration(value: object) -> object:
     return float(match[1]) * _UNITS[match[2] or "s"]
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]
+Duration = Annotated[
+    float, BeforeValidator(parse_duration), Field(ge=0, le=LONGEST_DURATION_SECONDS)
+]
 
 
 def live(default: Any, **constraints: Any) -> Any:

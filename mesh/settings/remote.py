@@ -71,7 +71,7 @@ def admitted(names: Iterable[Name], values: Mapping[str, str]) -> tuple[dict[str
         else:
             found[dotted] = text
     if problems:
-        raise SettingsError("; ".join(problems))
+        raise SettingsError(*problems)
     return found, strangers
 
 

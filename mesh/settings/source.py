@@ -19,7 +19,11 @@ FILE = "settings.json"
 
 
 class SettingsError(Exception):
-    """A value that does not fit; the message names the setting, never a secret's value."""
+    """Values that do not fit; each problem names its setting, never a secret's value."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
 
 
 def read_file(data: Path) -> dict[str, str]:
@@ -55,7 +59,7 @@ def load(model: type[S], env: Mapping[str, str], values: Mapping[str, str]) -> S
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        raise SettingsError(explain(error, names)) from None
+        raise SettingsError(*explain(error, names)) from None
 
 
 def _defaults(model: type[MeshSettings]) -> dict[str, Any]:
@@ -109,11 +113,11 @@ def _put(tree: dict[str, Any], path: list[str] | None, text: str) -> None:
     tree[path[-1]] = text
 
 
-def explain(error: ValidationError, names: Iterable[Name]) -> str:
+def explain(error: ValidationError, names: Iterable[Name]) -> list[str]:
     """What does not fit, each by the setting's name; no secret's value."""
     known = list(names)
     items = error.errors(include_url=False, include_context=False)
-    return "; ".join(_explain(item, known) for item in items)
+    return [_explain(item, known) for item in items]
 
 
 def _explain(item: "ErrorDetails", names: Iterable[Name]) -> str:

@@ -16,12 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
+from mesh.storage.schema import WrongDataError
 from mesh.storage.sql_steps import SqlSteps
 from mesh.storage.sqlite_threads import ConnectionThread, DriverThreads
 from mesh.telemetry.quiet import Quiet
 
 log = structlog.get_logger("database")
 T = TypeVar("T")
+_NO_DATABASE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 # WAL lets readers go on beside the writer; FULL makes each commit durable.
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -178,7 +180,10 @@ def _cause(error: BaseException) -> str:
 
 @asynccontextmanager
 async def open_sqlite(url: str) -> AsyncIterator[Database]:
-    """A database in one file, `sqlite:///path`; its folder is made when missing."""
+    """A database in one file, `sqlite:///path`; its folder is made when missing.
+
+    Raises WrongDataError for what ends the context because the file is none, or is damaged.
+    """
     parsed = make_url(url).set(drivername="sqlite+aiosqlite")
     if parsed.database:
         _make_folder(Path(parsed.database).parent)
@@ -192,6 +197,11 @@ async def open_sqlite(url: str) -> AsyncIterator[Database]:
     database = SqliteDatabase(engine, writer, _sync_engine(parsed))
     try:
         yield database
+    except DBAPIError as error:
+        # The primary code; the extended one has more in its higher bits.
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _NO_DATABASE:
+            raise WrongDataError(f"{parsed.database} cannot be used: {error.orig}") from error
+        raise
     finally:
         await database.close()
         await threads.close()

@@ -19,8 +19,19 @@ _SECRET_TEXT = (
     _INVITATION,
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), HIDDEN),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {HIDDEN}"),
-    # The password of a store's URL.
-    (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*):[^\s/@]+@"), rf"\1:{HIDDEN}@"),
+    # The password of a store's URL, to the last @, as drivers take some that are not encoded. What
+    # has a port there has none. Bounded, so that a text of many beginnings takes linear time.
+    (
+        re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s/:\[]{0,99}):(?!\d+(?:[/?#\s]|$))\S{1,2000}@"),
+        rf"\1:{HIDDEN}@",
+    ),
+    # Or the same as an option; "keyspace" and "maxTokens" are none, so the name ends with the word.
+    (
+        re.compile(
+            r"(?i)([?&][^=&?\s]*(?:pass(?:word|wd|phrase)?|pwd|secret|token|key)=)[^\s&\"]+"
+        ),
+        rf"\1{HIDDEN}",
+    ),
 )
 
 

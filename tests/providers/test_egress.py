@@ -151,6 +151,9 @@ def test_retry_after_reads_seconds_and_dates_and_nothing_else() -> None:
     assert retry_after("", now_us) == 0
     assert retry_after("-5", now_us) == 0
     assert retry_after("²", now_us) == 0
+    # A year, and an offset, that no machine has numbers for.
+    assert retry_after("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", now_us) == 0
+    assert retry_after("Mon, 01 Jan 2024 00:00:00 +99999999999999999999", now_us) == 0
 
 
 async def test_nobody_listening_is_tried_again_and_then_a_failure() -> None:

@@ -1,5 +1,6 @@
 """The settings, at their edges, as the domain sees them."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,16 @@ def test_the_defaults_are_the_documented_ones(tmp_path: Path) -> None:
     assert (settings.bucket.store, settings.bucket.entry_ttl) == ("memory://", 6 * 3600)
     assert (settings.usage.topic, settings.saga.topic) == ("token-usage", "token-purchase-events")
     assert (settings.saga.stale_after, settings.saga.recovery_interval) == (600, 60)
+
+
+def test_the_longest_window_and_lease_still_have_an_end(tmp_path: Path) -> None:
+    names = {"LEAKY_TOKEN_QUOTA_WINDOW": "quota.window", "LEAKY_TOKEN_SAGA_LEASE": "saga.lease"}
+    limits = limits_of(tmp_path, **dict.fromkeys(names, "36500d"))
+    assert datetime.fromtimestamp(limits.window(NOW_US).end_us / 1e6, UTC).year == 2069
+    assert NOW_US + limits.lease_us < 2**63
+    for name, dotted in names.items():
+        with pytest.raises(SettingsError, match=dotted):
+            read(tmp_path, **{name: "36501d"})
 
 
 @pytest.mark.parametrize("roles", [NOBODY, frozenset({"AUDITOR"}), frozenset({"user"})])

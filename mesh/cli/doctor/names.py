@@ -12,8 +12,8 @@ from mesh.settings.source import FILE
 from mesh.telemetry.logs import CONSOLE
 
 _PREFIX = "LEAKY_"
-# Between the processes of `leaky up`, and read by compose files and scripts.
-_NO_SETTINGS = {PARENT_FD, CONSOLE, "LEAKY_CACHE", "LEAKY_PARTS", "LEAKY_SECRETS"}
+# Between the processes of `leaky up`, read by compose files and scripts, and what --token is else.
+_NO_SETTINGS = {PARENT_FD, CONSOLE, "LEAKY_CACHE", "LEAKY_PARTS", "LEAKY_SECRETS", "LEAKY_TOKEN"}
 
 
 async def check(case: Case) -> list[Finding]:

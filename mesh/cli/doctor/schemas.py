@@ -11,12 +11,15 @@ from mesh.cli.migrate import GROUP
 from mesh.errors import AppError
 from mesh.settings.source import SettingsError
 from mesh.storage.registry import Registry, UnknownSchemeError
-from mesh.storage.schema import Schema
+from mesh.storage.schema import Schema, WrongDataError
 
 SECONDS = 15.0
 _EMBEDDED = "sqlite"
 # Of these `parts` tells.
-_ELSEWHERE = (AppError, SettingsError, UnknownSchemeError, ValueError, OSError, TimeoutError)
+_ELSEWHERE = (
+    *(AppError, SettingsError, WrongDataError, UnknownSchemeError),
+    *(ValueError, OSError, TimeoutError),
+)
 
 
 async def check(case: Case) -> list[Finding]:

@@ -102,6 +102,15 @@ def test_the_whole_is_looked_at_not_the_one_value(operator: Operator) -> None:
     assert "leaky/token/token.tiers.levels.PRO.priority" in operator.written()
 
 
+def test_of_two_values_that_do_not_fit_each_can_be_taken_out(operator: Operator) -> None:
+    wrong = {CAPACITY: "many", "deadlines.edge": "soon", "token.http-port": "8092"}
+    for name, text in wrong.items():
+        operator.guarded.put(name, text)
+    for name in wrong:
+        assert operator("unset", name)[0] == 0
+    assert operator.written() == set()
+
+
 def test_a_services_token_looks_and_does_not_change(operator: Operator) -> None:
     for holder in ("token", ""):
         code, said = operator("set", CAPACITY, "5", holder=holder)

@@ -65,6 +65,10 @@ async def test_the_log_is_shown_oldest_first_and_narrowed(leaky: "Leaky", tmp_pa
     assert "must be one of USER_REGISTERED" in wrong.stderr
 
 
-async def test_a_time_that_is_none_is_refused(leaky: "Leaky") -> None:
-    refused = await run(leaky, "--since", "yesterday")
-    assert (refused.returncode, "'yesterday' is no time" in refused.stderr) == (2, True)
+@pytest.mark.parametrize(
+    "when",
+    ["yesterday", "9999999d", "9" * 400, "0001-01-01T00:00:00+14:00", "9999-12-31T23:00:00-14:00"],
+)
+async def test_a_time_that_is_none_is_refused(leaky: "Leaky", when: str) -> None:
+    refused = await run(leaky, "--since", when)
+    assert (refused.returncode, f"{when!r} is no time" in refused.stderr) == (2, True)

@@ -37,6 +37,32 @@ def test_a_value_that_does_not_fit_changes_nothing(leaky: "Leaky", tmp_path: Pat
     assert values == {"token.bucket.capacity": "5"}
 
 
+def test_of_two_values_that_do_not_fit_each_can_be_taken_out(
+    leaky: "Leaky", tmp_path: Path
+) -> None:
+    file = tmp_path / "data" / "settings.json"
+    file.parent.mkdir()
+    file.write_text('{"token.bucket.capacity": "abc", "deadlines.edge": "xyz"}')
+    refused = leaky("config", "set", "token.bucket.capacity", "abc")
+    assert refused.returncode == 2
+    assert "token.bucket.capacity: " in refused.stderr
+    assert refused.stderr.count("deadlines.edge: ") == 1
+    assert leaky("config", "unset", "token.bucket.capacity").returncode == 0
+    assert json.loads(file.read_text()) == {"deadlines.edge": "xyz"}
+    assert leaky("config", "unset", "deadlines.edge").returncode == 0
+    assert json.loads(file.read_text()) == {}
+
+
+def test_what_is_taken_out_may_leave_nothing_newly_wrong(leaky: "Leaky", tmp_path: Path) -> None:
+    file = tmp_path / "data" / "settings.json"
+    file.parent.mkdir()
+    values = {"bind-address": "192.0.2.1", "profile": "local", "allow-insecure-bind": "1"}
+    file.write_text(json.dumps(values))
+    refused = leaky("config", "unset", "allow-insecure-bind")
+    assert (refused.returncode, "would let anyone" in refused.stderr) == (2, True)
+    assert json.loads(file.read_text()) == values
+
+
 def test_an_unknown_name_is_refused_with_what_is_close(leaky: "Leaky", tmp_path: Path) -> None:
     refused = leaky("config", "set", "token.bucket.capacty", "5")
     assert refused.returncode == 2

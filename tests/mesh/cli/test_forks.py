@@ -150,6 +150,50 @@ def test_forks_have_what_was_imported_for_them() -> None:
     assert asyncio.run(run()).split() == [b"7"]
 
 
+# In a group of its own, as `leaky up` in a terminal: it hears of the signal, and the fork does not.
+SIGNALLED = """
+import asyncio, os, signal, sys
+from functools import partial
+from mesh.cli.forks import Forks
+
+number = int(sys.argv[1])
+sleep = partial(exec, "import time; print('up', flush=True); time.sleep(600)", {})
+
+async def main():
+    forks = Forks("mesh.cli.preload")
+    await forks.ready()
+    signal.signal(number, signal.SIG_IGN)
+    read, write = os.pipe()
+    fork = forks.start(sleep, env={}, output=write, inherited={})
+    os.read(read, 3)
+    os.killpg(0, number)
+    # It would not start if the fork server had died, and it is told before it can have begun.
+    other = forks.start(sleep, env={}, output=write, inherited={})
+    os.kill(other.pid, number)
+    print(await other.wait())
+    os.kill(fork.pid, signal.SIGINT)
+    print(await fork.wait())
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_group_is_the_parents_and_one_to_a_fork_is_the_forks(
+    number: signal.Signals,
+) -> None:
+    async def run() -> bytes:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", SIGNALLED, str(int(number))),
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        printed, _ = await asyncio.wait_for(process.communicate(), 60)
+        return printed
+
+    assert asyncio.run(run()).split() == [str(-number).encode(), b"1"]
+
+
 def test_what_services_share_is_imported_before_they_are_forked_off_and_nothing_of_theirs() -> None:
     async def run() -> bytes:
         process = await asyncio.create_subprocess_exec(

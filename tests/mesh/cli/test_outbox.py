@@ -18,6 +18,7 @@ from svc_token.servicers.outbox import OutboxServicer
 from svc_token.stores import TOKEN_STORES
 from svc_token.stores.stores import TokenStores
 from svc_token.usecases.parked_events import ListParked, RequeueParked
+from tests.mesh.cli.processes import running_on
 from tests.mesh.rpc.serving import free_port, served
 from tests.svc_token.conftest import NOW_US, TOPICS, spend
 
@@ -41,8 +42,9 @@ async def outbox(folder: Path, *interceptors: Any, events: int = 3) -> AsyncIter
             requeue=RequeueParked(outbox=stores.outbox),
         )
         chain = (map_errors, ValidationInterceptor(), *interceptors)
-        async with served(servicer, interceptors=chain) as found:
-            yield stores, {"LEAKY_TOKEN_GRPC_PORT": str(found.port)}
+        with running_on(folder / "data"):
+            async with served(servicer, interceptors=chain) as found:
+                yield stores, {"LEAKY_TOKEN_GRPC_PORT": str(found.port)}
 
 
 async def run(leaky: "Leaky", *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
@@ -74,6 +76,17 @@ async def test_requeue_sends_those_that_are_named_again(leaky: "Leaky", tmp_path
         again = await run(leaky, "requeue", "e0", "e1", **env)
         assert (again.returncode, again.stdout) == (1, "1 sent again\n")
         assert again.stderr == "leaky: not parked: e0\n"
+
+
+async def test_what_another_system_on_the_same_port_has_parked_stays(
+    leaky: "Leaky", tmp_path: Path
+) -> None:
+    async with outbox(tmp_path) as (stores, env):
+        other = tmp_path / "other"
+        refused = await run(leaky, "requeue", "--all", "--data", str(other), **env)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr == f"leaky: token is not running on {other}; nothing was changed\n"
+        assert await waiting(stores) == []
 
 
 async def test_requeue_all_leaves_nothing_parked(leaky: "Leaky", tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from svc_token.servicers.reconcile import ReconcileServicer
 from svc_token.usecases.reconcile.pools import ComparePools
 from svc_token.usecases.reconcile.reconcile import Reconcile
 from svc_token.usecases.reconcile.reservations import CompareReservations
+from tests.mesh.cli.processes import running_on
 from tests.mesh.rpc.serving import free_port, served
 from tests.svc_token.conftest import HandClock, house_in
 from tests.svc_token.usecases.reconcile.conftest import KEY, Audited
@@ -43,8 +44,9 @@ async def books(folder: Path, *interceptors: Any) -> AsyncIterator[tuple[Audited
         await audited.open_pool()
         await audited.reserve("held")
         servicer = ReconcileServicer(reconcile=reconcile)
-        async with served(servicer, interceptors=(map_errors, *interceptors)) as found:
-            yield audited, {"LEAKY_TOKEN_GRPC_PORT": str(found.port)}
+        with running_on(folder / "data"):
+            async with served(servicer, interceptors=(map_errors, *interceptors)) as found:
+                yield audited, {"LEAKY_TOKEN_GRPC_PORT": str(found.port)}
 
 
 async def run(leaky: "Leaky", *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
@@ -87,6 +89,18 @@ async def test_what_is_repaired_ends_with_0(leaky: "Leaky", tmp_path: Path) -> N
         assert "  repaired" in done.stdout.splitlines()
         assert await audited.house.held() == 0
         assert (await run(leaky, **env)).stdout.startswith("reconcile differences=0")
+
+
+async def test_the_books_of_another_system_on_the_same_port_are_not_repaired(
+    leaky: "Leaky", tmp_path: Path
+) -> None:
+    async with books(tmp_path) as (audited, env):
+        audited.house.clock.pass_seconds(100)
+        other = tmp_path / "other"
+        refused = await run(leaky, "--repair", "--data", str(other), **env)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr == f"leaky: token is not running on {other}; nothing was changed\n"
+        assert await audited.house.held() > 0
 
 
 async def test_a_refusal_is_said_and_nothing_counts_as_compared(

@@ -54,7 +54,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> System:
 
 @pytest.fixture(scope="module")
 def running(system: System) -> Iterator[Up]:
-    with up(system.env) as one:
+    with up(system.env, "--set", "token.bucket.capacity=1000000000") as one:
         yield one.ready()
 
 
@@ -90,6 +90,14 @@ def test_status_shows_every_service_healthy(system: System) -> None:
     assert (status.returncode, status.stdout.count("healthy")) == (0, 5)
 
 
+@pytest.mark.usefixtures("running")
+def test_status_of_another_folder_is_not_that_of_who_is_on_the_same_ports(
+    system: System, tmp_path: Path
+) -> None:
+    status = system.leaky("status", "--data", str(tmp_path / "other"))
+    assert (status.returncode, status.stdout.count("not running")) == (1, 5)
+
+
 def test_a_second_one_on_the_same_data_is_refused_with_the_pid(running: Up, system: System) -> None:
     refused = system.leaky("up")
     assert refused.returncode == 1
@@ -99,9 +107,25 @@ def test_a_second_one_on_the_same_data_is_refused_with_the_pid(running: Up, syst
 
 
 @pytest.mark.usefixtures("running")
+def test_a_second_service_on_the_same_data_is_refused_with_the_pid(system: System) -> None:
+    refused = system.leaky("serve", "token")
+    assert refused.returncode == 1
+    pid = system.pids()["token"]
+    assert f"leaky: token is already running on {system.data}, pid {pid}\n" in refused.stderr
+
+
+@pytest.mark.usefixtures("running")
 def test_a_setting_that_needs_a_restart_says_so_while_it_runs(system: System) -> None:
     assert "restart" in system.leaky("config", "set", "auth.jwt.expiry", "30m").stdout
     assert "restart" not in system.leaky("config", "set", "log.level", "info").stdout
+
+
+@pytest.mark.usefixtures("running")
+def test_a_setting_that_it_was_started_with_wins_and_that_is_said(system: System) -> None:
+    said = system.leaky("config", "set", "token.bucket.capacity", "5").stdout
+    assert "; LEAKY_TOKEN_BUCKET_CAPACITY, or --set, of the running leaky up wins over it" in said
+    assert "1000000000" not in (system.data / "up.json").read_text()
+    assert "wins" not in system.leaky("config", "set", "token.bucket.window-seconds", "5").stdout
 
 
 def test_a_crashed_service_is_started_again_and_the_others_stay(
@@ -125,7 +149,7 @@ def test_down_drains_in_order_and_leaves_nothing(running: Up, system: System) ->
     assert drained == ["gateway", "token", "analytics", "auth", "stubs"]
     assert all(gone(pid) for pid in pids.values())
     status = system.leaky("status")
-    assert (status.returncode, status.stdout.count("unreachable")) == (1, 5)
+    assert (status.returncode, status.stdout.count("not running")) == (1, 5)
     assert system.leaky("down").stdout == f"nothing is running on {system.data}\n"
 
 
@@ -149,6 +173,16 @@ def test_killing_it_ends_the_services_and_the_next_one_waits_for_them(tmp_path: 
         second.process.send_signal(signal.SIGINT)
         assert second.ended() == 0
     assert wait_until_free(system.locks(), 0) == {}
+
+
+def test_a_signal_to_the_whole_group_drains_too(tmp_path: Path) -> None:
+    system = System(tmp_path / "data")
+    with up(system.env) as running:
+        running.ready()
+        os.killpg(running.process.pid, signal.SIGHUP)
+        assert running.ended() == 0
+    assert sum('"draining"' in line for line in running.lines) == len(NAMES)
+    assert not [line for line in running.lines if "SIG" in line or "did not end" in line]
 
 
 def test_a_taken_port_is_named_with_its_setting(tmp_path: Path, taken_port: int) -> None:

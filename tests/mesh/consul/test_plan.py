@@ -138,6 +138,8 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
         ("config-entries/x.json", '{"Kind": "x"}'),
         ("kv/x.toml", "= 1"),
         ("kv/x.toml", "token = 1"),
+        ("kv/x.toml", '[token]\n"token.bucket.capacity" = 5'),
+        ("kv/x.toml", '[token]\ntoken.bucket.capacity = "5"'),
     ],
 )
 def test_a_file_that_is_broken_is_named(tmp_path: Path, file: str, text: str) -> None:

@@ -36,6 +36,14 @@ def test_a_port_is_one(port: str) -> None:
         settings(TOKEN_GRPC_PORT=port)
 
 
+@pytest.mark.parametrize("name", ["DEADLINES_EDGE", "MESH_DRAIN_GRACE"])
+def test_a_duration_ends_while_there_are_dates(name: str) -> None:
+    settings(**{name: "36500d"})
+    for longer in ("36501d", "999999999d", "9" * 400):
+        with pytest.raises(SettingsError, match="less than or equal to 3153600000"):
+            settings(**{name: longer})
+
+
 def test_a_secret_that_gateways_share_cannot_be_guessed() -> None:
     with pytest.raises(SettingsError, match=r"mesh\.secret: must have at least 16 characters"):
         settings(MESH_SECRET="f" * 15)

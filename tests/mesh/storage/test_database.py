@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
 from mesh.storage.database import Database, open_sqlite
+from mesh.storage.schema import WrongDataError
 
 pytestmark = pytest.mark.anyio
 PATIENCE = 20.0
@@ -157,6 +158,29 @@ async def test_a_file_that_cannot_be_opened_is_a_database_that_is_away(tmp_path:
     assert (error.reason, error.retry_after) == (REASON_UNAVAILABLE, 1)
     assert str(tmp_path) not in error.message
     assert {log["error"] for log in logs} == {"unable to open database file"}
+
+
+async def test_a_file_that_is_none_or_is_damaged_is_told_with_its_path(tmp_path: Path) -> None:
+    file = tmp_path / "a.db"
+    file.write_bytes(b"no database " * 1000)
+    with pytest.raises(WrongDataError, match=r"a\.db cannot be used: file is not a database"):
+        await _read_all(file)
+    file.unlink()
+    with sqlite3.connect(file) as plain:
+        plain.execute("CREATE TABLE t (n TEXT)")
+        plain.executemany("INSERT INTO t VALUES (?)", [("x" * 100,)] * 1000)
+    plain.close()
+    size = file.stat().st_size
+    with file.open("r+b") as damaged:
+        damaged.seek(size // 2)
+        damaged.write(b"\xff" * (size // 2))
+    with pytest.raises(WrongDataError, match=r"a\.db cannot be used: .* malformed"):
+        await _read_all(file)
+
+
+async def _read_all(file: Path) -> None:
+    async with open_sqlite(f"sqlite:///{file}") as database, database.read() as connection:
+        await connection.exec_driver_sql("SELECT count(n || n) FROM t")
 
 
 async def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:

@@ -74,6 +74,10 @@ async def test_a_settings_file_that_is_none(look: Look, data: Path) -> None:
     assert "is not JSON" in found.what
 
 
+async def test_the_variable_of_an_option_is_known(look: Look) -> None:
+    assert await look({"LEAKY_TOKEN": "abc"}) == []
+
+
 async def test_a_misspelt_variable(look: Look) -> None:
     (found,) = await look({"LEAKY_TOKEN_BUKET_CAPACITY": "5"})
     assert (found.level, found.subject) == (Level.WARN, "LEAKY_TOKEN_BUKET_CAPACITY")
