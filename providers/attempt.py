@@ -18,7 +18,7 @@ RETRIED = frozenset({429, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """What is sent. `url` is the provider's endpoint."""
+    """What is sent. `url` is the provider's endpoint; `headers` come beside the session's."""
 
     url: str
     headers: Mapping[str, str]

@@ -36,6 +36,12 @@ RESERVE_SECONDS = 0.1
 QUEUE = 1000
 # Below the 5 s after which uvicorn closes idle connections, so that none is used as it goes.
 KEEPALIVE_SECONDS = 4.0
+# Of each call; the answer is handed on byte for byte.
+_HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+}
 _CALLING = failpoint("provider.call.before")
 _ANSWERED = failpoint("provider.call.after")
 
@@ -64,6 +70,7 @@ class Providers:
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=None),
             cookie_jar=aiohttp.DummyCookieJar(),
+            headers=_HEADERS,
         )
 
     async def close(self) -> None:
@@ -164,16 +171,8 @@ def _post(settings: HasProviders, provider: str, prompt: str, tokens: int, reque
     own = settings.providers[provider]
     wire = WIRES[api_of(settings, provider)]
     model = own.model or wire.model
-    headers = {
-        "Content-Type": "application/json",
-        "Accept": "application/json",
-        # The answer is handed on byte for byte.
-        "Accept-Encoding": "identity",
-        "X-Client-Request-Id": request_id,
-        **wire.headers(own.api_key),
-    }
     return Post(
         url=base_url(settings, provider) + wire.path_for(model),
-        headers=headers,
+        headers={"X-Client-Request-Id": request_id, **wire.headers(own.api_key)},
         body=orjson.dumps(wire.body(model, prompt, tokens)),
     )

@@ -1,8 +1,6 @@
 """A bound on how many calls one target takes at once, and on how many wait for it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 
 class BulkheadFullError(Exception):
@@ -17,16 +15,12 @@ class Bulkhead:
         self._queue = queue
         self._waiting = 0
 
-    @asynccontextmanager
-    async def enter(self, within: float) -> AsyncIterator[None]:
-        """A slot, waited for at most `within` seconds. Raises BulkheadFullError."""
-        await self._take(within)
-        try:
-            yield
-        finally:
-            self._slots.release()
+    def enter(self, within: float) -> "_Slot":
+        """A slot for a block, waited for at most `within` seconds. Raises BulkheadFullError."""
+        return _Slot(self, within)
 
-    async def _take(self, within: float) -> None:
+    async def take(self, within: float) -> None:
+        """A slot, which is to be given back. Raises BulkheadFullError."""
         # locked() is also true while earlier waiters have yet to take a free slot.
         if not self._slots.locked():
             await self._slots.acquire()
@@ -41,3 +35,22 @@ class Bulkhead:
             raise BulkheadFullError("no slot came free in time") from None
         finally:
             self._waiting -= 1
+
+    def give_back(self) -> None:
+        """The slot is the next one's."""
+        self._slots.release()
+
+
+class _Slot:
+    """What contextlib would make of a generator takes three times as long."""
+
+    __slots__ = ("_bulkhead", "_within")
+
+    def __init__(self, bulkhead: Bulkhead, within: float) -> None:
+        self._bulkhead, self._within = bulkhead, within
+
+    async def __aenter__(self) -> None:
+        await self._bulkhead.take(self._within)
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._bulkhead.give_back()
