@@ -128,6 +128,8 @@ async def test_what_an_event_holds_is_what_is_stored(store: UsageStore, clock: C
         ({"user_id": ""}, "events[1].user_id"),
         ({"provider": " "}, "events[1].provider"),
         ({"tokens": -1}, "events[1].tokens"),
+        ({"allowed": None}, "events[1].allowed"),
+        ({"schema_version": 2}, "events[1].schema_version"),
         ({"tokens": 2**63 - 1}, "events[1].tokens"),
         ({"timestamp": None}, "events[1].timestamp"),
         ({"timestamp": Timestamp(seconds=-1)}, "events[1].timestamp"),
