@@ -103,9 +103,9 @@ class KafkaSource:
     async def lag(self) -> int:
         """Messages in this member's partitions that are not done."""
         consumer = self._consumer
-        if consumer is None:
-            return 0
         try:
+            if consumer is None:
+                raise KafkaError("the group is not joined")
             async with asyncio.timeout(REQUEST_SECONDS):
                 ends = await consumer.end_offsets(list(consumer.assignment()))
                 behind = [int(end - await consumer.position(tp)) for tp, end in ends.items()]
