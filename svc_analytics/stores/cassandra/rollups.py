@@ -16,6 +16,7 @@ import structlog
 from mesh.errors import AppError
 from svc_analytics.domain.window import SECOND_US
 from svc_analytics.stores.cassandra.calendar import HOURS, hour_window
+from svc_analytics.stores.cassandra.lifetime import Lifetime
 from svc_analytics.stores.cassandra.marks import Hour, MarkedHours, Marks
 from svc_analytics.stores.cassandra.session import CassandraSession, Row
 from svc_analytics.stores.cassandra.shards import add_hours
@@ -29,14 +30,14 @@ log = structlog.get_logger("rollups")
 
 
 class Rollups:
-    """The table usage_rollups, and the loop that fills it; `ttl` is in seconds."""
+    """The table usage_rollups, and the loop that fills it."""
 
     def __init__(
-        self, session: CassandraSession, hours: MarkedHours, *, ttl: int, settle: float
+        self, session: CassandraSession, hours: MarkedHours, *, life: Lifetime, settle: float
     ) -> None:
         self._session = session
         self._hours = hours
-        self._ttl = ttl
+        self._life = life
         self._settle = settle
         self._due: dict[Hour, float] = {}
 
@@ -91,7 +92,7 @@ class Rollups:
         total = sums.total
         by_user = orjson.dumps(sums.by_user).decode()
         values = (total.events, total.denied, total.tokens, total.last_us, by_user)
-        row = (provider, hour // HOURS, hour, marks, *values, self._ttl)
+        row = (provider, hour // HOURS, hour, marks, *values, self._life.events)
         await self._session.write(("put_rollup", row))
 
 
