@@ -7,6 +7,8 @@ from typing import ClassVar
 from uuid import UUID, uuid4
 
 import pytest
+import structlog.testing
+from cassandra import InvalidRequest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +17,7 @@ from svc_analytics.domain.usage import UsageEvent
 from svc_analytics.domain.window import Buckets, Window
 from svc_analytics.ports import UsageStore
 from svc_analytics.stores import SCHEMAS
+from svc_analytics.stores.cassandra import rollups
 from svc_analytics.stores.cassandra.calendar import HOUR_US
 from svc_analytics.stores.cassandra.session import CassandraSession, Write
 from tests.full.cassandra.opening import opened
@@ -178,6 +181,49 @@ async def test_a_rollup_that_counts_is_not_made_twice(keyspace: str) -> None:
         falsify(keyspace)
         await other.rollups.add_up("openai", START // HOUR_US)
         assert (await total(other)).tokens == 1_010
+
+
+async def test_an_hour_of_too_many_users_is_added_up_without_them(
+    keyspace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = Window(start_us=START, end_us=START + HOUR_US)
+    buckets = Buckets(window=window, width_us=HOUR_US)
+    async with opened(keyspace) as store:
+        await store.append([an_event()])
+        await store.rollups.turn()
+        # One user fits, two do not; what was kept of the one is not mixed up with that.
+        monkeypatch.setattr(rollups, "MOST_BYTES", 60)
+        await store.append([an_event(user=USERS[1], tokens=7)])
+        await store.rollups.turn()
+        falsify(keyspace)
+        assert (await store.by_bucket("openai", buckets))[0] == Totals(events=2, tokens=1_017)
+        summary = await store.summary("openai", window, top=5)
+        assert {one.user_id: one.tokens for one in summary.top_users} == {USERS[0]: 10, USERS[1]: 7}
+        assert summary.totals == Totals(events=2, tokens=17)
+        # It counts, so it is not made again at every turn.
+        await store.rollups.turn()
+        assert (await store.by_bucket("openai", buckets))[0].tokens == 1_017
+
+
+class Refusing(CassandraSession):
+    """Writes no rollup of the first hour."""
+
+    async def write(self, *writes: Write) -> None:
+        if any(name == "put_rollup" and row[2] == START // HOUR_US for name, row in writes):
+            raise InvalidRequest("Mutation is too large")
+        await super().write(*writes)
+
+
+async def test_an_hour_that_is_refused_ends_nothing_and_the_others_are_added_up(
+    keyspace: str,
+) -> None:
+    async with opened(keyspace, kind=Refusing) as store:
+        await store.append([an_event(), an_event(at_us=START + HOUR_US)])
+        with structlog.testing.capture_logs() as logs:
+            await store.rollups.turn()
+        assert [entry["hour"] for entry in logs] == [START // HOUR_US]
+        falsify(keyspace)
+        assert (await total(store)).tokens == 1_020
 
 
 class Died(Exception):  # noqa: N818 no error, an end
