@@ -110,4 +110,4 @@ class Rollups:
 def _rollup(row: Row) -> Rollup:
     _, marks, events, denied, tokens, last_us, *users = row
     total = Sum(events=events, denied=denied, tokens=tokens, last_us=last_us)
-    return Rollup(marks=dict(marks), total=total, users=orjson.loads(users[0]) if users else {})
+    return Rollup(marks=dict(marks), total=total, users=users[0] if users else "{}")

@@ -56,7 +56,7 @@ class CassandraUsageStore:
         """The window's totals with at most `top` users."""
         sums = ByUser()
         await self._totals.add(provider, window, user, sums)
-        return sums.summary(top)
+        return await asyncio.to_thread(sums.summary, top)
 
     async def by_bucket(
         self, provider: str, buckets: Buckets, *, user: str | None = None

@@ -1,6 +1,7 @@
 """Hours that are added up once: what is read from them is what the events say."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -20,6 +21,7 @@ from svc_analytics.stores import SCHEMAS
 from svc_analytics.stores.cassandra import rollups
 from svc_analytics.stores.cassandra.calendar import HOUR_US
 from svc_analytics.stores.cassandra.session import CassandraSession, Write
+from svc_analytics.stores.cassandra.sums import ByUser, Rollup
 from tests.full.cassandra.opening import opened
 from tests.parts import cassandra
 from tests.parts.urls import CASSANDRA, url
@@ -29,6 +31,7 @@ pytestmark = [
     pytest.mark.anyio,
     pytest.mark.skipif(not url(CASSANDRA), reason="no Cassandra here"),
 ]
+PATIENCE_SECONDS = 10.0
 # Four hours over a midnight.
 START = 22 * HOUR_US
 WINDOW = Window(start_us=START, end_us=START + 4 * HOUR_US)
@@ -203,6 +206,34 @@ async def test_an_hour_of_too_many_users_is_added_up_without_them(
         # It counts, so it is not made again at every turn.
         await store.rollups.turn()
         assert (await store.by_bucket("openai", buckets))[0].tokens == 1_017
+
+
+class Held(ByUser):
+    """Adds up only once somebody lets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def add_hour(self, hour: Window, rollup: Rollup) -> None:
+        self.begun.set()
+        assert self.go.wait(PATIENCE_SECONDS)
+        super().add_hour(hour, rollup)
+
+
+async def test_while_the_users_of_hours_are_added_up_the_event_loop_goes_on(keyspace: str) -> None:
+    # On two days.
+    events = [an_event(at_us=START + hour * HOUR_US, user=USERS[hour % 2]) for hour in range(4)]
+    async with opened(keyspace) as store:
+        await store.append(events)
+        await store.rollups.turn()
+        sums = Held()
+        reading = asyncio.ensure_future(store._totals.add("openai", WINDOW, None, sums))
+        assert await asyncio.to_thread(sums.begun.wait, PATIENCE_SECONDS)
+        sums.go.set()
+        await reading
+        assert sums.summary(5) == await store.summary("openai", WINDOW, top=5)
+        assert sums.by_user == {USERS[0]: (20, 2), USERS[1]: (20, 2)}
 
 
 class Refusing(CassandraSession):
