@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.engine import URL, Connection, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -189,6 +189,7 @@ async def open_sqlite(url: str) -> AsyncIterator[Database]:
     )
     event.listen(engine.sync_engine, "connect", _configure)
     event.listen(engine.sync_engine, "begin", _begin)
+    event.listen(engine.sync_engine, "handle_error", _cut_off)
     writer = ConnectionThread(_sync_engine(parsed, begin=True), "sqlite-writer")
     database = SqliteDatabase(engine, writer, _sync_engine(parsed, begin=False))
     try:
@@ -226,3 +227,14 @@ def _configure(connection: Any, _record: object) -> None:
 def _begin(connection: Connection) -> None:
     read_only = connection.get_execution_options().get("leaky_read_only")
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _cut_off(context: ExceptionContext) -> None:
+    """Ends a read whose caller has left: else that would wait for the driver's thread to end it."""
+    connection = context.connection
+    if connection is None or not isinstance(context.original_exception, asyncio.CancelledError):
+        return
+    if connection.get_execution_options().get("leaky_read_only") and not connection.invalidated:
+        driver: Any = connection.connection.driver_connection
+        # Its own interrupt() would queue behind what it is to interrupt.
+        driver._conn.interrupt()  # noqa: SLF001 there is no other way
