@@ -83,12 +83,13 @@ def _audit(ctx: Context[AnalyticsSettings], store: UsageStore) -> AuditServicer:
 
 
 def _analytics(ctx: Context[AnalyticsSettings], store: UsageStore) -> AnalyticsServicer:
+    retention = ctx.settings.current.analytics.retention
     return AnalyticsServicer(
         profile=ctx.settings.current.effective_profile,
         clock=ctx.clock,
         usage=ListUsage(store=store),
         report=GetReport(store=store, clock=ctx.clock),
-        anomalies=GetAnomalies(store=store, clock=ctx.clock),
+        anomalies=GetAnomalies(store=store, clock=ctx.clock, retention_seconds=retention),
         shares=ListProviderShares(store=store, clock=ctx.clock),
         user_usage=GetUserUsage(store=store, clock=ctx.clock),
         trends=GetTrends(store=store, clock=ctx.clock),

@@ -161,3 +161,10 @@ class TokenSettings(MeshSettings):
         if self.token.tiers.default_tier not in self.token.tiers.levels:
             raise ValueError("token.tiers.default-tier names no level of token.tiers.levels")
         return self
+
+    @model_validator(mode="after")
+    def _topics_differ(self) -> "TokenSettings":
+        # What is purchases' has no receiver on the gRPC way, and would be all of it.
+        if self.token.usage.topic == self.token.saga.topic:
+            raise ValueError("token.usage.topic and token.saga.topic must differ")
+        return self

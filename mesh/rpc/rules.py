@@ -190,6 +190,8 @@ def _range_text(value: float, low: float | None, high: float | None) -> str:
         return f"must be at least {low}"
     if low is None:
         return f"must be at most {high}"
+    if low == high:
+        return f"must be {low}"
     return f"must be between {low} and {high}"
 
 

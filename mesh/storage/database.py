@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.engine import URL, Connection, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -163,8 +163,7 @@ class Outage:
 def _cannot_reach(error: BaseException | None) -> bool:
     if isinstance(error, PoolTimeout):
         return True
-    # From SQLAlchemy, or from the driver itself.
-    cause = error.orig if isinstance(error, DBAPIError) else error
+    cause = _orig(error)
     # SQLite has one exception for a file it cannot reach and for a statement that is wrong.
     if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
         return False
@@ -173,9 +172,14 @@ def _cannot_reach(error: BaseException | None) -> bool:
     return isinstance(cause, (sqlite3.OperationalError, sqlite3.InterfaceError))
 
 
+def _orig(error: BaseException | None) -> BaseException | None:
+    """The driver's error, be it from SQLAlchemy or from the driver itself."""
+    return error.orig if isinstance(error, DBAPIError) else error
+
+
 def _cause(error: BaseException) -> str:
     # Not the statement, whose parameters may be anybody's.
-    return str(getattr(error, "orig", error))
+    return str(_orig(error))
 
 
 @asynccontextmanager
@@ -193,14 +197,15 @@ async def open_sqlite(url: str) -> AsyncIterator[Database]:
     )
     event.listen(engine.sync_engine, "connect", _configure)
     event.listen(engine.sync_engine, "begin", _begin)
+    event.listen(engine.sync_engine, "handle_error", _cut_off)
     writer = ConnectionThread(_sync_engine(parsed), "sqlite-writer")
     database = SqliteDatabase(engine, writer, _sync_engine(parsed))
     try:
         yield database
-    except DBAPIError as error:
+    except (DBAPIError, sqlite3.DatabaseError) as error:
         # The primary code; the extended one has more in its higher bits.
-        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _NO_DATABASE:
-            raise WrongDataError(f"{parsed.database} cannot be used: {error.orig}") from error
+        if getattr(_orig(error), "sqlite_errorcode", 0) & 0xFF in _NO_DATABASE:
+            raise WrongDataError(f"{parsed.database} cannot be used: {_orig(error)}") from error
         raise
     finally:
         await database.close()
@@ -233,3 +238,14 @@ def _configure(connection: Any, _record: object) -> None:
 def _begin(connection: Connection) -> None:
     read_only = connection.get_execution_options().get("leaky_read_only")
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _cut_off(context: ExceptionContext) -> None:
+    """Ends a read whose caller has left: else that would wait for the driver's thread to end it."""
+    connection = context.connection
+    if connection is None or not isinstance(context.original_exception, asyncio.CancelledError):
+        return
+    if connection.get_execution_options().get("leaky_read_only") and not connection.invalidated:
+        driver: Any = connection.connection.driver_connection
+        # Its own interrupt() would queue behind what it is to interrupt.
+        driver._conn.interrupt()  # noqa: SLF001 there is no other way

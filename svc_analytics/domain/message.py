@@ -11,10 +11,10 @@ class Message:
     offset: int
     key: bytes | None
     value: bytes
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
     @property
     def traceparent(self) -> str:
         """The trace that it was made in (W3C Trace Context); empty when it says of none."""
         found = (value for name, value in self.headers if name == "traceparent")
-        return next(found, b"").decode("latin-1")
+        return (next(found, None) or b"").decode("latin-1")

@@ -3,12 +3,11 @@
 from leaky.analytics.v1.usage_event_pb2 import UsageEvent as UsageEventProto
 from leaky.common.v1.reason_pb2 import REASON_INVALID_ARGUMENT
 from mesh.edge.codec import codec_of
-from mesh.errors import AppError, FieldViolation, invalid
+from mesh.errors import AppError, FieldViolation
 from mesh.rpc.interceptors.validation import compile_message
 from svc_analytics.domain.usage import UsageEvent
 from svc_analytics.servicers.messages import usage_event
 
-SCHEMA_VERSION = 1
 _CODEC = codec_of(UsageEventProto)
 _VIOLATIONS = compile_message(UsageEventProto.DESCRIPTOR)
 
@@ -20,8 +19,6 @@ def read_usage(value: bytes) -> UsageEvent:
     quote nothing of what was sent.
     """
     message = _CODEC.read(value)
-    if message.schema_version != SCHEMA_VERSION:
-        raise invalid("schema_version", f"must be {SCHEMA_VERSION}")
     _refuse(tuple(_VIOLATIONS(message)))
     event = usage_event(message)
     _refuse(tuple(FieldViolation(field=name, message=text) for name, text in event.faults()))

@@ -1,12 +1,14 @@
 """Usage events from Kafka, as one member of a consumer group."""
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from mesh.storage.kafka import (
@@ -50,13 +52,15 @@ class KafkaSource:
         self._consumer: AIOKafkaConsumer | None = None
         self._committing: asyncio.Future[None] | None = None
         self._in_hand = 0
+        # How many records more are read one at a time.
+        self._singly = 0
 
     async def receive(self, limit: int) -> Sequence[Message]:
         """The next messages, waited for."""
         try:
             consumer = await self._joined()
             while True:
-                found = await consumer.getmany(timeout_ms=_POLL_MS, max_records=limit)
+                found = await self._fetched(consumer, limit)
                 if found:
                     break
                 _check(consumer)
@@ -99,9 +103,9 @@ class KafkaSource:
     async def lag(self) -> int:
         """Messages in this member's partitions that are not done."""
         consumer = self._consumer
-        if consumer is None:
-            return 0
         try:
+            if consumer is None:
+                raise KafkaError("the group is not joined")
             async with asyncio.timeout(REQUEST_SECONDS):
                 ends = await consumer.end_offsets(list(consumer.assignment()))
                 behind = [int(end - await consumer.position(tp)) for tp, end in ends.items()]
@@ -120,6 +124,25 @@ class KafkaSource:
             await asyncio.wait({committing}, timeout=_RETRY_MS / 2_000)
             committing.cancel()
             await asyncio.gather(committing, return_exceptions=True)
+
+    async def _fetched(self, consumer: AIOKafkaConsumer, limit: int) -> dict[TopicPartition, Any]:
+        """What comes within a second, past what cannot be read: a header's name that is not UTF-8.
+
+        Whatever was read along with that is lost, so all is read again from the last
+        commit on, and singly.
+        """
+        try:
+            found = await consumer.getmany(
+                timeout_ms=_POLL_MS, max_records=1 if self._singly else limit
+            )
+        except UnicodeDecodeError as error:
+            if not self._singly:
+                self._singly = limit
+                raise KafkaError("a record cannot be read") from error
+            _step_over(consumer, error)
+            return {}
+        self._singly = max(0, self._singly - 1)
+        return dict(found)
 
     async def _joined(self) -> AIOKafkaConsumer:
         if self._consumer is None:
@@ -167,6 +190,23 @@ def _message(record: Any) -> Message:
         value=record.value or b"",
         headers=tuple(record.headers),
     )
+
+
+def _step_over(consumer: AIOKafkaConsumer, error: UnicodeDecodeError) -> None:
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        # Where it is, that frame alone knows. A batch is read from its start, so its rest is lost.
+        if frame.f_code is PartitionRecords._unpack_records.__code__:  # noqa: SLF001 as it is named
+            partition, first = frame.f_locals["tp"], frame.f_locals["self"].next_fetch_offset
+            after = frame.f_locals["next_batch"].next_offset
+            consumer.seek(partition, after)
+            log.error(
+                "messages are left out: a header's name is not UTF-8",
+                partition=partition.partition,
+                first=first,
+                last=after - 1,
+            )
+            return
+    raise error
 
 
 def _check(consumer: Any) -> None:

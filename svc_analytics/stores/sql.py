@@ -159,15 +159,14 @@ class SqlUsageStore:
         """Those that are kept under all of their key."""
         ids = [key.event_id for key in keys]
         query = sa.select(EVENTS).where(_COLUMNS.event_id.in_(ids))
-        async with self._database.read() as connection:
-            rows = (await connection.execute(query)).mappings().all()
+        rows = [row._mapping for row in await self._scanned(query)]  # noqa: SLF001 a row's public way
         wanted = set(keys)
         return [event for row in rows if EventKey.of(event := UsageEvent(**row)) in wanted]
 
     async def known(self, event_ids: Collection[str]) -> frozenset[str]:
         """Which of these ids are kept."""
         query = sa.select(_COLUMNS.event_id).where(_COLUMNS.event_id.in_(event_ids))
-        return frozenset(row.event_id for row in await self._rows(query))
+        return frozenset(row.event_id for row in await self._scanned(query))
 
     async def enforced_hours(self, window: Window) -> Sequence[HourCount]:
         """Exact counts of each hour."""
@@ -184,7 +183,7 @@ class SqlUsageStore:
                 events=int(row.events),
                 tokens=int(row.tokens),
             )
-            for row in await self._rows(query)
+            for row in await self._scanned(query)
         ]
 
     async def enforced(
@@ -198,6 +197,7 @@ class SqlUsageStore:
             .order_by(_COLUMNS.at_us, _COLUMNS.event_id)
             .limit(limit)
         )
+        # No scan: a page here wants the few of each microsecond sorted.
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).mappings().all()
         return [UsageEvent(**row) for row in rows]
@@ -208,6 +208,12 @@ class SqlUsageStore:
 
     async def _rows(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
         async with self._database.read() as connection:
+            rows: Sequence[sa.Row[Any]] = (await connection.execute(query)).all()
+            return rows
+
+    async def _scanned(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        """For a reconciliation, which takes its time and nobody's connection."""
+        async with self._database.scan() as connection:
             rows: Sequence[sa.Row[Any]] = (await connection.execute(query)).all()
             return rows
 

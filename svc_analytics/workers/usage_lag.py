@@ -28,7 +28,10 @@ class UsageLag:
     async def __call__(self) -> None:
         """A source that is away, and one that is back, are said once."""
         away = False
+        LAG.set(math.nan)
         while True:
+            # First, as a source that has just been opened knows nothing yet.
+            await self.pause(INTERVAL_SECONDS)
             try:
                 LAG.set(await self.source.lag())
             except Exception as error:  # noqa: BLE001 a service does not end for a figure
@@ -40,4 +43,3 @@ class UsageLag:
                 if away:
                     log.info("the source of usage events is back")
                 away = False
-            await self.pause(INTERVAL_SECONDS)

@@ -208,6 +208,7 @@ def event_row(event: Event, topics: Topics) -> dict[str, Any]:
         "at_us": event.at_us,
         "parked": False,
         "parked_us": None,
+        "behind": False,
         "traceparent": message.traceparent or None,
     }
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -126,11 +127,27 @@ OUTBOX = Table(
     Column("at_us", BigInteger, nullable=False, server_default=ZERO),
     Column("parked", Boolean, nullable=False, default=False),
     Column("parked_us", BigInteger),
+    # Waits for a parked one of its key and topic, or has waited.
+    Column("behind", Boolean, nullable=False, server_default=false()),
     # The trace that it was made in (W3C Trace Context), where that is followed.
     Column("traceparent", String(55)),
-    Index("outbox_pending", "parked", "shard", "seq"),
+    Index("outbox_pending", "parked", "behind", "shard", "seq"),
     Index("outbox_parked", "key", sqlite_where=text("parked"), postgresql_where=text("parked")),
+    Index(
+        "outbox_behind",
+        *("key", "topic", "seq"),
+        sqlite_where=text("behind"),
+        postgresql_where=text("behind"),
+    ),
     sqlite_autoincrement=True,
+)
+
+# Keys and topics with rows in the outbox that are marked as `behind`, and perhaps some without.
+OUTBOX_STREAMS = Table(
+    "outbox_streams",
+    METADATA,
+    Column("key", OWNER, primary_key=True),
+    Column("topic", String(100), primary_key=True),
 )
 
 SAGAS = Table(

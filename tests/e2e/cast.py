@@ -339,5 +339,6 @@ def ended_session(cast: Cast) -> Headers:
 def event(user: str) -> UsageEvent:
     """A use of tokens that never was."""
     made = UsageEvent(event_id=str(uuid.uuid4()), user_id=user, provider="openai", tokens=1)
+    made.allowed, made.schema_version = True, 1
     made.timestamp.GetCurrentTime()
     return made

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mesh.errors import AppError
 from mesh.settings import Live
 from svc_analytics.settings import AnalyticsSettings
 from svc_analytics.stores import SOURCES
@@ -35,6 +36,14 @@ async def test_reads_do_not_need_the_source(tmp_path: Path) -> None:
             assert (answer.status_code, answer.json()["count"]) == (200, 0)
             begun = time.monotonic()
     assert time.monotonic() - begun < 5.0
+
+
+async def test_how_far_behind_it_is_is_unknown_while_the_source_was_never_there() -> None:
+    (port,) = free_ports(1)
+    async with SOURCES.open(f"kafka://127.0.0.1:{port}", topic="t", group="g") as source:
+        assert source is not None
+        with pytest.raises(AppError, match="Kafka is not available"):
+            await source.lag()
 
 
 @pytest.mark.parametrize("url", ["kafka://", "kafka://somebody:hunter2@one", "pulsar://one"])

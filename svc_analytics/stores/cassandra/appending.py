@@ -15,6 +15,7 @@ from cassandra.query import UNSET_VALUE
 
 from svc_analytics.domain.usage import UsageEvent
 from svc_analytics.stores.cassandra.calendar import day_of, hour_of
+from svc_analytics.stores.cassandra.lifetime import Lifetime
 from svc_analytics.stores.cassandra.marks import MarkedHours
 from svc_analytics.stores.cassandra.rollups import Rollups
 from svc_analytics.stores.cassandra.session import CassandraSession, Write, together
@@ -35,7 +36,7 @@ class Append:
     session: CassandraSession
     hours: MarkedHours
     rollups: Rollups
-    ttl: int
+    life: Lifetime
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __call__(self, events: Sequence[UsageEvent]) -> int:
@@ -58,21 +59,22 @@ class Append:
         await self.hours.touch(hours)
         await self.session.write(*self._rows(events))
         await self.hours.touch(hours)
-        ids_ttl = self.hours.ttl
-        await self.session.write(*(("put_id", (event.event_id, ids_ttl)) for event in events))
+        ttl = self.life.traces
+        await self.session.write(*(("put_id", (event.event_id, ttl)) for event in events))
         for hour in hours:
             self.rollups.changed(hour)
 
     def _rows(self, events: Sequence[UsageEvent]) -> Iterable[Write]:
         of_provider = [(shard_of(event.event_id), event) for event in events]
+        ttl = self.life.events
         # Neighbours of one partition make one write of it.
         of_provider.sort(key=lambda pair: (pair[1].provider, day_of(pair[1].at_us), pair[0]))
         for shard, event in of_provider:
             key = (event.provider, day_of(event.at_us), shard, event.at_us, event.event_id)
-            yield "put_event_of_provider", (*key, event.user_id, *_rest(event), self.ttl)
+            yield "put_event_of_provider", (*key, event.user_id, *_rest(event), ttl)
         for event in sorted(events, key=lambda event: (event.user_id, event.provider)):
             key_of_user = (event.user_id, event.provider, day_of(event.at_us), event.at_us)
-            rest = (event.event_id, *_rest(event), self.ttl)
+            rest = (event.event_id, *_rest(event), ttl)
             yield "put_event_of_user", (*key_of_user, *rest)
 
 

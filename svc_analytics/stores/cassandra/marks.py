@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from svc_analytics.stores.cassandra.calendar import HOURS
+from svc_analytics.stores.cassandra.lifetime import Lifetime
 from svc_analytics.stores.cassandra.session import CassandraSession, Row
 
 Marks = Mapping[str, int]
@@ -33,20 +34,19 @@ class MarkedHours:
     """The tables usage_days and usage_hours."""
 
     session: CassandraSession
-    # Seconds; longer than the events', or these would be there and not be found.
-    ttl: int
+    life: Lifetime
     writer: str = field(default_factory=lambda: uuid.uuid4().hex)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     async def touch(self, hours: Iterable[Hour]) -> None:
         """Says that the hours' events are about to change, or have just changed."""
         hours = sorted(hours)
-        mark = next(self._numbers)
+        mark, ttl = next(self._numbers), self.life.traces
         days = sorted({(provider, hour // HOURS) for provider, hour in hours})
         await self.session.write(
-            *(("put_day", (provider, day, self.ttl)) for provider, day in days),
+            *(("put_day", (provider, day, ttl)) for provider, day in days),
             *(
-                ("put_mark", (provider, hour // HOURS, hour, self.writer, mark, self.ttl))
+                ("put_mark", (provider, hour // HOURS, hour, self.writer, mark, ttl))
                 for provider, hour in hours
             ),
         )

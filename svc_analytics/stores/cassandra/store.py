@@ -15,18 +15,13 @@ from svc_analytics.stores.cassandra.appending import Append, known_ids
 from svc_analytics.stores.cassandra.audit import EventAudit
 from svc_analytics.stores.cassandra.calendar import touches
 from svc_analytics.stores.cassandra.expiry import DeleteBefore
+from svc_analytics.stores.cassandra.lifetime import DAY_SECONDS, Lifetime
 from svc_analytics.stores.cassandra.marks import MarkedHours
 from svc_analytics.stores.cassandra.newest import Newest
 from svc_analytics.stores.cassandra.rollups import SETTLE_SECONDS, Rollups
 from svc_analytics.stores.cassandra.session import CassandraSession, together
 from svc_analytics.stores.cassandra.sums import ByBucket, ByUser, Whole
 from svc_analytics.stores.cassandra.totals import WindowTotals
-
-DAY_SECONDS = 86_400
-# Marks, days and ids outlive the events.
-LONGER_SECONDS = 2 * DAY_SECONDS
-# Cassandra's longest TTL, less the above.
-LONGEST_SECONDS = 20 * 365 * DAY_SECONDS - LONGER_SECONDS
 
 
 class CassandraUsageStore:
@@ -36,10 +31,11 @@ class CassandraUsageStore:
         self, session: CassandraSession, *, ttl: int, settle: float = SETTLE_SECONDS
     ) -> None:
         self._session = session
-        self._hours = MarkedHours(session=session, ttl=ttl + LONGER_SECONDS)
-        self.rollups = Rollups(session, self._hours, ttl=ttl, settle=settle)
+        life = Lifetime(ttl)
+        self._hours = MarkedHours(session=session, life=life)
+        self.rollups = Rollups(session, self._hours, life=life, settle=settle)
         self._totals = WindowTotals(session=session, hours=self._hours, rollups=self.rollups)
-        self._append = Append(session=session, hours=self._hours, rollups=self.rollups, ttl=ttl)
+        self._append = Append(session=session, hours=self._hours, rollups=self.rollups, life=life)
         self._newest = Newest(session=session, hours=self._hours)
         self._audit = EventAudit(session=session, hours=self._hours)
         self._delete_before = DeleteBefore(session=session, hours=self._hours)
@@ -60,7 +56,7 @@ class CassandraUsageStore:
         """The window's totals with at most `top` users."""
         sums = ByUser()
         await self._totals.add(provider, window, user, sums)
-        return sums.summary(top)
+        return await asyncio.to_thread(sums.summary, top)
 
     async def by_bucket(
         self, provider: str, buckets: Buckets, *, user: str | None = None
@@ -123,8 +119,7 @@ async def open_store(
     WrongDataError where `leaky migrate` has to be run first.
     """
     session = CassandraSession(Address.parse(url))
-    ttl = min(math.ceil(retention_seconds), LONGEST_SECONDS)
-    store = CassandraUsageStore(session, ttl=ttl)
+    store = CassandraUsageStore(session, ttl=math.ceil(retention_seconds))
     try:
         await session.connect()
         async with Workers([session.keep_trying, store.rollups.run]).running():

@@ -1,8 +1,10 @@
 """What a read adds up: single events and whole hours, in any order."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
+
+import orjson
 
 from svc_analytics.domain.totals import Summary, Totals, UserTotals
 from svc_analytics.domain.window import Buckets, Window
@@ -44,11 +46,11 @@ class Sum:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollup:
-    """An hour's totals; each user's tokens and events, where they were asked for."""
+    """An hour's totals; each user's tokens and events as JSON, where they were asked for."""
 
     marks: Marks
     total: Sum
-    users: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    users: str = "{}"
 
 
 class Adder(Protocol):
@@ -91,7 +93,7 @@ class ByUser:
     def add_hour(self, _hour: Window, rollup: Rollup) -> None:
         """Adds a whole hour."""
         self.total.add(rollup.total)
-        for user, (tokens, events) in rollup.users.items():
+        for user, (tokens, events) in orjson.loads(rollup.users).items():
             self._user(user, tokens, events)
 
     def summary(self, top: int) -> Summary:

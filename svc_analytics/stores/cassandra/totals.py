@@ -1,5 +1,6 @@
 """Exact sums over a window: rollups for whole hours where they count, else the events."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,6 +24,11 @@ class WindowTotals:
     async def add(self, provider: str, window: Window, user: str | None, adder: Adder) -> None:
         """Adds what lies in the window."""
         days = [day for day in await self.hours.days(provider) if touches(window, day)]
+        if user is None and adder.users:
+            # Of very many users a day's rollups are large.
+            for day in days:
+                await self._add_day(provider, day, window, adder)
+            return
         if user is None:
             await together(self._add_day(provider, day, window, adder) for day in days)
             return
@@ -42,16 +48,26 @@ class WindowTotals:
         found: Mapping[int, Rollup] = {}
         if whole:
             found = await self.rollups.of_day(provider, day, users=adder.users)
-        left = []
-        for hour in inside:
-            rollup = found.get(hour) if hour in whole else None
-            if rollup is not None and rollup.marks == marked[hour].marks:
-                adder.add_hour(hour_window(hour), rollup)
-                continue
-            left.append(hour)
-            if hour in whole:
+        counts = {
+            hour: found[hour]
+            for hour in whole
+            if hour in found and found[hour].marks == marked[hour].marks
+        }
+        for hour in whole:
+            if hour not in counts:
                 self.rollups.missing((provider, hour))
+        if adder.users:
+            # A month of them is millions of numbers, and the event loop has others to serve.
+            await asyncio.to_thread(_add_rollups, adder, counts)
+        else:
+            _add_rollups(adder, counts)
+        left = [hour for hour in inside if hour not in counts]
         await add_hours(self.session, provider, left, window, adder)
+
+
+def _add_rollups(adder: Adder, rollups: Mapping[int, Rollup]) -> None:
+    for hour, rollup in rollups.items():
+        adder.add_hour(hour_window(hour), rollup)
 
 
 def _whole(hour: int, window: Window, adder: Adder) -> bool:

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from svc_analytics.stores.cassandra.address import Address
+from svc_analytics.stores.cassandra.lifetime import DAY_SECONDS
 from svc_analytics.stores.cassandra.session import CassandraSession
-from svc_analytics.stores.cassandra.store import DAY_SECONDS, CassandraUsageStore
+from svc_analytics.stores.cassandra.store import CassandraUsageStore
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from svc_analytics.domain.usage import UsageEvent
 from svc_analytics.domain.window import Window
 from svc_analytics.stores import STORES
 from svc_analytics.stores.cassandra.calendar import DAY_US, HOUR_US
+from svc_analytics.stores.cassandra.lifetime import DAY_SECONDS
 from svc_analytics.stores.cassandra.shards import SHARDS, shard_of
 from tests.full.cassandra.opening import opened
 from tests.parts import cassandra
@@ -54,6 +55,17 @@ async def test_events_expire_after_their_retention(keyspace: str) -> None:
     # What leads to them outlives them.
     ((mark,),) = cassandra.execute(keyspace, "SELECT ttl(mark) FROM usage_hours")
     assert mark > 100
+
+
+async def test_a_retention_longer_than_cassandra_can_count_keeps_events_for_as_long_as_it_can(
+    keyspace: str,
+) -> None:
+    async with STORES.open(keyspace, retention_seconds=100 * 365 * DAY_SECONDS) as store:
+        await store.append([an_event(1)])
+        assert (await store.summary("openai", WHOLE, top=5)).totals.events == 1
+    ((ttl,),) = cassandra.execute(keyspace, "SELECT ttl(tokens) FROM usage_by_provider")
+    ((mark,),) = cassandra.execute(keyspace, "SELECT ttl(mark) FROM usage_hours")
+    assert 0 < ttl < mark
 
 
 async def test_an_expired_event_is_in_no_answer(keyspace: str) -> None:

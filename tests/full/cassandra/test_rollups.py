@@ -1,12 +1,15 @@
 """Hours that are added up once: what is read from them is what the events say."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID, uuid4
 
 import pytest
+import structlog.testing
+from cassandra import InvalidRequest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,8 +18,10 @@ from svc_analytics.domain.usage import UsageEvent
 from svc_analytics.domain.window import Buckets, Window
 from svc_analytics.ports import UsageStore
 from svc_analytics.stores import SCHEMAS
+from svc_analytics.stores.cassandra import rollups
 from svc_analytics.stores.cassandra.calendar import HOUR_US
 from svc_analytics.stores.cassandra.session import CassandraSession, Write
+from svc_analytics.stores.cassandra.sums import ByUser, Rollup
 from tests.full.cassandra.opening import opened
 from tests.parts import cassandra
 from tests.parts.urls import CASSANDRA, url
@@ -26,6 +31,7 @@ pytestmark = [
     pytest.mark.anyio,
     pytest.mark.skipif(not url(CASSANDRA), reason="no Cassandra here"),
 ]
+PATIENCE_SECONDS = 10.0
 # Four hours over a midnight.
 START = 22 * HOUR_US
 WINDOW = Window(start_us=START, end_us=START + 4 * HOUR_US)
@@ -178,6 +184,77 @@ async def test_a_rollup_that_counts_is_not_made_twice(keyspace: str) -> None:
         falsify(keyspace)
         await other.rollups.add_up("openai", START // HOUR_US)
         assert (await total(other)).tokens == 1_010
+
+
+async def test_an_hour_of_too_many_users_is_added_up_without_them(
+    keyspace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = Window(start_us=START, end_us=START + HOUR_US)
+    buckets = Buckets(window=window, width_us=HOUR_US)
+    async with opened(keyspace) as store:
+        await store.append([an_event()])
+        await store.rollups.turn()
+        # One user fits, two do not; what was kept of the one is not mixed up with that.
+        monkeypatch.setattr(rollups, "MOST_BYTES", 60)
+        await store.append([an_event(user=USERS[1], tokens=7)])
+        await store.rollups.turn()
+        falsify(keyspace)
+        assert (await store.by_bucket("openai", buckets))[0] == Totals(events=2, tokens=1_017)
+        summary = await store.summary("openai", window, top=5)
+        assert {one.user_id: one.tokens for one in summary.top_users} == {USERS[0]: 10, USERS[1]: 7}
+        assert summary.totals == Totals(events=2, tokens=17)
+        # It counts, so it is not made again at every turn.
+        await store.rollups.turn()
+        assert (await store.by_bucket("openai", buckets))[0].tokens == 1_017
+
+
+class Held(ByUser):
+    """Adds up only once somebody lets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def add_hour(self, hour: Window, rollup: Rollup) -> None:
+        self.begun.set()
+        assert self.go.wait(PATIENCE_SECONDS)
+        super().add_hour(hour, rollup)
+
+
+async def test_while_the_users_of_hours_are_added_up_the_event_loop_goes_on(keyspace: str) -> None:
+    # On two days.
+    events = [an_event(at_us=START + hour * HOUR_US, user=USERS[hour % 2]) for hour in range(4)]
+    async with opened(keyspace) as store:
+        await store.append(events)
+        await store.rollups.turn()
+        sums = Held()
+        reading = asyncio.ensure_future(store._totals.add("openai", WINDOW, None, sums))
+        assert await asyncio.to_thread(sums.begun.wait, PATIENCE_SECONDS)
+        sums.go.set()
+        await reading
+        assert sums.summary(5) == await store.summary("openai", WINDOW, top=5)
+        assert sums.by_user == {USERS[0]: (20, 2), USERS[1]: (20, 2)}
+
+
+class Refusing(CassandraSession):
+    """Writes no rollup of the first hour."""
+
+    async def write(self, *writes: Write) -> None:
+        if any(name == "put_rollup" and row[2] == START // HOUR_US for name, row in writes):
+            raise InvalidRequest("Mutation is too large")
+        await super().write(*writes)
+
+
+async def test_an_hour_that_is_refused_ends_nothing_and_the_others_are_added_up(
+    keyspace: str,
+) -> None:
+    async with opened(keyspace, kind=Refusing) as store:
+        await store.append([an_event(), an_event(at_us=START + HOUR_US)])
+        with structlog.testing.capture_logs() as logs:
+            await store.rollups.turn()
+        assert [entry["hour"] for entry in logs] == [START // HOUR_US]
+        falsify(keyspace)
+        assert (await total(store)).tokens == 1_020
 
 
 class Died(Exception):  # noqa: N818 no error, an end

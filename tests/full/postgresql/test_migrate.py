@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.skipif(not url(POSTGRESQL), reason="needs a PostgreSQL"),
 ]
 SERVICES = ("auth", "token", "analytics", "stubs")
-NEWEST = dict.fromkeys(SERVICES, "0001") | {"auth": "0005", "token": "0005"}
+NEWEST = dict.fromkeys(SERVICES, "0001") | {"auth": "0005", "token": "0006"}
 NEW = {service: ["nothing", newest] for service, newest in NEWEST.items()}
 UP_TO_DATE = {service: [newest, newest] for service, newest in NEWEST.items()}
 

@@ -100,6 +100,8 @@ def test_a_url_password_given_to_a_provider_is_in_no_error() -> None:
 def test_an_error_of_the_whole_is_told_without_values() -> None:
     message = refusal(TokenSettings, token__tiers__default_tier="NONE")
     assert message == "token.tiers.default-tier names no level of token.tiers.levels"
+    message = refusal(TokenSettings, token__saga__topic="token-usage")
+    assert message == "token.usage.topic and token.saga.topic must differ"
 
 
 def test_parts_that_are_free_are_found_by_what_there_is() -> None:

@@ -1,8 +1,10 @@
 import asyncio
 import random
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -132,6 +134,28 @@ async def test_cancelled_writers_leave_nothing_behind_and_hold_nothing(
         # A cancelled one may have been past its commit, never halfway.
         assert kept <= await now(database) <= 121
         assert database.engine.pool.checkedout() == 0  # type: ignore[attr-defined] # of a queue pool
+
+
+async def test_a_cancelled_read_ends_at_once_and_the_next_one_goes_on(database: Database) -> None:
+    begun = threading.Event()
+
+    async def count_for_minutes() -> None:
+        async with database.read() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            await driver.create_function("begun", 0, begun.set)
+            await connection.exec_driver_sql(
+                "WITH RECURSIVE c(x) AS (SELECT coalesce(begun(), 1) UNION ALL"
+                " SELECT x + 1 FROM c WHERE x < 300000000) SELECT max(x) FROM c"
+            )
+
+    reading = asyncio.ensure_future(count_for_minutes())
+    assert await asyncio.to_thread(begun.wait, PATIENCE)
+    reading.cancel()
+    ended, _ = await asyncio.wait({reading}, timeout=PATIENCE)
+    assert ended
+    assert reading.cancelled()
+    assert await now(database) == 0
+    assert database.engine.pool.checkedout() == 0  # type: ignore[attr-defined] # of a queue pool
 
 
 async def test_data_is_durable_and_others_may_read_along(database: Database) -> None:

@@ -22,6 +22,7 @@ from svc_analytics.domain.usage import UsageEvent
 from svc_analytics.ports import UsageStore
 from svc_analytics.servicers.analytics import AnalyticsServicer
 from svc_analytics.servicers.ingest import IngestServicer
+from svc_analytics.settings import DAY_SECONDS
 from svc_analytics.usecases.get_anomalies import GetAnomalies
 from svc_analytics.usecases.get_report import GetReport
 from svc_analytics.usecases.get_trends import GetTrends
@@ -59,7 +60,7 @@ def service(store: UsageStore, clock: Clock, principal: Principal | None = None)
             clock=clock,
             usage=ListUsage(store=store),
             report=GetReport(store=store, clock=clock),
-            anomalies=GetAnomalies(store=store, clock=clock),
+            anomalies=GetAnomalies(store=store, clock=clock, retention_seconds=DAY_SECONDS),
             shares=ListProviderShares(store=store, clock=clock),
             user_usage=GetUserUsage(store=store, clock=clock),
             trends=GetTrends(store=store, clock=clock),
@@ -128,6 +129,8 @@ async def test_what_an_event_holds_is_what_is_stored(store: UsageStore, clock: C
         ({"user_id": ""}, "events[1].user_id"),
         ({"provider": " "}, "events[1].provider"),
         ({"tokens": -1}, "events[1].tokens"),
+        ({"allowed": None}, "events[1].allowed"),
+        ({"schema_version": 2}, "events[1].schema_version"),
         ({"tokens": 2**63 - 1}, "events[1].tokens"),
         ({"timestamp": None}, "events[1].timestamp"),
         ({"timestamp": Timestamp(seconds=-1)}, "events[1].timestamp"),

@@ -66,6 +66,7 @@ def test_no_json_is_no_event(value: bytes) -> None:
         ({"tokens": 10**13}, "tokens"),
         ({"tokens": "secret-17"}, "tokens"),
         ({"allowed": "secret-17"}, "allowed"),
+        ({"allowed": None}, "allowed"),
         ({"timestamp": None}, "timestamp"),
         ({"timestamp": "1969-12-31T23:59:59Z"}, "timestamp"),
         ({"timestamp": "secret-17"}, "timestamp"),

@@ -11,6 +11,7 @@ from svc_analytics.domain.totals import Totals
 from svc_analytics.domain.usage import UsageEvent
 from svc_analytics.domain.window import MINUTE_US, SECOND_US
 from svc_analytics.ports import UsageStore
+from svc_analytics.settings import DAY_SECONDS
 from svc_analytics.usecases.get_anomalies import GetAnomalies
 from svc_analytics.usecases.get_report import GetReport
 from svc_analytics.usecases.get_trends import GetTrends
@@ -93,11 +94,32 @@ async def test_an_anomaly_is_measured_against_the_windows_just_before(
     await store.append(
         [make_event(at_us=now - hours * HOUR_US, tokens=used) for hours, used in history]
     )
-    found = (await GetAnomalies(store=store, clock=clock)("openai")).comparison
+    found = (
+        await GetAnomalies(store=store, clock=clock, retention_seconds=DAY_SECONDS)("openai")
+    ).comparison
     assert found.current_tokens == 90
     assert found.baseline_average == 15.0
     assert found.ratio == 6.0
     assert found.anomaly
+
+
+@pytest.mark.parametrize(
+    ("kept_hours", "average"),
+    # Two windows before the current one are kept as a whole, nearly two, none, not even this one.
+    [(3.0, 15.0), (2.99, 10.0), (1.0, 0.0), (0.5, 0.0)],
+)
+async def test_a_window_that_retention_has_begun_to_empty_is_no_baseline(
+    store: UsageStore, clock: Clock, make_event: Make, kept_hours: float, average: float
+) -> None:
+    now = clock.now_us()
+    history = [(0, 10), (1, 10), (2, 20), (3, 1), (4, 0)]
+    await store.append(
+        [make_event(at_us=now - hours * HOUR_US, tokens=used) for hours, used in history]
+    )
+    anomalies = GetAnomalies(store=store, clock=clock, retention_seconds=kept_hours * 3600)
+    found = (await anomalies("openai")).comparison
+    assert (found.current_tokens, found.baseline_average) == (10, average)
+    assert found.ratio == (10 / average if average else None)
 
 
 async def test_denied_tokens_make_no_anomaly_and_no_baseline(
@@ -106,7 +128,9 @@ async def test_denied_tokens_make_no_anomaly_and_no_baseline(
     now = clock.now_us()
     denied = [make_event(at_us=now - age, allowed=False) for age in (0, HOUR_US)]
     await store.append([make_event(at_us=now, tokens=5), *denied])
-    found = (await GetAnomalies(store=store, clock=clock)("openai")).comparison
+    found = (
+        await GetAnomalies(store=store, clock=clock, retention_seconds=DAY_SECONDS)("openai")
+    ).comparison
     assert (found.current_tokens, found.baseline_average) == (5, 0.0)
     assert found.ratio is None
     assert not found.anomaly
@@ -123,7 +147,7 @@ async def test_a_users_anomaly_is_of_its_own_events(
             make_event(at_us=now, user_id=BOB, tokens=10_000),
         ]
     )
-    anomalies = GetAnomalies(store=store, clock=clock)
+    anomalies = GetAnomalies(store=store, clock=clock, retention_seconds=DAY_SECONDS)
     found = await anomalies("openai", baseline_windows=1, threshold=1.5, only_user=ALICE)
     assert found.comparison.ratio == 1.0
     assert not found.comparison.anomaly
@@ -209,7 +233,9 @@ async def test_an_unknown_provider_is_empty_everywhere(store: UsageStore, clock:
     assert report.summary.totals == Totals()
     trends = await GetTrends(store=store, clock=clock)("nobody")
     assert trends.totals == (Totals(),) * 60
-    anomalies = await GetAnomalies(store=store, clock=clock)("nobody")
+    anomalies = await GetAnomalies(store=store, clock=clock, retention_seconds=DAY_SECONDS)(
+        "nobody"
+    )
     assert anomalies.comparison.ratio is None
 
 
@@ -224,6 +250,6 @@ async def test_questions_are_counted_by_what_is_asked(store: UsageStore, clock: 
     await ListUsage(store=store)("openai")
     await GetUserUsage(store=store, clock=clock)(ALICE)
     await GetReport(store=store, clock=clock)("openai")
-    await GetAnomalies(store=store, clock=clock)("openai")
+    await GetAnomalies(store=store, clock=clock, retention_seconds=DAY_SECONDS)("openai")
     await GetTrends(store=store, clock=clock)("openai")
     assert [after - one for after, one in zip(asked(), before, strict=True)] == [2, 1, 1]

@@ -223,3 +223,12 @@ async def test_a_batch_links_to_the_traces_of_its_events_and_is_part_of_none(
     assert (span.name, span.parent) == ("process usage", None)
     assert traced.links_of(span) == [OUTSIDE, "1" * 16]
     assert traced.trace_of(span) != traced.TRACE
+
+
+async def test_a_trace_header_without_a_value_is_none_and_stops_nothing(make_event: Make) -> None:
+    line = Line([[replace(at(0, make_event()), headers=(("traceparent", None),))]])
+    shelf = Shelf()
+    with recording() as seen:
+        await consumed(line, shelf)
+    assert (len(shelf.kept), seen.spans) == (1, ())
+    assert line.told == [("done", [0])]

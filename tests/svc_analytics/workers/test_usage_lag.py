@@ -53,5 +53,5 @@ async def test_the_lag_is_measured_and_an_absence_said_once() -> None:
 
     with structlog.testing.capture_logs() as logs, pytest.raises(Enough):
         await UsageLag(source=source, pause=pause)()
-    assert [-1 if math.isnan(one) else one for one in seen] == [7, -1, -1, 0, -1]
+    assert [-1 if math.isnan(one) else one for one in seen] == [-1, 7, -1, -1, 0, -1]
     assert [entry["log_level"] for entry in logs] == ["warning", "info", "warning"]

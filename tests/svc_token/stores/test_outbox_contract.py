@@ -72,6 +72,27 @@ async def test_behind_a_parked_row_its_key_waits_and_no_other(stores: TokenStore
     assert await stores.outbox.depth() == 6
 
 
+async def test_very_much_that_waits_behind_a_parked_row_hides_nobody_else_s(
+    stores: TokenStores,
+) -> None:
+    await told(stores, *((f"a{number}", "a") for number in range(10)), ("b1", "b"))
+    await park(stores, "a0")
+    assert await going(stores, 3) == ["b1"]
+    # It is looked at once: from then on no more than what is asked for.
+    await told(stores, ("c1", "c"), ("a10", "a"))
+    assert await going(stores, 3) == ["b1", "c1"]
+    assert await stores.outbox.depth() == 13 - 1
+    await stores.outbox.requeue(["a0"])
+    await told(stores, ("a11", "a"))
+    names = []
+    while rows := await stores.outbox.pending(3):
+        names += [row.event_id for row in rows]
+        await stores.outbox.delivered([row.seq for row in rows])
+    assert [name for name in names if name[0] == "a"] == [f"a{number}" for number in range(12)]
+    await told(stores, ("a12", "a"))
+    assert await going(stores) == ["a12"]
+
+
 async def test_a_key_s_rows_on_another_topic_do_not_wait(stores: TokenStores) -> None:
     await told(stores, ("a1", "u"), ("a2", "u"))
     await stores.sagas.start(SAGA, "bought")

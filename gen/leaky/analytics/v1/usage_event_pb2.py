@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from leaky.edge.v1 import options_pb2 as leaky_dot_edge_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$leaky/analytics/v1/usage_event.proto\x12\x12leaky.analytics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bleaky/edge/v1/options.proto\"\x9e\x02\n\nUsageEvent\x12\x1a\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1b\n\x06org_id\x18\x03 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01H\x00\x88\x01\x01\x12\x1a\n\x08provider\x18\x04 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\x12\x1d\n\x06tokens\x18\x05 \x01(\x03\x42\r\xb2\xd4\x18\t\x19\x00\x00\x00\x00\x00\x00\x00\x00\x12\x0f\n\x07\x61llowed\x18\x06 \x01(\x08\x12\x16\n\x06reason\x18\x07 \x01(\tB\x06\xb2\xd4\x18\x02\x30\x64\x12\x35\n\ttimestamp\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xb2\xd4\x18\x02\x08\x01\x12\x16\n\x0eschema_version\x18\t \x01(\x05\x42\t\n\x07_org_idb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$leaky/analytics/v1/usage_event.proto\x12\x12leaky.analytics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bleaky/edge/v1/options.proto\"\xcf\x02\n\nUsageEvent\x12\x1a\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x10\x01\x12\x1b\n\x06org_id\x18\x03 \x01(\tB\x06\xb2\xd4\x18\x02\x10\x01H\x00\x88\x01\x01\x12\x1a\n\x08provider\x18\x04 \x01(\tB\x08\xb2\xd4\x18\x04\x08\x01\x30@\x12\x1d\n\x06tokens\x18\x05 \x01(\x03\x42\r\xb2\xd4\x18\t\x19\x00\x00\x00\x00\x00\x00\x00\x00\x12\x1c\n\x07\x61llowed\x18\x06 \x01(\x08\x42\x06\xb2\xd4\x18\x02\x08\x01H\x01\x88\x01\x01\x12\x16\n\x06reason\x18\x07 \x01(\tB\x06\xb2\xd4\x18\x02\x30\x64\x12\x35\n\ttimestamp\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xb2\xd4\x18\x02\x08\x01\x12.\n\x0eschema_version\x18\t \x01(\x05\x42\x16\xb2\xd4\x18\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\xf0?B\t\n\x07_org_idB\n\n\x08_allowedb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,10 +43,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USAGEEVENT'].fields_by_name['provider']._serialized_options = b'\262\324\030\004\010\0010@'
   _globals['_USAGEEVENT'].fields_by_name['tokens']._loaded_options = None
   _globals['_USAGEEVENT'].fields_by_name['tokens']._serialized_options = b'\262\324\030\t\031\000\000\000\000\000\000\000\000'
+  _globals['_USAGEEVENT'].fields_by_name['allowed']._loaded_options = None
+  _globals['_USAGEEVENT'].fields_by_name['allowed']._serialized_options = b'\262\324\030\002\010\001'
   _globals['_USAGEEVENT'].fields_by_name['reason']._loaded_options = None
   _globals['_USAGEEVENT'].fields_by_name['reason']._serialized_options = b'\262\324\030\0020d'
   _globals['_USAGEEVENT'].fields_by_name['timestamp']._loaded_options = None
   _globals['_USAGEEVENT'].fields_by_name['timestamp']._serialized_options = b'\262\324\030\002\010\001'
+  _globals['_USAGEEVENT'].fields_by_name['schema_version']._loaded_options = None
+  _globals['_USAGEEVENT'].fields_by_name['schema_version']._serialized_options = b'\262\324\030\022\031\000\000\000\000\000\000\360?!\000\000\000\000\000\000\360?'
   _globals['_USAGEEVENT']._serialized_start=123
-  _globals['_USAGEEVENT']._serialized_end=409
+  _globals['_USAGEEVENT']._serialized_end=458
 # @@protoc_insertion_point(module_scope)

@@ -41,10 +41,10 @@ class UsageEvent(_message.Message):
     tokens: _builtins.int
     """Charged when allowed, else asked for."""
     allowed: _builtins.bool
+    """Said in so many words: a purchase's message, which says nothing of it, is no use."""
     reason: _builtins.str
     """Why it was refused, or "unenforced"; empty otherwise."""
     schema_version: _builtins.int
-    """1."""
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -55,17 +55,22 @@ class UsageEvent(_message.Message):
         org_id: _builtins.str | None = ...,
         provider: _builtins.str = ...,
         tokens: _builtins.int = ...,
-        allowed: _builtins.bool = ...,
+        allowed: _builtins.bool | None = ...,
         reason: _builtins.str = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
         schema_version: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_org_id", b"_org_id", "org_id", b"org_id", "timestamp", b"timestamp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_allowed", b"_allowed", "_org_id", b"_org_id", "allowed", b"allowed", "org_id", b"org_id", "timestamp", b"timestamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_org_id", b"_org_id", "allowed", b"allowed", "event_id", b"event_id", "org_id", b"org_id", "provider", b"provider", "reason", b"reason", "schema_version", b"schema_version", "timestamp", b"timestamp", "tokens", b"tokens", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_allowed", b"_allowed", "_org_id", b"_org_id", "allowed", b"allowed", "event_id", b"event_id", "org_id", b"org_id", "provider", b"provider", "reason", b"reason", "schema_version", b"schema_version", "timestamp", b"timestamp", "tokens", b"tokens", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__allowed: _TypeAlias = _typing.Literal["allowed"]  # noqa: Y015
+    _WhichOneofArgType__allowed: _TypeAlias = _typing.Literal["_allowed", b"_allowed"]  # noqa: Y015
     _WhichOneofReturnType__org_id: _TypeAlias = _typing.Literal["org_id"]  # noqa: Y015
     _WhichOneofArgType__org_id: _TypeAlias = _typing.Literal["_org_id", b"_org_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__allowed) -> _WhichOneofReturnType__allowed | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__org_id) -> _WhichOneofReturnType__org_id | None: ...
 
 Global___UsageEvent: _TypeAlias = UsageEvent  # noqa: Y015
