@@ -162,7 +162,7 @@ class Doors:
             id=1,
             method=method.path,
             payload=request.SerializeToString(),
-            metadata=_sent(credential),
+            metadata=[text for pair in _sent(credential).items() for text in pair],
             timeout_micros=10_000_000,
         )
         stream: Any = channel.stream_stream(mux.OPEN)
