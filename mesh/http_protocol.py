@@ -50,6 +50,7 @@ class BoundedProtocol(ArrivingProtocol):
         limit.in_flight = now = limit.in_flight + 1
         if now > limit.most:  # noqa: PLR1730 max() takes twice as long
             limit.most = now
+        # What uvicorn does, but for a callback when it is done; see `_counted`.
         cycle.task = task = self.loop.create_task(cycle.run_asgi(self._counted))
         self.tasks.add(task)
 

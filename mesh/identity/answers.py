@@ -6,9 +6,9 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from mesh.clock import Clock
+from mesh.identity.flights import Flights
 from mesh.identity.lru import Lru
 from mesh.identity.pulse import Pulse
-from mesh.rpc.flights import Flights
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

@@ -11,11 +11,11 @@ import structlog
 from leaky.auth.v1.credential_service_pb2 import GetJwksRequest, GetJwksResponse
 from mesh.clock import Clock
 from mesh.errors import AppError
+from mesh.identity.flights import Flights
 from mesh.identity.jose import ES256, RS256, InvalidToken
 from mesh.identity.refusals import unavailable
 from mesh.resilience.backoff import Backoff
 from mesh.rpc.channel import Channel
-from mesh.rpc.flights import Flights
 from mesh.rpc.method import rpc
 
 GET_JWKS = rpc(GetJwksRequest, GetJwksResponse)

@@ -15,7 +15,6 @@ from mesh.rpc.channel import CALLED, CALLING, InstanceLostError
 from mesh.rpc.limits import KEEPALIVE, SIZES
 from mesh.rpc.method import Method, Req, Res
 from mesh.rpc.status import DETAILS_KEY, from_rpc_error
-from mesh.rpc.streams import read_of
 from mesh.rpc.transport import PLAINTEXT, Transport
 
 # A peer that comes back is found again within a second, not gRPC's two minutes.
@@ -144,3 +143,19 @@ def _by_grpc(error: AioRpcError, mapped: AppError) -> bool:
     """Whether the connection failed, and not the service behind it."""
     told = any(key == DETAILS_KEY for key, _ in error.trailing_metadata() or ())
     return mapped.reason == REASON_UNAVAILABLE and not told
+
+
+async def read_of(call: Any) -> Any:
+    """The next message of a call of grpc.aio, or its EOF; to cancel this ends the call.
+
+    A read ends with its call, never by itself: one that is cut off leaves memory behind
+    that gRPC still writes to, and tells of its end when the event loop may be closed.
+    """
+    reading = asyncio.ensure_future(call.read())
+    try:
+        await asyncio.wait({reading})
+    except asyncio.CancelledError:
+        call.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        raise
+    return reading.result()

@@ -29,6 +29,7 @@ class ConnectionThread:
     async def run(self, work: Callable[[Connection], T]) -> T:
         """The work's result; its transaction commits, or rolls back on an exception.
 
+        The transaction is the driver's own: the work must not commit.
         Once begun it is not cut short: a cancelled caller does not undo it.
         """
         loop = asyncio.get_running_loop()

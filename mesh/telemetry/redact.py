@@ -19,6 +19,11 @@ _SECRET_TEXT = (
     _INVITATION,
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), HIDDEN),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {HIDDEN}"),
+    # A URL's password, as long as it is encoded as it should be.
+    (
+        re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s/:@]{0,300}):[^\s/@]{1,2000}@"),
+        rf"\1:{HIDDEN}@",
+    ),
     # The password of a store's URL, to the last @, as drivers take some that are not encoded. What
     # has a port there has none. Bounded, so that a text of many beginnings takes linear time.
     (

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from mesh.clock import Clock
-from mesh.rpc.flights import Turns
 from svc_analytics.domain.totals import Summary
 from svc_analytics.domain.window import Window
 from svc_analytics.metrics import REPORTS
 from svc_analytics.ports import UsageStore
+from svc_analytics.usecases.turns import Turns
 
 TOP_USERS = 5
 # A provider, minutes, and whose events alone.

@@ -71,7 +71,11 @@ class Admission:
     async def _authenticate(self, request: EdgeRequest) -> tuple[Principal, AppError | None]:
         if request.rpc.access == ACCESS_PUBLIC:
             return NOBODY, None
-        self._rename_key(request)
+        try:
+            self._rename_key(request)
+        except AppError as refusal:
+            INVALID.inc()
+            return NOBODY, refusal
         metadata = request.metadata
         if not self._settings.current.feature.flags.gateway.api_key_validation:
             # The services check the key themselves, each time.

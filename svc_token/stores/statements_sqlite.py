@@ -91,11 +91,6 @@ class _Prepared:
         return self._text, list(map(self._values, rows))
 
 
-_SQLITE = sqlite.dialect(paramstyle="qmark")
-# Marks what a row is looked for by, beside what it is to be.
-_ITS = "its_"
-
-
 class OneByOne:
     """Those of one table; its writer is alone and needs no locks."""
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from leaky.common.v1 import reason_pb2
 from mesh.clock import Clock, Ids
 from mesh.errors import AppError
+from mesh.identity.flights import Flights
 from mesh.identity.principal import Principal
-from mesh.rpc.flights import Flights
 from svc_token.domain.saga import Saga, Status, Step
 from svc_token.ports import Limits, Visibility
 from svc_token.purchase_ports import Sagas

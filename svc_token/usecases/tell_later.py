@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-from collections import deque
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -43,7 +42,7 @@ class TellLater:
     clock: Clock
     finisher: Finisher
     most: int = MOST
-    _waiting: deque[Emit] = field(default_factory=deque)
+    _waiting: dict[str, Emit] = field(default_factory=dict)
     _going: bool = False
     _unsaid: int = 0
     _said: float = -math.inf
@@ -53,7 +52,7 @@ class TellLater:
         if len(self._waiting) >= self.most:
             self._drop(1, "too many wait")
             return
-        self._waiting.append(emit)
+        self._waiting[emit.event.event_id] = emit
         WAITING.inc()
         if not self._going:
             self._going = True
@@ -63,12 +62,9 @@ class TellLater:
     async def _tell(self) -> None:
         try:
             while self._waiting:
-                batch = list(islice(self._waiting, AT_ONCE))
+                batch = list(islice(self._waiting.values(), AT_ONCE))
                 # Together, as one commit writes them.
                 await asyncio.gather(*map(self._one, batch))
-                for _ in batch:
-                    self._waiting.popleft()
-                WAITING.dec(len(batch))
         finally:
             self._going = False
             if self._waiting:
@@ -77,6 +73,11 @@ class TellLater:
                 self._waiting.clear()
 
     async def _one(self, emit: Emit) -> None:
+        await self._told(emit)
+        del self._waiting[emit.event.event_id]
+        WAITING.dec()
+
+    async def _told(self, emit: Emit) -> None:
         try:
             await insist(lambda: self.ledger.submit(emit), seconds=math.inf)
         except ClaimLostError:

@@ -11,11 +11,10 @@ from google.protobuf.message import DecodeError
 from leaky.mesh.v1.mux_service_pb2 import Frame
 from mesh.discovery.instances import target
 from mesh.resilience.backoff import Backoff
-from mesh.rpc.grpc_channel import OPTIONS
+from mesh.rpc.grpc_channel import OPTIONS, read_of
 from mesh.rpc.mux.one_core import on_one_core
 from mesh.rpc.mux.serving import OPEN
 from mesh.rpc.mux.session import Session
-from mesh.rpc.streams import read_of
 from mesh.rpc.transport import Transport
 
 log = structlog.get_logger("mux")

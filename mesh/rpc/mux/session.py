@@ -192,7 +192,7 @@ class Session:
         await asyncio.wait({self._ended})
 
     def end(self) -> None:
-        """Ends it now: the stream, whose read ends with it; see mesh.rpc.streams."""
+        """Ends it now: the stream, whose read ends with it; see mesh.rpc.grpc_channel.read_of."""
         self._stream.cancel()
 
 

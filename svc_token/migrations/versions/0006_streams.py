@@ -12,7 +12,6 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    # A version before this one marks nothing meanwhile, and minds no mark: it delivers the same.
     behind = sa.Column("behind", sa.Boolean, nullable=False, server_default=sa.false())
     op.add_column("outbox", behind)
     op.drop_index("outbox_pending", "outbox")

@@ -63,6 +63,12 @@ def test_secrets_are_found_at_any_depth() -> None:
         ("postgresql://leaky:pass@s3cr3t@db/leaky", "s3cr3t"),
         ("postgresql://leaky:pass/s3cr3t@db/leaky", "s3cr3t"),
         ("postgresql://leaky@cloud:pass1234@db/leaky", "pass1234"),
+        # What looks like a port, or like an address, at first.
+        ("postgresql://u:12#secret@db/x", "secret"),
+        ("postgresql://u:12?secret@db:5432/x", "secret"),
+        ("amqp://u:7#pw1234@h", "pw1234"),
+        ("redis://u[1]:secret@h/0", "secret"),
+        (f"postgresql://{'u' * 120}:secret@db/x", "secret"),
         ("postgresql://leaky@db/leaky?ssl=on&password=pass1234", "pass1234"),
         ("redis://cache/0?PWD=pass1234&db=1", "pass1234"),
         ("given 'http://api.example/?x-api-key=s3cr3t'", "s3cr3t"),
@@ -80,7 +86,7 @@ def test_a_secret_within_a_text_is_cut_out(text: str, secret: str) -> None:
         "bucket token: 5 of 10 tokens at http://127.0.0.1:8080/api, bearer of news",
         "cassandra://127.0.0.1:9042/leaky?keyspace=leaky&maxTokens=5&token_id=7",
         "GET http://[::1]:8080/users/ada@leaky.example from http://127.0.0.1:8080",
-        "http://127.0.0.1:8080?mail=ada@leaky.example http://ada@127.0.0.1:8080/",
+        "http://127.0.0.1:8080/?mail=ada@leaky.example http://ada@127.0.0.1:8080/",
     ],
 )
 def test_a_text_without_a_secret_stays_as_it_is(text: str) -> None:

@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 
 from leaky.auth.v1 import api_key_service_pb2, auth_service_pb2
-from leaky.common.v1.reason_pb2 import REASON_RATE_LIMIT_EXCEEDED, REASON_UNAVAILABLE
+from leaky.common.v1.reason_pb2 import (
+    REASON_RATE_LIMIT_EXCEEDED,
+    REASON_UNAUTHENTICATED,
+    REASON_UNAVAILABLE,
+)
 from mesh.edge.request import EdgeRequest
 from mesh.edge.trace import Trace
 from mesh.errors import AppError
@@ -205,6 +209,12 @@ async def test_a_key_header_of_another_name_is_the_only_one(
     assert request.metadata == {"authorization": "Bearer token of k1"}
     request = await edge.ask({"x-api-key": "key-1"})
     assert request.metadata == {}
+    # What cannot be a key is counted, as a wrong one is.
+    before = await edge.used()
+    with pytest.raises(AppError) as refused:
+        await edge.ask({"x-company-key": "k\N{EURO SIGN}"})
+    assert refused.value.reason == REASON_UNAUTHENTICATED
+    assert await edge.used() == before + 2
 
 
 async def test_whitelisted_paths_and_a_switched_off_limit_carry_no_headers(edge: Edge) -> None:

@@ -124,3 +124,21 @@ async def test_what_still_waits_at_the_end_is_counted_as_dropped(clock: HandCloc
             await asyncio.sleep(0)
     assert (sample(DROPPED) - dropped, sample(WAITING)) == (5, 0)
     assert ("the process ends", 5) in [(log.get("why"), log.get("count")) for log in logs]
+
+
+async def test_of_those_that_were_tried_at_the_end_what_was_told_is_not_dropped(
+    clock: HandClock,
+) -> None:
+    class Stuck(Away):
+        async def submit(self, operation: Operation) -> Reservation | None:
+            if isinstance(operation, Emit) and operation.event.event_id == "e1":
+                await asyncio.Event().wait()
+            return await super().submit(operation)
+
+    dropped, ledger = sample(DROPPED), Stuck(back=True)
+    async with Finisher(grace=0.05).closing() as finisher:
+        tell_later = TellLater(ledger=ledger, clock=clock, finisher=finisher)
+        for number in range(5):
+            tell_later(emit(number))
+    assert ledger.told == ["e0", "e2", "e3", "e4"]
+    assert (sample(DROPPED) - dropped, sample(WAITING)) == (1, 0)

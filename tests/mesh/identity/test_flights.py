@@ -4,10 +4,10 @@ import math
 import pytest
 
 from leaky.auth.v1.credential_service_pb2 import GetJwksRequest, GetJwksResponse
+from mesh.identity.flights import Flights
 from mesh.identity.lru import Lru
 from mesh.identity.principal import NOBODY, Principal
 from mesh.rpc.call import CURRENT, Call
-from mesh.rpc.flights import Flights, Turns
 from mesh.rpc.method import rpc
 
 pytestmark = pytest.mark.anyio
@@ -116,39 +116,3 @@ async def test_an_entry_ends_and_the_least_used_leaves() -> None:
 
 async def test_a_principal_does_not_show_its_token() -> None:
     assert "secret" not in repr(Principal(user_id="user-1", token="secret"))
-
-
-async def test_who_comes_while_a_question_is_asked_shares_the_next_one() -> None:
-    turns: Turns[str, str] = Turns()
-    first, second = Question(), Question()
-    early = asyncio.create_task(turns.join("a", first.ask))
-    await turn_of_the_loop()
-    late = [asyncio.create_task(turns.join("a", second.ask)) for _ in range(5)]
-    other = Question()
-    beside = asyncio.create_task(turns.join("b", other.ask))
-    await turn_of_the_loop()
-    assert (first.asked, second.asked, other.asked) == (1, 0, 1)
-    first.answer.set_result("old")
-    await turn_of_the_loop()
-    assert second.asked == 1
-    second.answer.set_result("new")
-    other.answer.set_result("beside")
-    assert await asyncio.gather(early, *late, beside) == ["old", *["new"] * 5, "beside"]
-    assert (second.asked, len(turns)) == (1, 0)
-
-
-async def test_a_question_that_fails_is_not_the_next_ones_trouble() -> None:
-    turns: Turns[str, str] = Turns()
-    first, second = Question(), Question()
-    early = asyncio.create_task(turns.join("a", first.ask))
-    await turn_of_the_loop()
-    late = asyncio.create_task(turns.join("a", second.ask))
-    first.answer.set_exception(LookupError("no"))
-    second.answer.set_result("yes")
-    answers = await asyncio.gather(early, late, return_exceptions=True)
-    assert [str(answer) for answer in answers] == ["no", "yes"]
-
-
-async def turn_of_the_loop() -> None:
-    for _ in range(5):
-        await asyncio.sleep(0)

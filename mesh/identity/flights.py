@@ -1,4 +1,4 @@
-"""Single flight: many who ask for the same at once share an answer."""
+"""Single flight: who asks for what is being asked already waits for that answer."""
 
 import asyncio
 import math
@@ -7,7 +7,6 @@ from contextvars import Context, copy_context
 from dataclasses import replace
 from functools import partial
 from typing import Any, Generic, TypeVar
-from weakref import WeakValueDictionary
 
 from mesh.identity.principal import NOBODY
 from mesh.rpc.call import CURRENT
@@ -36,10 +35,6 @@ class Flights(Generic[K, V]):
         task = self._joinable.get(key) or self._start(key, ask)
         return await asyncio.shield(task)
 
-    def leave(self, key: K) -> None:
-        """Who asks for this from now on asks anew."""
-        self._joinable.pop(key, None)
-
     def forget(self) -> None:
         """What is under way answers those who wait, and nobody who comes later."""
         self._joinable.clear()
@@ -57,32 +52,6 @@ class Flights(Generic[K, V]):
             del self._joinable[key]
         if not task.cancelled():
             task.exception()  # seen, also when all who waited have gone
-
-
-class Turns(Generic[K, V]):
-    """One question a key at a time: who comes meanwhile shares the next, asked when it has ended.
-
-    So many who ask for the same cost two questions, and no answer is older than who got it.
-    """
-
-    def __init__(self) -> None:
-        self._flights: Flights[K, V] = Flights()
-        self._turns: WeakValueDictionary[K, asyncio.Lock] = WeakValueDictionary()
-
-    def __len__(self) -> int:
-        return len(self._turns)
-
-    async def join(self, key: K, ask: Callable[[], Coroutine[Any, Any, V]]) -> V:
-        """The answer to a question that was asked after this, or the error that it ended with."""
-        return await self._flights.join(key, partial(self._in_turn, key, ask))
-
-    async def _in_turn(self, key: K, ask: Callable[[], Coroutine[Any, Any, V]]) -> V:
-        turn = self._turns.get(key)
-        if turn is None:
-            turn = self._turns[key] = asyncio.Lock()
-        async with turn:
-            self._flights.leave(key)
-            return await ask()
 
 
 def _detached() -> Context:
