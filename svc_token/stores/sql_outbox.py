@@ -55,7 +55,7 @@ class SqlOutbox:
 
         What waits for one is marked on the way, a few thousand rows in a step at most.
         """
-        while shards:
+        while shards and limit > 0:
             seen = await self._database.query(partial(_look, limit, shards))
             if seen.emptied:
                 # First, for their other rows are free then.

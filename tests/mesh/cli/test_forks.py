@@ -171,7 +171,7 @@ async def main():
     other = forks.start(sleep, env={}, output=write, inherited={})
     os.kill(other.pid, number)
     print(await other.wait())
-    os.kill(fork.pid, signal.SIGINT)
+    os.kill(fork.pid, signal.SIGKILL)
     print(await fork.wait())
 
 asyncio.run(main())
@@ -191,7 +191,7 @@ def test_a_signal_to_the_group_is_the_parents_and_one_to_a_fork_is_the_forks(
         printed, _ = await asyncio.wait_for(process.communicate(), 60)
         return printed
 
-    assert asyncio.run(run()).split() == [str(-number).encode(), b"1"]
+    assert asyncio.run(run()).split() == [str(-number).encode(), b"-9"]
 
 
 def test_what_services_share_is_imported_before_they_are_forked_off_and_nothing_of_theirs() -> None:
