@@ -36,6 +36,8 @@ class BoundedProtocol(ArrivingProtocol):
     def __init__(self, config: BoundedConfig, **options: Any) -> None:
         super().__init__(config, **options)
         self._limit = config.limit
+        # Past a layer that tells HTTP from the rest, where the app has a way in for that alone.
+        self._enter = getattr(config.app, "envelope", None)
         self._refuse = config.refuse
 
     def begin(self) -> None:
@@ -57,7 +59,7 @@ class BoundedProtocol(ArrivingProtocol):
     async def _counted(self, scope: Any, receive: Any, send: Any) -> None:
         try:
             # What ASGI calls `send` is the exchange's own method.
-            await self.app(scope, receive, Sending(send.__self__))
+            await (self._enter or self.app)(scope, receive, Sending(send.__self__))
         finally:
             # In the turn of its answer, which is before the connection's next request is read;
             # what is called when a task is done comes after.
