@@ -129,7 +129,7 @@ class _Up:
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._signalled)
+            loop.add_signal_handler(number, self._signalled, number)
         self._screen.tell(f"starting on {self._folder}")
         await self._forks.ready()
         names = [each.name for each in self._endpoints]
@@ -137,12 +137,13 @@ class _Up:
             await self._supervisor.run(self._ready)
         self._screen.tell("all ended")
 
-    def _signalled(self) -> None:
-        if self._supervisor.stopping:
+    def _signalled(self, number: signal.Signals) -> None:
+        if not self._supervisor.stopping:
+            self._screen.tell("draining; Ctrl-C ends it at once")
+            self._supervisor.stop()
+        elif number is signal.SIGINT:
+            # Of the others a second comes by itself: to a group, and from a script in it.
             self._supervisor.kill()
-            return
-        self._screen.tell("draining; once more ends it at once")
-        self._supervisor.stop()
 
     def _changed(self, pids: Mapping[str, int | None]) -> None:
         self._pids = pids

@@ -180,6 +180,8 @@ def test_a_signal_to_the_whole_group_drains_too(tmp_path: Path) -> None:
     with up(system.env) as running:
         running.ready()
         os.killpg(running.process.pid, signal.SIGHUP)
+        # As a script in the group that hands its own signal on.
+        running.process.send_signal(signal.SIGTERM)
         assert running.ended() == 0
     assert sum('"draining"' in line for line in running.lines) == len(NAMES)
     assert not [line for line in running.lines if "SIG" in line or "did not end" in line]
