@@ -1,6 +1,6 @@
 """The HTTP app of a service, and of the gateway."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -37,7 +37,16 @@ _ALLOWED_HEADERS = (
     "traceparent",
     "tracestate",
 )
-_EXPOSED_HEADERS = ("Retry-After", "X-Correlation-Id", "RateLimit", "RateLimit-Policy")
+_EXPOSED_HEADERS = (
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-Correlation-Id",
+    "RateLimit",
+    "RateLimit-Policy",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+)
 
 
 def _no_fallback(_method: Method[Any, Any], _path: str, _error: AppError) -> dict[str, Any] | None:
@@ -80,12 +89,14 @@ def service_app(
     app.router.routes.append(transcoder)
     for router in routers:
         app.include_router(router)
-    _describe(app, routes)
+    _describe(app, routes, stands_in=unavailable is not _no_fallback)
     info = {"name": title, "version": version}
     app.router.routes.extend(Actuator(info=info, ready=ready, settings=settings).routes())
     app.router.routes.extend(Docs(app.openapi).routes())
     app.bounded = Bounded(app.framework)
-    cors, ids = _cors(app.enter, settings.current), ids or RandomIds()
+    bound = {name for route in routes for name in route.answer.headers}
+    exposed = dict.fromkeys((*_EXPOSED_HEADERS, *sorted(bound)))
+    cors, ids = _cors(app.enter, settings.current, exposed), ids or RandomIds()
     app.refuse = Door(uri_of=transcoder.uri_of, failures=failures, ids=ids, cors=cors)
     app.envelope = Envelope(
         cors or app.enter,
@@ -139,10 +150,10 @@ def _fastapi(title: str, version: str, failures: Failures) -> _App:
     )
 
 
-def _describe(app: FastAPI, routes: Sequence[Route]) -> None:
+def _describe(app: FastAPI, routes: Sequence[Route], *, stands_in: bool) -> None:
     @cache
     def openapi() -> dict[str, Any]:
-        described = document(app.title, app.version, routes)
+        described = document(app.title, app.version, routes, stands_in=stands_in)
         # The routers' own, as FastAPI sees them.
         others = get_openapi(title=app.title, version=app.version, routes=app.routes)
         described["paths"] |= others["paths"]
@@ -152,7 +163,7 @@ def _describe(app: FastAPI, routes: Sequence[Route]) -> None:
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
 
 
-def _cors(app: ASGIApp, settings: MeshSettings) -> CORSMiddleware | None:
+def _cors(app: ASGIApp, settings: MeshSettings, exposed: Iterable[str]) -> CORSMiddleware | None:
     given = (origin.strip() for origin in settings.cors.allowed_origins.split(","))
     origins = [origin for origin in given if origin]
     if not origins:
@@ -162,5 +173,5 @@ def _cors(app: ASGIApp, settings: MeshSettings) -> CORSMiddleware | None:
         allow_origins=origins,
         allow_methods=["*"],
         allow_headers=_ALLOWED_HEADERS,
-        expose_headers=_EXPOSED_HEADERS,
+        expose_headers=tuple(exposed),
     )

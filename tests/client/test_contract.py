@@ -178,6 +178,25 @@ def test_every_model_holds_what_the_message_said(message: Any) -> None:
     check(original, decode(printed(original)))
 
 
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("User", "disabled_at"),
+        ("OauthConsent", "last_used_at"),
+        ("ApiKey", "expires_at"),
+        ("ApiKey", "last_used_at"),
+        ("GetUserUsageResponse", "last_event_at"),
+    ],
+)
+def test_what_a_server_may_leave_out_is_none(name: str, field: str) -> None:
+    [message] = [one for one in messages() if one.name == name]
+    original = filled(message)
+    original.ClearField(field)
+    # The edge prints what is not there as null.
+    document = {**printed(original), message.fields_by_name[field].json_name: None}
+    assert getattr(getattr(_decode, f"to_{snake(name)}")(document), field) is None
+
+
 def test_models_are_frozen_and_slotted() -> None:
     quota = models.UsageKey(provider="p", timestamp=None)  # type: ignore[arg-type]  # not looked at
     with pytest.raises(AttributeError):

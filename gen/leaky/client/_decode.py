@@ -295,7 +295,7 @@ def to_oauth_consent(value: object) -> models.OauthConsent:
         client_name=decode.either(data, "clientName", decode.text, ""),
         scopes=decode.many(data, "scopes", decode.text),
         created_at=decode.need(data, "createdAt", decode.time),
-        last_used_at=decode.need(data, "lastUsedAt", decode.time),
+        last_used_at=decode.maybe(data, "lastUsedAt", decode.time),
     )
 
 
@@ -517,7 +517,7 @@ def to_user(value: object) -> models.User:
         email=decode.either(data, "email", decode.text, ""),
         roles=decode.many(data, "roles", decode.text),
         created_at=decode.need(data, "createdAt", decode.time),
-        disabled_at=decode.need(data, "disabledAt", decode.time),
+        disabled_at=decode.maybe(data, "disabledAt", decode.time),
     )
 
 

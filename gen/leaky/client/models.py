@@ -456,7 +456,7 @@ class OauthConsent:
     created_at: datetime
     """When the user allowed the first of them."""
 
-    last_used_at: datetime
+    last_used_at: datetime | None
     """When the application last got a token for the user; unset when it never did, or so long ago
     that nothing is left of it.
     """
@@ -732,7 +732,7 @@ class User:
     """Role names, such as "USER"."""
 
     created_at: datetime
-    disabled_at: datetime
+    disabled_at: datetime | None
     """Since when nothing of the user's opens anything; unset while it does."""
 
 

@@ -37,7 +37,7 @@ class Request(Generic[T]):
         """The body as it is sent."""
         if self.body is None:
             return None
-        return json.dumps(self.body, allow_nan=False, separators=(",", ":")).encode()
+        return json.dumps(dict(self.body), allow_nan=False, separators=(",", ":")).encode()
 
 
 def fields(**values: object) -> dict[str, object]:

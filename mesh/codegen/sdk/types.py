@@ -1,5 +1,6 @@
 """Fields as Python types, and how each is read from JSON."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -9,8 +10,8 @@ from mesh.codegen.sdk.naming import camel, snake
 from mesh.codegen.sdk.plan import Attribute, Model, UnsupportedError
 
 TIMESTAMP = "google.protobuf.Timestamp"
-# How a comment says that a message field may be absent; proto3 cannot.
-UNSET = "Unset"
+# How a comment says that a message field may be absent, wherever in it; proto3 cannot.
+UNSET = re.compile(r"\bunset\b", re.IGNORECASE)
 
 
 class Scalar(NamedTuple):
@@ -114,5 +115,5 @@ class Types:
 
 def _may_be_absent(descriptor: Any, comment: str) -> bool:
     if descriptor.message_type is not None:
-        return comment.startswith(UNSET)
+        return UNSET.search(comment) is not None
     return bool(descriptor.has_presence)

@@ -31,19 +31,41 @@ _ERROR: Schema = {
     },
 }
 _ERROR_REF = {"$ref": "#/components/schemas/Error"}
+_UNAVAILABLE: Schema = {
+    "type": "object",
+    "description": "In place of a service that is away.",
+    "required": ["service", "status", "message", "timestamp"],
+    "properties": {
+        "service": {"type": "string"},
+        "status": {"type": "string", "enum": ["unavailable"]},
+        "message": {"type": "string"},
+        "timestamp": {"type": "string", "format": "date-time"},
+    },
+}
+_UNAVAILABLE_REF = {"$ref": "#/components/schemas/Unavailable"}
 _SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
 }
 
 
-def document(title: str, version: str, routes: Iterable[Route]) -> dict[str, Any]:
-    """Paths, parameters, bodies, answers and errors of the routes."""
+def document(
+    title: str, version: str, routes: Iterable[Route], *, stands_in: bool = False
+) -> dict[str, Any]:
+    """Paths, parameters, bodies, answers and errors of the routes.
+
+    With `stands_in` a 503 may have the body of what speaks for a service that is away.
+    """
     schemas = Schemas()
     schemas.components["Error"] = _ERROR
+    if stands_in:
+        schemas.components["Unavailable"] = _UNAVAILABLE
     paths: dict[str, Any] = {}
     for route in routes:
-        paths.setdefault(route.uri, {})[route.verb.lower()] = _operation(route, schemas)
+        operation = _operation(route, schemas)
+        if stands_in:
+            operation["responses"]["503"] = _away()
+        paths.setdefault(route.uri, {})[route.verb.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version},
@@ -136,6 +158,12 @@ def _responses(route: Route, schemas: Schemas, *, public: bool) -> dict[str, Any
             "content": {"application/json": refused},
         }
     return {**responses, "default": _error("Any other error")}
+
+
+def _away() -> dict[str, Any]:
+    schema = {"anyOf": [_UNAVAILABLE_REF, _ERROR_REF]}
+    content = {"application/json": {"schema": schema}}
+    return {"description": "Away, or too much to do, for now", "content": content}
 
 
 def _error(description: str) -> dict[str, Any]:

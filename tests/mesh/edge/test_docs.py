@@ -122,6 +122,20 @@ async def test_a_router_s_routes_are_described_too(make_world: Any) -> None:
     assert "/api/v1/tokens/status" in document["paths"]
 
 
+async def test_what_stands_in_for_a_service_that_is_away_is_described(make_world: Any) -> None:
+    plain = (await make_world().send("GET", "/openapi.json")).json()
+    assert "503" not in plain["paths"]["/api/v1/tokens/quota"]["get"]["responses"]
+    world = make_world(unavailable=lambda *_: {"service": "token-service"})
+    document = (await world.send("GET", "/openapi.json")).json()
+    away = document["paths"]["/api/v1/tokens/quota"]["get"]["responses"]["503"]
+    refs = [one["$ref"] for one in away["content"]["application/json"]["schema"]["anyOf"]]
+    assert refs == ["#/components/schemas/Unavailable", "#/components/schemas/Error"]
+    assert document["components"]["schemas"]["Unavailable"]["properties"]["status"] == {
+        "type": "string",
+        "enum": ["unavailable"],
+    }
+
+
 async def test_the_viewer_gets_a_version_that_it_can_show(world: Any) -> None:
     document = (await world.send("GET", "/swagger-ui/openapi.json")).json()
     assert document["openapi"] == "3.0.3"

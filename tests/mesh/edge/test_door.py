@@ -271,7 +271,9 @@ async def test_a_page_may_read_how_long_to_wait(make_world: Any, origins: str, t
         usual = await client.ask("GET", STATUS, f"origin: {ORIGIN}")
     shared = {name: text for name, text in usual.headers.items() if name.startswith("access-")}
     assert shared["access-control-allow-origin"] == told
-    assert "Retry-After" in shared["access-control-expose-headers"]
+    exposed = shared["access-control-expose-headers"].split(", ")
+    assert {"Retry-After", "X-RateLimit-Reset", "WWW-Authenticate"} <= {*exposed}
+    assert len(exposed) == len({*exposed})
     assert shared.items() <= refusal.headers.items()
     assert refusal.headers["vary"] == usual.headers["vary"] == "Origin"
     assert other.headers.get("access-control-allow-origin") == ("*" if told == "*" else None)

@@ -138,6 +138,8 @@ class _Left(Mapping[str, Any]):
     PHASES = ("connect", "read", "write", "pool")
     # Zero would mean "do not block" to a socket, not "too late".
     SHORTEST = 0.001
+    # A socket takes no infinite time.
+    LONGEST = 86_400.0
 
     def __init__(self, attempts: Attempts[Any]) -> None:
         self._attempts = attempts
@@ -145,7 +147,7 @@ class _Left(Mapping[str, Any]):
     def __getitem__(self, name: str) -> float:
         if name not in self.PHASES:
             raise KeyError(name)
-        return max(self.SHORTEST, self._attempts.left())
+        return min(self.LONGEST, max(self.SHORTEST, self._attempts.left()))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.PHASES)
