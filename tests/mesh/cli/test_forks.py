@@ -160,6 +160,8 @@ number = int(sys.argv[1])
 sleep = partial(exec, "import time; print('up', flush=True); time.sleep(600)", {})
 
 async def main():
+    # Whoever runs this may ignore it, as nohup does.
+    signal.signal(number, signal.SIG_DFL)
     forks = Forks("mesh.cli.preload")
     await forks.ready()
     signal.signal(number, signal.SIG_IGN)
