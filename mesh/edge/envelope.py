@@ -12,7 +12,6 @@ from mesh.edge.following import answered, following, tell
 from mesh.edge.metrics import observe
 from mesh.edge.sending import Dressed, respond
 from mesh.edge.trace import SCOPE_KEY, trace_of
-from mesh.telemetry.tracing.spans import UNFOLLOWED
 from mesh.telemetry.tracing.story import STORY
 
 
@@ -48,6 +47,5 @@ class Envelope:
             finally:
                 seconds = time.perf_counter() - started
                 observe(scope, sending.status, seconds)
-                if steps is not UNFOLLOWED:
-                    answered(steps, scope, sending.status)
+                answered(steps, scope, sending.status)
                 tell(scope, trace, sending.status, seconds)

@@ -34,10 +34,7 @@ class CountedRoute(Route):
 
 def observe(scope: Scope, status: int, seconds: float) -> None:
     """Counts one request; 499 stands for a client that left before its answer."""
-    # Nearly all are a known method's, by its own template.
-    uri = scope.get(URI_KEY) or uri_of(scope)
-    verb = scope["method"]
-    key = (uri, verb if verb in _VERBS else "other", status or 499)
+    key = (uri_of(scope), verb_of(scope), status or 499)
     child = _children.get(key)
     if child is None:
         child = _children[key] = SECONDS.labels(key[0], key[1], str(key[2]))

@@ -105,8 +105,6 @@ class Breaker:
 
     def before(self) -> "Permit":
         """As `allow`, but a refusal is an AppError CIRCUIT_OPEN with retry_after."""
-        if self._state is State.CLOSED:
-            return Permit(self, self._epoch)
         permit = self.allow()
         if permit is None:
             raise AppError(

@@ -101,7 +101,7 @@ def check_shown(names: Iterable[Name], env: Mapping[str, str], values: Mapping[s
         and env.get(variable := env_name(f"{dotted.rpartition('.')[0]}.{name.shown}"))
     ]
     if problems:
-        raise SettingsError("; ".join(problems))
+        raise SettingsError(*problems)
 
 
 class LastGood:

@@ -27,27 +27,19 @@ class CallMetrics:
             _LABELS,
             buckets=_BUCKETS,
         )
-        self._known: dict[tuple[str, grpc.StatusCode], tuple[Counter, Histogram]] = {}
-        # Of what went well, by its path alone: a code's hash is two calls of Python.
-        self._fine: dict[str, tuple[Counter, Histogram]] = {}
+        # By the code's identity, which it has for good: its hash is two calls of Python.
+        self._known: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, method: Method[Any, Any], code: grpc.StatusCode, seconds: float) -> None:
         """Counts one call that has ended."""
-        known = self._fine.get(method.path) if code is grpc.StatusCode.OK else None
-        if known is None:
-            known = self._of(method, code)
-        known[0].inc()
-        known[1].observe(seconds)
-
-    def _of(self, method: Method[Any, Any], code: grpc.StatusCode) -> tuple[Counter, Histogram]:
-        known = self._known.get((method.path, code))
+        key = (method.path, id(code))
+        known = self._known.get(key)
         if known is None:
             labels = (method.service, method.name, code.name)
             known = (self._handled.labels(*labels), self._seconds.labels(*labels))
-            self._known[method.path, code] = known
-            if code is grpc.StatusCode.OK:
-                self._fine[method.path] = known
-        return known
+            self._known[key] = known
+        known[0].inc()
+        known[1].observe(seconds)
 
 
 SERVER = CallMetrics("server")

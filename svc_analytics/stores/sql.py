@@ -4,18 +4,19 @@ Sums are scans of a covering index over exactly the window asked for: nothing
 is pre-aggregated, so that any edge is exact and late events count at once.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.failpoints import failpoint
 from mesh.storage import sql
 from mesh.storage.database import Database
 from mesh.storage.schema import Schema
+from mesh.storage.upsert import INSERT
 from svc_analytics.domain.audit import EventKey, HourCount
 from svc_analytics.domain.totals import ProviderUsage, Summary, Totals, UserTotals
 from svc_analytics.domain.usage import UsageEvent
@@ -48,10 +49,6 @@ _ENFORCED = (_COLUMNS.allowed, _COLUMNS.reason == "")
 _EVENTS_COUNT = sa.func.count().label("events")
 _DENIED = sa.func.sum(sa.case((_COLUMNS.allowed, 0), else_=1)).label("denied")
 _TOKENS = sa.func.sum(sa.case((_COLUMNS.allowed, _COLUMNS.tokens), else_=0)).label("tokens")
-_INSERT: Mapping[str, Callable[[sa.Table], sqlite.Insert | postgresql.Insert]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
 
 
 class SqlUsageStore:
@@ -69,7 +66,7 @@ class SqlUsageStore:
         _APPENDING()
         async with self._database.write() as connection:
             statement = (
-                _INSERT[connection.dialect.name](EVENTS)
+                INSERT[connection.dialect.name](EVENTS)
                 .on_conflict_do_nothing(index_elements=[_COLUMNS.event_id])
                 .returning(_COLUMNS.event_id)
             )
@@ -207,15 +204,19 @@ class SqlUsageStore:
         await self._database.ping()
 
     async def _rows(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
-        async with self._database.read() as connection:
-            rows: Sequence[sa.Row[Any]] = (await connection.execute(query)).all()
-            return rows
+        return await _all(self._database.read(), query)
 
     async def _scanned(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
         """For a reconciliation, which takes its time and nobody's connection."""
-        async with self._database.scan() as connection:
-            rows: Sequence[sa.Row[Any]] = (await connection.execute(query)).all()
-            return rows
+        return await _all(self._database.scan(), query)
+
+
+async def _all(
+    connecting: AbstractAsyncContextManager[AsyncConnection], query: sa.Select[Any]
+) -> Sequence[sa.Row[Any]]:
+    async with connecting as connection:
+        rows: Sequence[sa.Row[Any]] = (await connection.execute(query)).all()
+        return rows
 
 
 def _row(event: UsageEvent) -> dict[str, Any]:

@@ -9,7 +9,7 @@ A stream whose marked rows are gone is one like the others.
 A mark hides nothing for good: what may go is decided by the parked rows alone.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -18,7 +18,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    Table,
     and_,
     bindparam,
     delete,
@@ -27,8 +26,8 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
+from mesh.storage.upsert import INSERT
 from svc_token.stores.tables import OUTBOX, OUTBOX_STREAMS
 
 # A key and a topic.
@@ -38,10 +37,6 @@ MOST_STREAMS = 200
 # As the indexes say it, for the planners to know them again.
 PARKED: ColumnElement[bool] = literal_column("parked", Boolean)
 BEHIND: ColumnElement[bool] = literal_column("behind", Boolean)
-_INSERT: Mapping[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
 _CLOSED = select(OUTBOX.c.key, OUTBOX.c.topic).where(PARKED).distinct()
 _THIS = and_(OUTBOX.c.key == bindparam("key"), OUTBOX.c.topic == bindparam("topic"))
 _MARKED = select(OUTBOX).where(BEHIND, _THIS, OUTBOX.c.parked.is_(False))
@@ -78,7 +73,7 @@ def marked(
 
 def keep(connection: Connection, streams: Iterable[Stream]) -> None:
     """Notes streams whose rows are about to be marked, in the same transaction."""
-    insert = _INSERT[connection.dialect.name](OUTBOX_STREAMS)
+    insert = INSERT[connection.dialect.name](OUTBOX_STREAMS)
     # Changes nothing, but has the row locked: nobody forgets the stream meanwhile.
     known = insert.on_conflict_do_update(
         index_elements=["key", "topic"], set_={"topic": insert.excluded.topic}

@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import pytest
 from google.protobuf.descriptor import ServiceDescriptor
 
 from leaky.auth.v1 import credential_service_pb2
 from leaky.auth.v1.credential_service_pb2 import WatchRevocationsResponse
 from leaky.token.v1 import consume_service_pb2, purchase_service_pb2, quota_service_pb2
 from mesh.discovery.instances import Instances
+from mesh.errors import AppError
 from mesh.rpc.channel import Channel
 from mesh.rpc.dispatcher import Dispatcher, Interceptor, Servicer
 from mesh.rpc.grpc_channel import GrpcChannel
@@ -69,6 +71,26 @@ async def endless(_request: Any, _call: Any) -> AsyncIterator[WatchRevocationsRe
         await asyncio.Event().wait()
 
     return messages()
+
+
+class Hang:
+    """A handler that has no end but its cancellation."""
+
+    def __init__(self) -> None:
+        self.begun, self.ended = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, _request: Any, _call: Any) -> Any:
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ended.set()
+
+
+async def failure(work: Awaitable[Any]) -> AppError:
+    with pytest.raises(AppError) as caught:
+        await work
+    return caught.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,8 +29,10 @@ from tests.mesh.rpc.serving import (
     GET,
     STATUS,
     WATCH,
+    Hang,
     Served,
     endless,
+    failure,
     quotas,
     served,
     servicing,
@@ -46,12 +48,6 @@ Serve = Callable[..., AbstractAsyncContextManager[Served]]
 def serving(request: pytest.FixtureRequest) -> Serve:
     """`served`, with the kind of channel that the test is about."""
     return partial(served, multiplexed=request.param == "multiplexed")
-
-
-async def failure(work: Any) -> AppError:
-    with pytest.raises(AppError) as caught:
-        await work
-    return caught.value
 
 
 async def refusal(serving: Serve, error: AppError) -> AppError:
@@ -166,23 +162,15 @@ async def test_a_closed_channel_fails_its_calls_and_does_not_cancel_their_tasks(
 
 
 async def test_a_cancelled_caller_is_cancelled_and_so_is_the_handler(serving: Serve) -> None:
-    begun, ended = asyncio.Event(), asyncio.Event()
-
-    async def hang(_request: Any, _call: Any) -> Any:
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-
+    hang = Hang()
     async with serving(quotas(get_status=hang)) as up:
         call = asyncio.ensure_future(up.channel.unary(STATUS, STATUS.request(), timeout=PATIENCE))
-        await begun.wait()
+        await hang.begun.wait()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
         async with asyncio.timeout(PATIENCE):
-            await ended.wait()
+            await hang.ended.wait()
 
 
 async def test_what_is_known_of_a_call_arrives_with_it(serving: Serve) -> None:

@@ -15,6 +15,7 @@ from mesh.rpc.grpc_channel import GrpcChannel
 from tests.mesh.rpc.serving import (
     GET,
     STATUS,
+    failure,
     free_port,
     quotas,
     served,
@@ -22,12 +23,6 @@ from tests.mesh.rpc.serving import (
 
 pytestmark = pytest.mark.anyio
 PATIENCE = 20.0
-
-
-async def failure(work: Any) -> AppError:
-    with pytest.raises(AppError) as caught:
-        await work
-    return caught.value
 
 
 async def test_nobody_at_the_address_is_unavailable_without_naming_it() -> None:

@@ -27,7 +27,9 @@ from tests.mesh.rpc.serving import (
     GET,
     STATUS,
     WATCH,
+    Hang,
     endless,
+    failure,
     free_port,
     quotas,
     served,
@@ -114,12 +116,6 @@ async def test_a_stranger_with_plain_grpc_is_not_told_either() -> None:
     assert refused.value.code() is grpc.StatusCode.INTERNAL
     assert refused.value.details() == "internal error"
     await server.stop(0)
-
-
-async def failure(work: Any) -> AppError:
-    with pytest.raises(AppError) as caught:
-        await work
-    return caught.value
 
 
 async def drained(stream: AsyncIterator[Any]) -> list[Any]:
@@ -255,22 +251,14 @@ async def test_a_drain_ends_streams_and_watches_of_health_long_before_its_grace(
 
 
 async def test_a_call_that_outlives_the_grace_is_cut() -> None:
-    begun, cut = asyncio.Event(), asyncio.Event()
-
-    async def hangs(_request: Any, _call: Any) -> Any:
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            cut.set()
-
-    async with served(quotas(get_status=hangs)) as up:
+    hang = Hang()
+    async with served(quotas(get_status=hang)) as up:
         call = asyncio.ensure_future(up.channel.unary(STATUS, STATUS.request(), timeout=GRACE))
-        await begun.wait()
+        await hang.begun.wait()
         async with asyncio.timeout(PATIENCE):
             await up.server.stop(0.01)
             assert (await failure(call)).reason in {REASON_UNAVAILABLE, REASON_DEADLINE_EXCEEDED}
-            await cut.wait()
+            await hang.ended.wait()
 
 
 async def test_a_watcher_that_leaves_closes_the_watch() -> None:

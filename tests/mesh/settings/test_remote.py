@@ -118,8 +118,12 @@ def test_who_writes_there_does_not_say_whom_a_key_is_shown(spelled: str) -> None
 def test_all_the_keys_at_stake_are_named() -> None:
     env = {**KEY, "LEAKY_PROVIDERS_DEEP_MIND_API_KEY": "sk-hunter2"}
     values = {"providers.deep-mind.base-url": EVIL, "providers.openai.base-url": EVIL}
-    with pytest.raises(SettingsError, match=r"deep-mind\.base-url: .*; providers\.openai\."):
+    with pytest.raises(
+        SettingsError, match=r"deep-mind\.base-url: .*; providers\.openai\."
+    ) as refused:
         load_shared(TokenSettings, env, values)
+    # Each by itself, so that who takes one of them out is seen to leave the other alone.
+    assert len(refused.value.problems) == len(values)
 
 
 @pytest.mark.parametrize(

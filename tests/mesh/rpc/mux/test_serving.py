@@ -28,7 +28,7 @@ from mesh.rpc.transport import Options, Plaintext
 from tests.mesh.discovery.waiting import until
 from tests.mesh.rpc.load import under_load
 from tests.mesh.rpc.mux.peer import PATIENCE, Peer
-from tests.mesh.rpc.serving import GET, STATUS, WATCH, multiplexing, quotas, served
+from tests.mesh.rpc.serving import GET, STATUS, WATCH, Hang, multiplexing, quotas, served
 
 pytestmark = pytest.mark.anyio
 
@@ -105,22 +105,14 @@ async def test_a_credential_that_was_never_told_is_none() -> None:
 
 
 async def test_who_goes_away_takes_the_calls_with_it() -> None:
-    begun, ended = asyncio.Event(), asyncio.Event()
-
-    async def hang(_request: Any, _call: Any) -> Any:
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-
+    hang = Hang()
     async with served(quotas(get_status=hang)) as up:
         peer = Peer(up.port)
         await peer.send(Frame(calls=[Call(id=1, method=STATUS.path)]))
-        await begun.wait()
+        await hang.begun.wait()
         await peer.close()
         async with asyncio.timeout(PATIENCE):
-            await ended.wait()
+            await hang.ended.wait()
 
 
 async def test_a_call_that_is_cancelled_before_it_has_begun_leaves_nothing() -> None:

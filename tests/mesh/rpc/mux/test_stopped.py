@@ -25,7 +25,7 @@ from tests.mesh.discovery.waiting import until
 from tests.mesh.rpc.instance import instance
 from tests.mesh.rpc.load import under_load
 from tests.mesh.rpc.mux.peer import Peer
-from tests.mesh.rpc.serving import STATUS, free_port, quotas
+from tests.mesh.rpc.serving import STATUS, Hang, failure, free_port, quotas
 
 pytestmark = pytest.mark.anyio
 # In place of 20 and 5 seconds, where these are set.
@@ -67,12 +67,6 @@ def stopped(process: "subprocess.Popen[str]") -> Iterator[None]:
 
 async def ask(channel: MultiplexedChannel, timeout: float) -> Any:  # noqa: ASYNC109
     return await channel.unary(STATUS, STATUS.request(), timeout=timeout)
-
-
-async def failure(work: Any) -> AppError:
-    with pytest.raises(AppError) as caught:
-        await work
-    return caught.value
 
 
 async def test_calls_at_an_instance_that_stands_still_end_long_before_their_deadlines() -> None:
@@ -146,15 +140,7 @@ async def test_an_instance_that_stands_still_while_nothing_is_said_is_noticed_to
 
 
 async def test_a_caller_that_is_cut_off_leaves_nothing_at_the_server() -> None:
-    begun, ended = asyncio.Event(), asyncio.Event()
-
-    async def hang(_request: Any, _call: Any) -> Any:
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-
+    hang = Hang()
     dispatcher = Dispatcher([map_errors])
     dispatcher.add(quotas(get_status=hang))
     server = Server(dispatcher, Quick())
@@ -162,11 +148,11 @@ async def test_a_caller_that_is_cut_off_leaves_nothing_at_the_server() -> None:
     async with line_to(port) as (line, begin):
         peer = Peer(begin)
         await peer.send(Frame(calls=[Call(id=1, method=STATUS.path)]))
-        await begun.wait()
+        await hang.begun.wait()
         line.intact.clear()
         # Long before the stream's own deadline.
         async with asyncio.timeout(PATIENCE / 2):
-            await ended.wait()
+            await hang.ended.wait()
         line.intact.set()
         await peer.close()
     await server.stop(0)

@@ -1,6 +1,7 @@
 """How many calls a stream may have in flight, as the service's own bound moves under it."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from mesh.rpc.interceptors.admission import AdmissionInterceptor
 from mesh.rpc.mux.window import MOST, Window
 from mesh.settings import Live, MeshSettings
 from tests.mesh.rpc.mux.peer import PATIENCE, Peer
-from tests.mesh.rpc.serving import GET, STATUS, multiplexing, quotas, served
+from tests.mesh.rpc.serving import GET, STATUS, Served, multiplexing, quotas, served
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +49,16 @@ class Held:
     def let_go(self, count: int = 1) -> None:
         for _ in range(count):
             self._leave.release()
+
+
+def behind(live: Live[MeshSettings], held: Held) -> AbstractAsyncContextManager[Served]:
+    """The handler in a service that admits what its stream says."""
+    return served(
+        quotas(get_quota=held),
+        interceptors=[AdmissionInterceptor(live)],
+        multiplexed=True,
+        window=Window(live),
+    )
 
 
 @pytest.mark.parametrize(("admitted", "offered"), [(1, 1), (512, 512), (1_000_000, MOST)])
@@ -102,15 +113,9 @@ async def test_calls_that_were_on_their_way_as_it_shrank_are_served(
 async def test_shrunk_below_what_is_in_flight_it_lets_that_end_and_nothing_new_begin(
     live: Live[MeshSettings],
 ) -> None:
-    held, admission = Held(), AdmissionInterceptor(live)
+    held = Held()
     admit(live, 4)
-    serving = served(
-        quotas(get_quota=held),
-        interceptors=[admission],
-        multiplexed=True,
-        window=Window(live),
-    )
-    async with serving as up:
+    async with behind(live, held) as up:
 
         def call() -> "asyncio.Future[Any]":
             work = up.channel.unary(GET, GET.request(), timeout=PATIENCE)
@@ -135,15 +140,9 @@ async def test_shrunk_below_what_is_in_flight_it_lets_that_end_and_nothing_new_b
 
 
 async def test_grown_it_lets_those_who_wait_begin_at_once(live: Live[MeshSettings]) -> None:
-    held, admission = Held(), AdmissionInterceptor(live)
+    held = Held()
     admit(live, 1)
-    serving = served(
-        quotas(get_quota=held),
-        interceptors=[admission],
-        multiplexed=True,
-        window=Window(live),
-    )
-    async with serving as up:
+    async with behind(live, held) as up:
         calls = [
             asyncio.ensure_future(up.channel.unary(GET, GET.request(), timeout=PATIENCE))
             for _ in range(5)
