@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from socket import create_connection
 
-from bench.processes import free_ports, running, until
+from bench.processes import running, until
 from bench.yardsticks import NAMES
+from tests.ports import free_ports
 
 _START_SECONDS = 20.0
 Apps = dict[str, tuple[int, int]]

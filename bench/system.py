@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.processes import free_ports, running, until
+from bench.processes import running, until
 from mesh.cli.state import read_state
 from mesh.settings.names import env_name
+from tests.ports import free_ports
 
 # Beside other work, too.
 START_SECONDS = 180.0

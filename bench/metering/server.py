@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+
+from tests.ports import free_port
 
 SCRIPT = Path(__file__).resolve().parents[2] / "compose" / "native" / "postgresql.sh"
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -48,7 +49,7 @@ def postgresql() -> Iterator[Server]:
     # Not under TMPDIR, which may be one that PostgreSQL's user cannot enter.
     folder = Path(tempfile.mkdtemp(prefix="leaky-bench-", dir="/var/tmp"))
     folder.chmod(0o755)
-    env = {**os.environ, "POSTGRESQL_PORT": str(_free_port())}
+    env = {**os.environ, "POSTGRESQL_PORT": str(free_port())}
     try:
         _run("start", folder, env)
         told = _run("url", folder, env).split("PARTS_POSTGRESQL=")[1].split()[0]
@@ -80,9 +81,3 @@ def _run(verb: str, folder: Path, env: dict[str, str]) -> str:
     command = [str(SCRIPT), verb, str(folder)]
     done = subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
     return done.stdout
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

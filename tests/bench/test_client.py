@@ -13,7 +13,8 @@ from bench.apps import answers
 from bench.callers import Caller
 from bench.client import drive
 from bench.plan import Plan, Request
-from bench.processes import cpu_seconds, free_ports, memory, running, until
+from bench.processes import cpu_seconds, memory, running, until
+from tests.ports import free_ports
 
 CALLER = Caller(user_id="7d444840-9dc0-11d1-b245-5ffdce74fad2", key="leaky_x_y")
 GET = Request(method="GET", path="/")

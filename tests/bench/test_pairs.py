@@ -18,8 +18,9 @@ from bench.apps import answers
 from bench.callers import PROVIDERS, Caller
 from bench.fresh import Ids
 from bench.plan import Load, Plan, Request
-from bench.processes import free_ports, until
+from bench.processes import until
 from bench.rows import ROWS, Callers
+from tests.ports import free_ports
 
 CALLERS = [
     Caller(user_id="7d444840-9dc0-11d1-b245-5ffdce74fad2", key="leaky_x_y", username="x"),

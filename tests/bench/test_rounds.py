@@ -8,8 +8,8 @@ import pytest
 from bench.cases import Case
 from bench.measure import Measure, Sample
 from bench.plan import OK, Load, Request
-from bench.processes import free_ports
 from bench.rounds import Rounds, measured, sound
+from tests.ports import free_ports
 
 LOAD = Load(answered=1, refused=0, broken=0, seconds=1.0, p50_ms=1.0, p99_ms=1.0)
 GET = Request(method="GET", path="/", status=OK)

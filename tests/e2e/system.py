@@ -13,7 +13,7 @@ from typing import Self
 
 import httpx
 
-from tests.parts.native import free_ports
+from tests.ports import free_ports
 
 START_SECONDS = 90.0
 PORTS = (

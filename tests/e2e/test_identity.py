@@ -25,7 +25,7 @@ from mesh.rpc.method import rpc
 from tests.e2e.cast import PASSWORD, login, make_admin
 from tests.e2e.shown import DOMAIN, leaf_of
 from tests.e2e.system import System, until
-from tests.parts.native import free_ports
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.e2e
 LOGIN = rpc(LoginRequest, LoginResponse)

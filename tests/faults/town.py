@@ -12,7 +12,8 @@ from tests.faults.child import Child
 from tests.faults.provider import Provider, providing
 from tests.faults.watch import STORE, Watch
 from tests.parts.command import leaky
-from tests.parts.native import NativePart, free_ports, native_part
+from tests.parts.native import NativePart, native_part
+from tests.ports import free_ports
 
 # Small enough that every user comes to the end of it.
 ALLOWANCE = 400

@@ -15,7 +15,8 @@ from leaky.auth.v1.credential_service_pb2 import GetJwksResponse
 from mesh.rpc.dispatcher import Servicer
 from mesh.service import Context, Parts, Service
 from mesh.settings import Live, MeshSettings
-from tests.mesh.rpc.serving import CREDENTIALS, endless, free_port, quotas, servicing
+from tests.mesh.rpc.serving import CREDENTIALS, endless, quotas, servicing
+from tests.ports import free_port
 
 KEYS = {"keys": [{"kid": "1", "kty": "RSA", "alg": "RS256", "use": "sig"}]}
 

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from mesh.http_server import ACCEPTS, HttpServer
 from mesh.rpc.server import PortTakenError
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 PATIENCE = 20.0
@@ -135,8 +136,9 @@ async def test_a_request_that_outlives_the_grace_is_cut() -> None:
 
 
 async def test_a_stop_right_after_the_start_leaves_the_port() -> None:
-    server = HttpServer(App().asgi, "127.0.0.1", 0, 1)
-    port = await server.start()
+    port = free_port()
+    server = HttpServer(App().asgi, "127.0.0.1", port, 1)
+    await server.start()
     await server.stop()
     with socket.create_server(("127.0.0.1", port)):
         pass

@@ -28,8 +28,9 @@ from mesh.settings import MeshSettings
 from mesh.settings.source import SettingsError
 from tests.mesh.pki.office import Office
 from tests.mesh.rpc.mux.peer import Peer
-from tests.mesh.rpc.serving import CREDENTIALS, STATUS, free_port
+from tests.mesh.rpc.serving import CREDENTIALS, STATUS
 from tests.mesh.running import Little
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 PATIENCE = 30.0

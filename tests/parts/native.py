@@ -1,9 +1,7 @@
 """A part of a test's own, from compose/native/: it may be stopped, killed and thrown away."""
 
 import os
-import secrets
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -12,6 +10,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from tests.ports import free_ports
 
 SCRIPTS = Path(__file__).parents[2] / "compose" / "native"
 # A JVM on a machine that is busy with other tests.
@@ -38,26 +38,6 @@ PORTS = {
     "alertmanager": ("ALERTMANAGER_PORT",),
     "prometheus": ("PROMETHEUS_PORT",),
 }
-
-
-# Below those that the kernel gives to connections: a client that tries again and again to reach
-# a stopped part on one of them may end up connected to itself, and hold the port. Each of
-# pytest-xdist's workers has its own of them: what one has chosen another must not take meanwhile.
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-CHOICE = range(20_000, 32_000)[_WORKER::_WORKERS]
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on, all different."""
-    chosen: list[int] = []
-    with ExitStack() as held:
-        while len(chosen) < count:
-            probe = held.enter_context(socket.socket())
-            with suppress(OSError):
-                probe.bind(("127.0.0.1", secrets.choice(CHOICE)))
-                chosen.append(int(probe.getsockname()[1]))
-    return chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as AwayError
 
 from tests.parts.urls import REDIS, url
+from tests.ports import free_port
 
 SERVER = "redis-server"
 # Long past any one test; a test that died gives its corner back by then.
@@ -65,13 +65,6 @@ def _lease_of(number: int) -> str:
 def installed() -> bool:
     """Whether a server can be started here."""
     return shutil.which(SERVER) is not None
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -2,7 +2,6 @@ import asyncio
 import gzip
 import json
 import re
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from mesh.rpc.method import methods_of
 from mesh.settings.source import load
 from providers.attempt import MAX_BYTES, retry_after
 from providers.egress import RESERVE_SECONDS, ProviderCallFailed, Providers
+from tests.ports import free_port
 from tests.providers.doubles import (
     BODY,
     PROMPT,
@@ -157,8 +157,7 @@ def test_retry_after_reads_seconds_and_dates_and_nothing_else() -> None:
 
 
 async def test_nobody_listening_is_tried_again_and_then_a_failure() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        closed = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    closed = f"http://127.0.0.1:{free_port()}"
     async with calling(
         Double(says(200)), "openai", None, **{"providers.openai.base-url": closed}
     ) as call:

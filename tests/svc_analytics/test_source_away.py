@@ -13,7 +13,7 @@ from svc_analytics.stores import SOURCES
 from svc_analytics.wiring import SERVICE
 from svc_auth.settings import AuthSettings
 from svc_auth.wiring import SERVICE as AUTH
-from tests.parts.native import free_ports
+from tests.ports import free_ports
 from tests.wired import wired
 
 pytestmark = pytest.mark.anyio

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,6 +21,7 @@ from mesh.settings import Live
 from mesh.settings.source import FILE
 from svc_stubs.settings import StubsSettings
 from svc_stubs.wiring import SERVICE
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.anyio
 NAMES = ("qwen", "gemini", "openai")
@@ -31,12 +30,6 @@ CHAT = rpc(chat_service_pb2.ChatRequest, chat_service_pb2.ChatResponse)
 AUTHORIZE = rpc(
     payment_service_pb2.AuthorizePaymentRequest, payment_service_pb2.AuthorizePaymentResponse
 )
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        socks = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [sock.getsockname()[1] for sock in socks]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from svc_token.workers.outbox_lag import DEPTH
-from tests.parts.native import free_ports
+from tests.ports import free_ports
 from tests.svc_token.town import SPEND, quota, town
 
 pytestmark = pytest.mark.anyio

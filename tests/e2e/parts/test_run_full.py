@@ -12,6 +12,7 @@ from tests.e2e.parts.whole import needs_all
 from tests.e2e.system import System, gone, until
 from tests.parts import native
 from tests.parts.urls import REAL
+from tests.ports import free_ports
 
 pytestmark = [needs_all, pytest.mark.e2e]
 ROOT = Path(__file__).parents[3]
@@ -27,7 +28,7 @@ class RunFull(System):
 
     def __init__(self, folder: Path) -> None:
         names = [name for part in REAL for name in native.PORTS[part]]
-        ports = zip(names, map(str, native.free_ports(len(names))), strict=True)
+        ports = zip(names, map(str, free_ports(len(names))), strict=True)
         super().__init__(folder / "system", {"LEAKY_PARTS": str(folder), **dict(ports)})
         self.folder = folder
 

@@ -21,9 +21,10 @@ from mesh.settings import Live, MeshSettings
 from tests.full.consul.instance import Instance
 from tests.mesh.discovery.waiting import until, until_told
 from tests.mesh.rpc.load import Load, under_load
-from tests.mesh.rpc.serving import STATUS, free_port
+from tests.mesh.rpc.serving import STATUS
 from tests.parts.native import NativePart, native_part
 from tests.parts.urls import CONSUL, url
+from tests.ports import free_port
 
 pytestmark = [
     pytest.mark.anyio,

@@ -25,8 +25,9 @@ from svc_token.stores.stores import TokenStores
 from svc_token.workers.loops import Loop
 from tests.full.kafka.carrying import consuming, event, row, sink_to, source_of, stored
 from tests.parts.kafka import Corner, corner, until
-from tests.parts.native import NativePart, free_ports, native_part
+from tests.parts.native import NativePart, native_part
 from tests.parts.urls import KAFKA, url
+from tests.ports import free_ports
 from tests.svc_token.relaying import relay_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(not url(KAFKA), reason="no Kafka runs")]

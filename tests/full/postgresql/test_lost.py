@@ -18,9 +18,9 @@ from svc_token.domain.pool import Pool
 from svc_token.domain.reservation import State
 from svc_token.stores import SCHEMAS, TOKEN_STORES
 from tests.full.postgresql.cutting import line_to
-from tests.parts.native import free_ports
 from tests.parts.postgresql import at, execute, fresh_database, migrated_database
 from tests.parts.urls import POSTGRESQL, url
+from tests.ports import free_ports
 from tests.svc_token.conftest import TOPICS
 from tests.svc_token.stores.test_ledger_contract import (
     ORG,

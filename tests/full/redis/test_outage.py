@@ -17,8 +17,9 @@ from svc_token.domain.bucket import MICRO, BucketRule, Strategy, Taken
 from svc_token.ports import Buckets
 from svc_token.stores import BUCKETS
 from tests.full.redis.conftest import FOUND_SECONDS
-from tests.parts.redis import OwnRedis, certificate, free_port, own_redis
+from tests.parts.redis import OwnRedis, certificate, own_redis
 from tests.parts.urls import REDIS, url
+from tests.ports import free_port
 from tests.svc_token.conftest import HandClock
 
 pytestmark = [

@@ -15,7 +15,7 @@ import pytest
 from tests.e2e.system import System, until
 from tests.full.top.frames import Shown, watch
 from tests.full.top.terminal import top
-from tests.parts.native import free_ports
+from tests.ports import free_ports
 
 pytestmark = [
     pytest.mark.e2e,

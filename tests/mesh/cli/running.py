@@ -1,16 +1,16 @@
-"""`leaky up` over the real services, on ports that were free a moment ago."""
+"""`leaky up` over the real services, on ports of its own."""
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from mesh.settings.names import env_name
+from tests.ports import free_ports
 
 SERVICES = ("gateway", "auth", "token", "analytics")
 STUBS = ("stubs.qwen.http-port", "stubs.gemini.http-port", "stubs.openai.http-port")
@@ -20,15 +20,6 @@ PORTS = (
     *STUBS,
 )
 START_SECONDS = 90.0
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that were all free at once."""
-    with ExitStack() as stack:
-        servers = [
-            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
-        ]
-        return [server.getsockname()[1] for server in servers]
 
 
 def system_environment(data: Path) -> dict[str, str]:

@@ -1,17 +1,10 @@
-import socket
-
 import pytest
 
 from mesh.cli.endpoints import Port, check_ports, endpoint
 from mesh.cli.refusal import RefusedError
 from mesh.settings import MeshSettings
 from mesh.settings.source import load
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+from tests.ports import free_port
 
 
 def test_a_service_listens_where_its_settings_say() -> None:

@@ -19,7 +19,8 @@ from svc_token.stores import TOKEN_STORES
 from svc_token.stores.stores import TokenStores
 from svc_token.usecases.parked_events import ListParked, RequeueParked
 from tests.mesh.cli.processes import running_on
-from tests.mesh.rpc.serving import free_port, served
+from tests.mesh.rpc.serving import served
+from tests.ports import free_port
 from tests.svc_token.conftest import NOW_US, TOPICS, spend
 
 if TYPE_CHECKING:

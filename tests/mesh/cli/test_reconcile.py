@@ -18,7 +18,8 @@ from svc_token.usecases.reconcile.pools import ComparePools
 from svc_token.usecases.reconcile.reconcile import Reconcile
 from svc_token.usecases.reconcile.reservations import CompareReservations
 from tests.mesh.cli.processes import running_on
-from tests.mesh.rpc.serving import free_port, served
+from tests.mesh.rpc.serving import served
+from tests.ports import free_port
 from tests.svc_token.conftest import HandClock, house_in
 from tests.svc_token.usecases.reconcile.conftest import KEY, Audited
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -130,12 +129,6 @@ async def multiplexing(plain: Channel, *ports: int) -> MultiplexedChannel:
     channel = MultiplexedChannel(plain, addresses)
     await until(lambda: channel.streams == len(ports))
     return channel
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
 
 
 class Loop(asyncio.SelectorEventLoop):

@@ -26,11 +26,11 @@ from tests.mesh.rpc.serving import (
     STATUS,
     WATCH,
     endless,
-    free_port,
     quotas,
     served,
     servicing,
 )
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 NOBODY = 1

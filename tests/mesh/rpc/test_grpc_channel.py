@@ -12,14 +12,8 @@ from leaky.common.v1.reason_pb2 import (
 )
 from mesh.errors import AppError
 from mesh.rpc.grpc_channel import GrpcChannel
-from tests.mesh.rpc.serving import (
-    GET,
-    STATUS,
-    failure,
-    free_port,
-    quotas,
-    served,
-)
+from tests.mesh.rpc.serving import GET, STATUS, failure, quotas, served
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 PATIENCE = 20.0

@@ -30,11 +30,11 @@ from tests.mesh.rpc.serving import (
     Hang,
     endless,
     failure,
-    free_port,
     quotas,
     served,
     servicing,
 )
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 # Far more than anything here takes, so that whoever waits for it fails the test.

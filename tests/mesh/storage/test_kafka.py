@@ -1,7 +1,6 @@
 """Kafka's address, and what is told when nobody answers at it."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +9,7 @@ from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from mesh.errors import AppError
 from mesh.storage.kafka import REQUEST_SECONDS, servers_of
 from mesh.storage.kafka_publisher import Record, open_publisher
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 RECORD = Record(topic="token-usage", key=b"user:1", value=b"{}")
@@ -50,9 +50,7 @@ def test_another_address_is_refused_and_not_quoted(url: str) -> None:
 
 
 async def test_a_broker_that_is_not_there_is_unavailable_at_once() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    async with open_publisher([f"127.0.0.1:{port}"], ["token-usage"]) as publisher:
+    async with open_publisher([f"127.0.0.1:{free_port()}"], ["token-usage"]) as publisher:
         for _ in range(3):
             async with asyncio.timeout(REQUEST_SECONDS / 2):
                 with pytest.raises(AppError) as refusal:

@@ -1,8 +1,6 @@
 """Measured over a channel that nobody serves, and over this process's own methods."""
 
 import asyncio
-import socket
-from contextlib import closing
 from typing import Any, ClassVar
 
 import pytest
@@ -18,6 +16,7 @@ from mesh.rpc.grpc_channel import GrpcChannel
 from mesh.rpc.local_channel import LocalChannel
 from mesh.rpc.method import Method, methods_of
 from mesh.telemetry.channel import MeasuredChannel
+from tests.ports import free_port
 
 QUOTAS = quota_service_pb2.DESCRIPTOR.services_by_name["QuotaService"]
 METHODS = {method.name: method for method in methods_of(QUOTAS)}
@@ -73,12 +72,10 @@ def test_an_error_counts_under_its_code_and_is_raised() -> None:
 
 def test_nobody_there_counts_as_unavailable() -> None:
     before = counted("UNAVAILABLE")
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        port = server.getsockname()[1]
 
     async def run() -> None:
         with pytest.raises(AppError):
-            await call(GrpcChannel(f"127.0.0.1:{port}"))
+            await call(GrpcChannel(f"127.0.0.1:{free_port()}"))
 
     asyncio.run(run())
     assert counted("UNAVAILABLE") == before + 1

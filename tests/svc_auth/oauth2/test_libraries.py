@@ -1,7 +1,6 @@
 """Client libraries that we did not write log in against a port, as their users would."""
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client
 from requests_oauthlib import OAuth2Session
 
 from mesh.http_server import HttpServer
+from tests.ports import free_port
 from tests.svc_auth.oauth2.conftest import Hands, started
 from tests.svc_auth.oauth2.driver import Browser
 
@@ -21,19 +21,13 @@ REDIRECT = "https://app.example/callback"
 SCOPE = "openid profile offline_access tokens.read"
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 async def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     """Where an issuer is served, on a port of loopback and at the present time."""
     # Both refuse to speak of tokens over plain HTTP, which loopback is good enough for.
     monkeypatch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
-    port = _free_port()
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     now = Hands(now=time.time_ns() // 1_000)
     async with started(tmp_path, now, LEAKY_AUTH_OIDC_ISSUER=url) as issuer:

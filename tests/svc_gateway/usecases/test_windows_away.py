@@ -11,7 +11,7 @@ from svc_gateway.domain.limit import Limit
 from svc_gateway.ports import Windows
 from svc_gateway.stores import WINDOWS
 from svc_gateway.usecases.limit_request import LimitRequest
-from tests.parts.redis import free_port
+from tests.ports import free_port
 from tests.svc_gateway.conftest import HandClock
 
 pytestmark = pytest.mark.anyio

@@ -17,7 +17,7 @@ from svc_token.stores import BUCKETS
 from svc_token.usecases.ask_bucket import AskBucket
 from svc_token.usecases.rate_limits import GetRateLimit
 from svc_token.usecases.reservations import BeginReservation, EndReservation, FindReservation
-from tests.parts.redis import free_port
+from tests.ports import free_port
 from tests.svc_token.conftest import USER, House, principal, spend
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,7 @@ import pytest
 from mesh.cli.doctor import collector
 from mesh.cli.doctor.case import open_case
 from mesh.cli.doctor.finding import Level
-from tests.mesh.rpc.serving import free_port
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

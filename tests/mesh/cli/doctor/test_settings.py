@@ -16,7 +16,8 @@ from mesh.cli.doctor.checks import examine
 from mesh.cli.doctor.finding import Finding, Level
 from mesh.cli.services import NAMES
 from tests.mesh.cli.conftest import Leaky
-from tests.mesh.cli.running import free_ports, system_environment, up
+from tests.mesh.cli.running import system_environment, up
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.anyio
 Look = Callable[..., Any]

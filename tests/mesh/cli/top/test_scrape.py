@@ -15,7 +15,7 @@ from mesh.cli.top.scrape import scrape
 from mesh.cli.top.target import Target
 from mesh.http_server import HttpServer
 from tests.mesh.cli.top.exposition import Told
-from tests.mesh.rpc.serving import free_port
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

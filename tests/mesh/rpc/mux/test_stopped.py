@@ -25,7 +25,8 @@ from tests.mesh.discovery.waiting import until
 from tests.mesh.rpc.instance import instance
 from tests.mesh.rpc.load import under_load
 from tests.mesh.rpc.mux.peer import Peer
-from tests.mesh.rpc.serving import STATUS, Hang, failure, free_port, quotas
+from tests.mesh.rpc.serving import STATUS, Hang, failure, quotas
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 # In place of 20 and 5 seconds, where these are set.

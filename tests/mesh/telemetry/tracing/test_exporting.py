@@ -18,7 +18,7 @@ from mesh.settings.source import SettingsError, load
 from mesh.telemetry.tracing.exporting import exporting
 from mesh.telemetry.tracing.otlp import Told
 from mesh.telemetry.tracing.tracer import TRACING
-from tests.mesh.rpc.serving import free_port
+from tests.ports import free_port
 from tests.traced import step
 
 pytestmark = pytest.mark.anyio
