@@ -36,6 +36,7 @@ def parts() -> Iterator[Mapping[str, str]]:
 
 def _start(part: NativePart) -> None:
     try:
+        part.install()
         part.start()
     except (AssertionError, OSError, subprocess.SubprocessError) as error:
         message = f"{part.name} does not start, without which --instances 1 is left: {error}"

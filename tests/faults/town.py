@@ -80,6 +80,8 @@ async def town(folder: Path, parts: tuple[str, ...]) -> AsyncIterator[Town]:
     """A town that runs; all of it is ended at the end."""
     async with AsyncExitStack() as stack:
         natives = {name: stack.enter_context(native_part(name)) for name in parts}
+        for part in natives.values():
+            await asyncio.to_thread(part.install)
         await asyncio.gather(*(asyncio.to_thread(part.start) for part in natives.values()))
         watch = Watch()
         watch.up(STORE)

@@ -60,6 +60,10 @@ class NativePart:
             check=False,
         )
 
+    def install(self) -> None:
+        """Downloads or builds it where that has not been done: minutes, and it says so."""
+        subprocess.run([SCRIPTS / f"{self.name}.sh", "install"], check=True)  # noqa: S603
+
     def start(self) -> str:
         """Returns what the script said, once the part answers."""
         return self._done("start", **self.ports)
