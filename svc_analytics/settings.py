@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from mesh.settings import MeshSettings, Ports, Section
-from mesh.settings.model import Duration
+from mesh.settings.model import Duration, database
 
 DAY_SECONDS = 86_400.0
 
@@ -21,7 +21,7 @@ class UsageSource(Section):
 class AnalyticsSection(Ports):
     """`store` empty is a SQLite file under the data folder; `retention` is in seconds."""
 
-    store: str = ""
+    store: str = database()
     usage: UsageSource = UsageSource()
     retention: Annotated[Duration, Field(gt=0)] = 90 * DAY_SECONDS
 

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from mesh.identity.profile import Profile
 from mesh.settings import MeshSettings, Section, live
-from mesh.settings.model import AuthPorts, Duration, Jwt, Oidc, Port, Secret, long_enough
+from mesh.settings.model import AuthPorts, Duration, Jwt, Oidc, Port, Secret, database, long_enough
 from svc_auth.domain.organization import OrganizationLimits
 from svc_auth.domain.password import PasswordRules
 from svc_auth.domain.policy import AuthPolicy
@@ -102,7 +102,7 @@ class AuthSection(AuthPorts):
 
     http_port: Port = 8081
     grpc_port: Port = 9081
-    store: str = ""
+    store: str = database()
     jwt: ClientJwt = ClientJwt()
     oidc: OwnOidc = OwnOidc()
     password: Password = Password()

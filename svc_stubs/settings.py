@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from mesh.settings import MeshSettings, Section, live
-from mesh.settings.model import Duration, StubPort, StubPorts
+from mesh.settings.model import Duration, StubPort, StubPorts, database
 from svc_stubs.ports import PaymentTrouble, Trouble
 
 
@@ -45,7 +45,7 @@ class StubsSection(StubPorts):
     qwen: StubSection = StubSection(http_port=8091)
     gemini: StubSection = StubSection(http_port=8092)
     openai: StubSection = StubSection(http_port=8093)
-    store: str = ""
+    store: str = database()
     faults: FaultsSection = FaultsSection()
     payment: PaymentSection = PaymentSection()
 

@@ -3,7 +3,7 @@
 from pydantic import Field, model_validator
 
 from mesh.settings import MeshSettings, Ports, Section, live
-from mesh.settings.model import Duration
+from mesh.settings.model import Duration, database
 from providers.settings import EgressSettings, ProviderSettings, default_providers
 from svc_token.domain.bucket import Strategy
 
@@ -115,7 +115,7 @@ class IdempotencySettings(Section):
 class TokenSection(Ports):
     """token.*."""
 
-    store: str = ""
+    store: str = database()
     bucket: BucketSettings = BucketSettings()
     tiers: TiersSettings = TiersSettings()
     quota: QuotaSettings = QuotaSettings()

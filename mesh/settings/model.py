@@ -53,6 +53,14 @@ def live(default: Any, **constraints: Any) -> Any:
     return Field(default, json_schema_extra={"live": True}, **constraints)
 
 
+def database() -> Any:
+    """A field that says where a service's tables are.
+
+    asyncpg shows a PostgreSQL there PGPASSWORD, where the URL holds no password.
+    """
+    return Field(default="", json_schema_extra={"shown_variables": ["PGPASSWORD"]})
+
+
 def _kebab(name: str) -> str:
     return name.replace("_", "-")
 
@@ -270,7 +278,12 @@ def _collector(text: str) -> str:
 class Tracing(Section):
     """Which calls are followed, and where that is told, by OTLP over gRPC; off without it."""
 
-    endpoint: Annotated[str, AfterValidator(_collector)] = ""
+    endpoint: Annotated[str, AfterValidator(_collector)] = Field(
+        default="",
+        json_schema_extra={
+            "shown_variables": ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"]
+        },
+    )
     # Of those whose callers say nothing of it.
     sample_ratio: float = live(0.01, ge=0.0, le=1.0)
 

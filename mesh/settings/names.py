@@ -17,8 +17,9 @@ from pydantic.fields import FieldInfo
 class Name:
     """One setting; a part of its path that is None is free.
 
-    `shown` is the secret beside it that whatever it names is shown, such as the
-    key beside a URL; empty for none.
+    Whatever it names is shown secrets: `shown` is the setting beside it, such as
+    the key beside a URL; `shown_variables` are those of the environment that a
+    library reads by itself.
     """
 
     path: tuple[str | None, ...]
@@ -26,6 +27,7 @@ class Name:
     secret: bool
     default: Any
     shown: str = ""
+    shown_variables: tuple[str, ...] = ()
 
     @property
     def dotted(self) -> str:
@@ -90,7 +92,12 @@ def _field(info: FieldInfo, path: tuple[str | None, ...], default: Any) -> Itera
         secret=bool(marks.get("secret")),
         default=default,
         shown=str(marks.get("shown", "")),
+        shown_variables=_texts(marks.get("shown_variables")),
     )
+
+
+def _texts(mark: Any) -> tuple[str, ...]:
+    return tuple(map(str, mark)) if isinstance(mark, list) else ()
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:

@@ -7,7 +7,7 @@ write there, too: what is kept there never says whom a secret is shown.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,18 +90,25 @@ def check_shown(names: Iterable[Name], env: Mapping[str, str], values: Mapping[s
     A secret comes from the environment alone, and where it goes comes from there too.
     Nothing is compared: which hosts are as good as another is nothing that we know.
     """
-    pointing = [name for name in names if name.shown]
+    pointing = [name for name in names if name.shown or name.shown_variables]
     problems = [
         f"{dotted}: {variable} goes there, so it cannot come from Consul KV;"
         f" set {env_name(dotted)} beside it instead"
         for dotted in values
         for name in pointing
-        if name.pattern.fullmatch(dotted)
-        and env_name(dotted) not in env
-        and env.get(variable := env_name(f"{dotted.rpartition('.')[0]}.{name.shown}"))
+        if name.pattern.fullmatch(dotted) and env_name(dotted) not in env
+        for variable in _shown(name, dotted)
+        if env.get(variable)
     ]
     if problems:
         raise SettingsError(*problems)
+
+
+def _shown(name: Name, dotted: str) -> Iterator[str]:
+    """The variables of what this value, whatever it names, is shown."""
+    yield from name.shown_variables
+    if name.shown:
+        yield env_name(f"{dotted.rpartition('.')[0]}.{name.shown}")
 
 
 class LastGood:

@@ -4,9 +4,12 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from mesh.settings.names import names_of
+from mesh.settings.names import env_name, names_of
 from mesh.settings.remote import LastGood, admitted, load_shared
 from mesh.settings.source import SettingsError
+from svc_analytics.settings import AnalyticsSettings
+from svc_auth.settings import AuthSettings
+from svc_stubs.settings import StubsSettings
 from svc_token.settings import TokenSettings
 
 NAMES = list(names_of(TokenSettings))
@@ -139,6 +142,33 @@ def test_all_the_keys_at_stake_are_named() -> None:
 def test_where_a_provider_without_a_key_is_may_come_from_there(env: dict[str, str]) -> None:
     settings = load_shared(TokenSettings, env, {"providers.openai.base-url": "http://stub"})
     assert settings.providers["openai"].base_url == "http://stub"
+
+
+@pytest.mark.parametrize(
+    ("variable", "dotted", "there"),
+    [
+        ("PGPASSWORD", "token.store", "postgresql://leaky@evil.test/leaky"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "tracing.endpoint", "http://evil.test:4317"),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "tracing.endpoint", "http://evil.test:4317"),
+    ],
+)
+def test_nor_whom_what_a_library_reads_by_itself_is_shown(
+    variable: str, dotted: str, there: str
+) -> None:
+    env, beside = {variable: "hunter2"}, {env_name(dotted): ""}
+    with pytest.raises(SettingsError, match=rf"^{dotted}: {variable} goes there") as refused:
+        load_shared(TokenSettings, env, {dotted: there})
+    assert "evil" not in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+    assert load_shared(TokenSettings, env | beside, {dotted: there}).tracing.endpoint == ""
+    load_shared(TokenSettings, {variable: ""}, {dotted: there})
+
+
+def test_every_database_is_marked_as_shown_the_password() -> None:
+    models = (TokenSettings, AuthSettings, AnalyticsSettings, StubsSettings)
+    marked = [name.dotted for model in models for name in names_of(model) if name.shown_variables]
+    stores = {"token.store", "auth.store", "analytics.store", "stubs.store"}
+    assert stores == {dotted for dotted in marked if dotted.endswith(".store")}
 
 
 def test_where_the_environment_says_it_the_value_counts_for_nothing() -> None:
