@@ -1,21 +1,13 @@
 """`leaky admin client` and `leaky admin keys`: OAuth2's clients, and the keys that sign tokens."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, get_type_hints
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from mesh.cli import options
-from mesh.cli.data import environment, private_folder
-from mesh.cli.refusal import RefusedError
-from mesh.cli.services import entry, settings_models
-from mesh.errors import AppError
-from mesh.settings import Live, MeshSettings
-from mesh.storage.registry import UnknownSchemeError
-from mesh.storage.schema import WrongDataError
-from mesh.telemetry import logs
+from mesh.cli.admin_work import done, opened
 
 clients = typer.Typer(help="Register applications that log users in.", no_args_is_help=True)
 keys = typer.Typer(help="Rotate the keys that tokens are signed with.", no_args_is_help=True)
@@ -102,20 +94,6 @@ def rotate(data: options.Data = None) -> None:
         typer.echo(f"{life['alg']} {life['kid']} signs from {moment:%Y-%m-%dT%H:%M:%SZ} on")
 
 
-def _run(what: str, data: Any, /, **arguments: Any) -> Any:
-    work: Callable[..., Awaitable[Any]] = entry("leaky.admin", what).load()
-    model: type[MeshSettings] = get_type_hints(work)["settings"]
-    service = next(known for known, each in settings_models().items() if each is model)
-    settings: MeshSettings = Live.read(model, environment(data), service).current
-    logs.configure("admin", "warning")
-    private_folder(settings.data)
-    return asyncio.run(_done(work, settings, arguments))
-
-
-async def _done(
-    work: Callable[..., Awaitable[Any]], settings: MeshSettings, arguments: dict[str, Any]
-) -> Any:
-    try:
-        return await work(settings, **arguments)
-    except (AppError, WrongDataError, UnknownSchemeError) as error:
-        raise RefusedError(str(error)) from error
+def _run(what: str, data: Path | None, /, **arguments: Any) -> Any:
+    work, settings = opened(what, data)
+    return done(work(settings, **arguments))
