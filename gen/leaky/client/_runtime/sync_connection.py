@@ -44,8 +44,9 @@ class Connection:
     ) -> None:
         """Connects when the first call is made.
 
-        `timeout`: seconds for a call with all its retries. `trace`: asked at
-        every call that brings none. `http_client`: stays the caller's to close.
+        `timeout`: seconds for a call with all its retries; of a head of an answer
+        it bounds each read, as httpx does. `trace`: asked at every call that brings
+        none. `http_client`: stays the caller's to close.
         """
         self._session = Session(
             base_url=origin(base_url),
