@@ -54,6 +54,8 @@ def main(arguments: Sequence[str]) -> int:
     chosen = any(Path(one.partition("::")[0]).exists() for one in arguments)
     for tool in TOOLS:
         _checked([PARTS.with_name(f"{tool}.sh"), "install"], os.environ)
+    # One that is built or downloaded would keep those from their start that are there already.
+    _checked([PARTS, "install", *STARTED], os.environ)
     with _parts() as env:
         codes = [_pytest([*arguments, *run], env) for run in ([()] if chosen else RUNS)]
     return max((code for code in codes if code != NO_TESTS), default=NO_TESTS)

@@ -9,7 +9,7 @@ from bench.instructions import countable
 from bench.options import Options, options
 
 FILE = Path(__file__).parents[1] / "recorded.json"
-_CASES, _CONNECTIONS = ("status", "quota", "reserve"), (16, 64)
+_CASES, _CONNECTIONS = ("status", "quota", "reserve", "consume"), (16, 64)
 _ROUNDS, _CALLERS = 5, 64
 
 

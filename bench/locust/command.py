@@ -20,12 +20,15 @@ def command(options: Options, scenario: str, figures: Path, accounts: Path | Non
     Without a file of accounts the users find out, or make, whom they act for.
     """
     chosen = SCENARIOS[scenario]
+    # However long all stand still: none is refused for how many come at once.
+    most = chosen.most if options.up else None
+    users = options.users if most is None else min(options.users, most)
     mode = ["--web-host", "127.0.0.1", "--web-port", str(options.web_port), "--autoquit", "1"]
     if not options.web:
         mode = ["--headless", "--only-summary", "--loglevel", "WARNING"]
     return [
         *(sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), chosen.user),
-        *(*mode, "--users", str(options.users), "--spawn-rate", f"{options.ramp:g}"),
+        *(*mode, "--users", str(users), "--spawn-rate", f"{options.ramp:g}"),
         *("--run-time", options.duration, "--host", options.base_url.rstrip("/")),
         *("--stop-timeout", str(_STOP_SECONDS), "--user-id", options.credentials.user_id),
         *("--provider", options.provider, "--tokens", str(options.tokens)),

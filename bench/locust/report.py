@@ -30,7 +30,7 @@ def circumstances(options: Options) -> dict[str, str]:
         f" {os.getloadavg()[0]:.1f} before; Locust on the same machine as what it loads"
         f"{'' if options.up else ', if that is on loopback'}",
         "versions": f"Python {platform.python_version()}, {versions}",
-        "target": "a leaky up of its own, embedded stores, default limits"
+        "target": "a leaky up of its own, embedded stores, default limits, patient deadlines"
         if options.up
         else options.base_url,
         "users": f"{options.users}, {options.ramp:g} more a second, for {options.duration},"

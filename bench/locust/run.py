@@ -14,6 +14,12 @@ from bench.locust.options import Options
 from bench.processes import ROOT
 from bench.system import up
 
+# A check is for wrong answers; slow ones are told by their times.
+PATIENT = {
+    **{f"deadlines.{kind}": "30s" for kind in ("edge", "mesh", "consume", "purchase")},
+    "provider.timeout": "20s",
+}
+
 
 def run(options: Options) -> Iterator[Figures]:
     """The figures of each.
@@ -43,7 +49,7 @@ def _target(options: Options) -> Iterator[Options]:
         return
     with (
         tempfile.TemporaryDirectory(prefix="leaky-load-") as folder,
-        up(Path(folder), "local", {}) as system,
+        up(Path(folder), "local", PATIENT) as system,
     ):
         target = f"127.0.0.1:{system.ports['analytics.grpc-port']}"
         yield replace(options, base_url=system.url, grpc_target=target)

@@ -55,7 +55,7 @@ def _leaks(one: Cancelled) -> Iterator[Aim]:
             met=left <= most,
         )
     yield Aim(
-        name="svc_token's RSS, x after the first time",
+        name="svc_token's RSS, x after half of the times",
         aim=f"<= {_GROWTH:.2f}",
         measured=f"{one.growth:.3f}",
         met=one.growth <= _GROWTH,

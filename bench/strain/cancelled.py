@@ -22,8 +22,8 @@ from mesh.settings import Live, MeshSettings
 from mesh.settings.names import env_name
 
 CONSUME = rpc(ConsumeRequest, ConsumeResponse)
-# The first fills what is kept for later: memory, connections. The others show what grows.
-TIMES = 3
+# The first ones fill what is kept for later: memory, connections. The others show what grows.
+TIMES = 16
 # The double's answers, and what aiohttp keeps connections for.
 _PATIENCE_SECONDS = 30.0
 _LOOK_SECONDS = 0.2
@@ -36,7 +36,7 @@ Begin = Callable[[Channel], "asyncio.Future[ConsumeResponse]"]
 
 
 async def cancelled(place: Place, options: Options) -> Cancelled:
-    """Begins the calls and cancels them all, three times."""
+    """Begins the calls and cancels them all, sixteen times."""
     await asyncio.to_thread(place.change, SETTINGS)
     begin = await asyncio.to_thread(_call, place)
     async with _channel(place) as channel:

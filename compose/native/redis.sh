@@ -28,6 +28,8 @@ bind 127.0.0.1
 port $port
 requirepass $(<"$home/password")
 dir $home/data
+# A corner each for the systems of all tests that run at once.
+databases 64
 # A second of writes at most is lost when the machine dies, none when only the process does.
 appendonly yes
 appendfsync everysec

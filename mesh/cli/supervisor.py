@@ -19,7 +19,8 @@ class Supervisor:
     """Forks the programs off at once and stops them in the order given, a group at a time.
 
     `say` gets a program's name and a line it printed, `tell` what happens to
-    the programs, `changed` the pids by name. Times are in seconds.
+    the programs, `changed` the pids by name. Times are in seconds. A start that fails ends
+    at once; `start_seconds` are for one that hangs.
     """
 
     def __init__(

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -66,7 +67,8 @@ def up(
         if workers is not None and workers > 1:
             env.update(workers_env(env, folder))
         planned = plan(current, env, wanted)
-        check_ports(port for each in planned for port in each.endpoint.ports)
+        # None of ours listens yet, so a port that ours will share is nobody's.
+        check_ports(replace(port, shared=False) for each in planned for port in each.endpoint.ports)
         asyncio.run(_Up(folder, planned, env, started, current).run())
 
 
@@ -123,6 +125,7 @@ class _Up:
             say=self._screen.say,
             tell=self._screen.tell,
             changed=self._changed,
+            start_seconds=180.0,  # of one that hangs, or of a busy machine: what fails ends at once
             drain_seconds=settings.mesh.drain_grace + 5.0,
         )
 

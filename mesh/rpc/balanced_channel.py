@@ -10,6 +10,7 @@ flight need to end.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -24,7 +25,7 @@ from mesh.rpc.transport import PLAINTEXT, Transport
 
 # A call that comes before the first answer waits for it this long at most.
 FIRST_ANSWER_SECONDS = 1.0
-# Unary calls have ended by their deadlines by then; streams end, and are begun again.
+# Of connections that are left, where no call's deadline comes later; streams are begun again.
 RETIRE_SECONDS = 30.0
 
 
@@ -37,11 +38,15 @@ class _Group:
         )
         self.channel.connect()
         self._calls = 0
+        self._latest = -math.inf
         self._idle = asyncio.Event()
         self._idle.set()
 
     @contextmanager
-    def used(self) -> Iterator[GrpcChannel]:
+    def used(self, seconds: float | None = None) -> Iterator[GrpcChannel]:
+        """By one call, for so long at most."""
+        if seconds is not None:
+            self._latest = max(self._latest, asyncio.get_running_loop().time() + seconds)
         self._calls += 1
         self._idle.clear()
         try:
@@ -52,9 +57,11 @@ class _Group:
                 self._idle.set()
 
     async def retire(self, seconds: float) -> None:
+        """Ends with its last call, or once their deadlines and so many seconds have passed."""
+        until = max(self._latest, asyncio.get_running_loop().time() + seconds)
         try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout_at(until):
                     await self._idle.wait()
         finally:
             await self.channel.close()
@@ -119,7 +126,7 @@ class BalancedChannel:
     ) -> Res:
         """The response of one instance."""
         timeout = await self._first_answer(timeout)
-        with self._some().used() as channel:
+        with self._some().used(timeout) as channel:
             return await channel.unary(method, request, timeout=timeout, metadata=metadata)
 
     async def stream(

@@ -13,7 +13,6 @@ import struct
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
@@ -90,14 +89,23 @@ class SharedWindows:
 
 @asynccontextmanager
 async def open_windows(url: str, *, secret: str) -> AsyncIterator[SharedWindows]:
-    """Counters for `shared:///PATH`: a file that is made when it is missing."""
-    path = Path(unquote(urlsplit(url).path))
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    """Counters for `shared:///PATH`: a file that is made when it is missing. Raises AppError."""
+    file = _opened(unquote(urlsplit(url).path))
     try:
-        # Never shorter, as others may have mapped it; zeros are free places.
-        if os.fstat(file).st_size < BUCKETS * _BUCKET:
-            os.ftruncate(file, BUCKETS * _BUCKET)
         with mmap.mmap(file, BUCKETS * _BUCKET) as table:
             yield SharedWindows(file, table, secret, BUCKETS)
     finally:
         os.close(file)
+
+
+def _opened(path: str) -> int:
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        # Never shorter, as others may have mapped it; zeros are free places. All of it is on the
+        # disk from the start: where that is full, a page without a place kills who touches it.
+        os.posix_fallocate(file, 0, BUCKETS * _BUCKET)
+    except OSError as error:
+        # This process does not start, so the file is closed with it.
+        message = f"the counters of requests cannot be in {path}: {error.strerror}"
+        raise AppError(REASON_UNAVAILABLE, message) from error
+    return file

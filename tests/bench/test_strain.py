@@ -107,18 +107,18 @@ async def _crowded(heads: Iterable[bytes], *, connections: int, seconds: float) 
 
 
 def test_who_is_told_to_come_later_does() -> None:
-    load = asyncio.run(_crowded([HEAD + b"retry-after: 1\r\n"], connections=5, seconds=0.1))
+    load = asyncio.run(_crowded([HEAD + b"retry-after: 60\r\n"], connections=5, seconds=2.0))
     assert load.statuses == {BUSY: 5}
     assert load.broken == 0
 
 
 def test_who_is_not_told_when_comes_back_at_once() -> None:
-    load = asyncio.run(_crowded([HEAD], connections=2, seconds=0.1))
+    load = asyncio.run(_crowded([HEAD], connections=2, seconds=2.0))
     assert load.statuses[BUSY] > 2
 
 
 def test_an_answer_that_cannot_be_read_is_a_broken_connection() -> None:
-    load = asyncio.run(_crowded([b"HTTP/1.1 200 OK\r\n"], connections=3, seconds=0.1))
+    load = asyncio.run(_crowded([b"HTTP/1.1 200 OK\r\n"], connections=3, seconds=2.0))
     assert (load.broken, list(load.all)) == (3, [])
 
 

@@ -9,6 +9,7 @@ from leaky.client import LeakyError, errors
 from leaky.client._runtime.errors import FieldError
 from mesh.errors import OUTCOMES
 from tests.client.conftest import Reply, Server, Twin
+from tests.ports import free_port
 
 USER = "6f1c1b56-6c0e-4b63-9c3b-0d8f3f1f5a11"
 CONSUME = ("consume.consume", {"user_id": USER, "provider": "openai", "tokens": 5})
@@ -126,10 +127,10 @@ def test_errors_survive_pickling() -> None:
     assert vars(copied) == vars(error)
 
 
-def test_nobody_there_is_unavailable(twin: Twin, server: Server) -> None:
-    server.close()
-    [error] = twin.run(server.url, [CONSUME])
+def test_nobody_there_is_unavailable(twin: Twin) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    [error] = twin.run(url, [CONSUME])
     assert type(error) is errors.Unavailable
     assert error.status is None
-    assert server.url in error.message
+    assert url in error.message
     assert error.__cause__ is not None

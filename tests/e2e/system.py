@@ -152,9 +152,19 @@ class System:
 def until(condition: Callable[[], bool], seconds: float) -> None:
     """Returns when the condition holds; fails when it does not within the time."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not held(condition):
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+def held(condition: Callable[[], bool]) -> bool:
+    """Whether it holds; an answer that it could not be asked just now is no yes."""
+    try:
+        return condition()
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code not in {503, 504}:
+            raise
+        return False
 
 
 def _variable(name: str) -> str:

@@ -1,5 +1,6 @@
 """Limits as they are by default, and settings that are changed while everything runs."""
 
+import statistics
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -14,16 +15,17 @@ from tests.e2e.shape import error_of
 from tests.e2e.system import System, until
 
 pytestmark = pytest.mark.e2e
-DAY = 86_400
-SECONDS = 2.0
+YEAR = 365 * 86_400
+# What is promised of a change; and what is waited for one, where that is not the question.
+SECONDS, LATE_SECONDS = 2.0, 30
 FLAGS = "feature.flags"
 
 
 @pytest.fixture(scope="module")
 def tuned(systems: Made, tmp_path_factory: pytest.TempPathFactory) -> System:
-    """Default capacities, in a window so long that no test meets its end; buckets hardly leak."""
+    """Default capacities, in a window whose end hardly any run meets; buckets hardly leak."""
     env = {
-        "LEAKY_GATEWAY_RATE_LIMIT_WINDOW": "24h",
+        "LEAKY_GATEWAY_RATE_LIMIT_WINDOW": "365d",
         "LEAKY_TOKEN_BUCKET_LEAK_RATE_PER_SECOND": "0.001",
     }
     return systems(tmp_path_factory.mktemp("tuned"), env).start()
@@ -60,8 +62,8 @@ def switched(http: httpx.Client, tuned: System) -> System:
         put = tuned.leaky("config", "set", name, value)
         assert put.returncode == 0, put.stderr
     path = "/api/v1/providers/openai/quota"
-    until(lambda: not http.get(tuned.url("token") + path).json()["enabled"], SECONDS)
-    until(lambda: "ratelimit" not in http.get(tuned.url() + path).headers, SECONDS)
+    until(lambda: not http.get(tuned.url("token") + path).json()["enabled"], LATE_SECONDS)
+    until(lambda: "ratelimit" not in http.get(tuned.url() + path).headers, LATE_SECONDS)
     return tuned
 
 
@@ -76,18 +78,21 @@ def test_one_request_more_than_the_capacity_of_a_window_is_refused(
     assert 429 not in {answer.status_code for answer in answers}
     left = [int(answer.headers["x-ratelimit-remaining"]) for answer in answers]
     assert left == list(range(capacity - 1, -1, -1))
+    asked = time.time()
     refused = http.get(url, headers=caller)
+    answered = time.time()
     body = refused.json()
     seconds = body.pop("retryAfterSeconds")
-    assert 1 <= seconds <= DAY
+    assert 1 <= seconds <= YEAR
     assert (refused.status_code, body["message"]) == (429, "rate limit exceeded")
     assert (body["reason"], body["status"]) == ("RATE_LIMIT_EXCEEDED", 429)
     assert int(refused.headers["retry-after"]) == seconds
-    assert abs(int(refused.headers["x-ratelimit-reset"]) - time.time() - seconds) < 5
+    # Both are rounded to seconds.
+    assert asked - 2 < int(refused.headers["x-ratelimit-reset"]) - seconds < answered + 2
     name = '"/api/v1/tokens"' if capacity == 200 else '"default"'
     for answer in (*answers, refused):
         assert answer.headers["x-ratelimit-limit"] == str(capacity)
-        assert answer.headers["ratelimit-policy"] == f"{name};q={capacity};w={DAY}"
+        assert answer.headers["ratelimit-policy"] == f"{name};q={capacity};w={YEAR}"
         assert answer.headers["ratelimit"].startswith(f"{name};r=")
     # The other window, somebody else's, and what is not limited are as before.
     others = {"/api/v1/providers/qwen/quota", "/api/v1/tokens/quota"} - {path}
@@ -127,9 +132,15 @@ def test_the_buckets_capacity_changes_live(http: httpx.Client, tuned: System) ->
         url = f"{tuned.url('token')}/api/v1/rate-limits/{uuid.uuid4()}"
         return int(http.get(url, params=query).json()["capacity"])
 
-    put = tuned.leaky("config", "set", "token.bucket.capacity", "5")
-    assert put.returncode == 0, put.stderr
-    until(lambda: capacity() == 5, SECONDS)
+    times = []
+    for value in (9, 8, 7, 6, 5):
+        put = tuned.leaky("config", "set", "token.bucket.capacity", str(value))
+        assert put.returncode == 0, put.stderr
+        began = time.monotonic()
+        until(lambda: capacity() == value, LATE_SECONDS)  # noqa: B023 asked before the next
+        times.append(time.monotonic() - began)
+    # One change may meet a busy machine; that most do is a delay of ours.
+    assert statistics.median(times) <= SECONDS, times
     reason = error_of(consume(http, tuned, tokens=6), 400)["reason"]
     assert reason == "COST_EXCEEDS_CAPACITY"
     user = str(uuid.uuid4())
@@ -148,7 +159,7 @@ def test_the_buckets_capacity_changes_live(http: httpx.Client, tuned: System) ->
     assert pool["totalTokens"] - pool["remainingTokens"] == 5
     back = tuned.leaky("config", "unset", "token.bucket.capacity")
     assert back.returncode == 0, back.stderr
-    until(lambda: capacity() == 1000, SECONDS)
+    until(lambda: capacity() == 1000, LATE_SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +198,7 @@ def test_keys_not_validated_at_the_edge_are_validated_behind_it(
     assert left(key_of_somebody(http, tuned)) == 199
     put = tuned.leaky("config", "set", f"{FLAGS}.gateway.api-key-validation", "false")
     assert put.returncode == 0, put.stderr
-    until(lambda: left(key_of_somebody(http, tuned)) < 199, SECONDS)
+    until(lambda: left(key_of_somebody(http, tuned)) < 199, LATE_SECONDS)
     caller = key_of_somebody(http, tuned)
     assert error_of(http.get(url, params=query, headers=caller), 404)["reason"] == "QUOTA_NOT_FOUND"
     unknown = {"X-Api-Key": f"leaky_{uuid.uuid4()}_{'A' * 43}"}
@@ -239,7 +250,7 @@ def test_every_call_has_a_line_while_the_level_is_debug(http: httpx.Client, tune
 
     assert told() == []
     assert tuned.leaky("config", "set", "log.level", "debug").returncode == 0
-    until(lambda: bool(told()), SECONDS)
+    until(lambda: bool(told()), LATE_SECONDS)
     assert tuned.leaky("config", "unset", "log.level").returncode == 0
     (call, *_) = (line for line in told() if '"event":"call"' in line)
     assert '"outcome":"OK"' in call

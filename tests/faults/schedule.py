@@ -3,8 +3,9 @@
 import asyncio
 import random
 import signal
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import asyncpg
 
@@ -22,6 +23,7 @@ ACTS = {
     "disconnect": 3,
     "bounce": 2,
 }
+OF_PARTS = {"disconnect", "bounce"}
 TARGETS = {"token": 4, "token.2": 4, "analytics": 2, "stubs": 2, "gateway": 1}
 
 
@@ -62,6 +64,8 @@ class Schedule:
     town: Town
     load: Load
     faults: list[Fault]
+    # One fault of a part at a time: a disconnect's own connection is none to be cut.
+    _turns: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     async def run(self, ops: int) -> None:
         """Returns when the operations are done and everything runs again."""
@@ -84,7 +88,11 @@ class Schedule:
             "disconnect": self._disconnect,
             "bounce": self._bounce,
         }
-        await acts[fault.act](fault)
+        if fault.act in OF_PARTS:
+            async with self._turns[fault.target]:
+                await acts[fault.act](fault)
+        else:
+            await acts[fault.act](fault)
 
     async def _kill(self, fault: Fault) -> None:
         child = self.town.children[fault.target]

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from mesh import http_arriving, http_server
-from mesh.http_arriving import HEAD_BYTES
+from mesh.http_arriving import ARRIVE_SECONDS, HEAD_BYTES
 from mesh.http_server import HttpServer
 from mesh.resilience.adaptive_limit import AdaptiveLimit
+from tests.mesh.rpc.serving import Loop, on_travelling_loop
 
 pytestmark = pytest.mark.anyio
 PATIENCE = 20.0
@@ -24,11 +25,13 @@ SERVED, TOO_SLOW, TOO_LARGE = b"HTTP/1.1 200 ", b"HTTP/1.1 408 ", b"HTTP/1.1 431
 class App:
     """Answers once it has the body; /early before, /much with more than goes on its way."""
 
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
     bodies: list[bytes] = field(default_factory=list)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.begun.set()
         try:
             await self._answer(scope["path"], receive, send)
         finally:
@@ -52,6 +55,11 @@ class App:
             await send({"type": "http.response.body", "body": part, "more_body": left > 1_000_000})
 
 
+async def came(event: asyncio.Event) -> None:
+    async with asyncio.timeout(PATIENCE):
+        await event.wait()
+
+
 @dataclass
 class Client:
     reader: asyncio.StreamReader
@@ -61,12 +69,18 @@ class Client:
         self.writer.write(text.encode())
 
     async def until_closed(self) -> bytes:
+        """All that comes. What the server has not read of what was sent makes its end a reset."""
+        answer = b""
         async with asyncio.timeout(PATIENCE):
-            return await self.reader.read()
+            with suppress(ConnectionResetError):
+                while part := await self.reader.read(10_000):
+                    answer += part
+        return answer
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For who is to be late: a second may be over at once, as timers go by whole ones."""
     monkeypatch.setattr(http_arriving, "ARRIVE_SECONDS", 1.0)
 
 
@@ -86,6 +100,7 @@ async def talking(app: Any, limit: AdaptiveLimit | None) -> AsyncIterator[Client
         await server.stop()
 
 
+@pytest.mark.usefixtures("hurried")
 async def test_a_body_that_does_not_come_ends_its_request(limit: AdaptiveLimit) -> None:
     app = App()
     async with talking(app, limit) as client:
@@ -93,13 +108,14 @@ async def test_a_body_that_does_not_come_ends_its_request(limit: AdaptiveLimit) 
         answer = await client.until_closed()
         assert answer.startswith(TOO_SLOW)
         assert answer.endswith(b"the request was not whole within 1 s")
-        await app.ended.wait()
+        await came(app.ended)
         assert app.bodies == []
         assert limit.in_flight == 0
 
 
 # Only the gateway's port has one.
 @pytest.mark.parametrize("limited", [True, False])
+@pytest.mark.usefixtures("hurried")
 async def test_a_head_that_does_not_end_is_not_waited_for(
     limited: object, limit: AdaptiveLimit
 ) -> None:
@@ -108,16 +124,24 @@ async def test_a_head_that_does_not_end_is_not_waited_for(
         assert (await client.until_closed()).startswith(TOO_SLOW)
 
 
-async def test_a_request_in_pieces_has_its_time_anew(limit: AdaptiveLimit) -> None:
-    app = App()
-    async with talking(app, limit) as client:
-        for _ in range(3):
-            app.ended.clear()
-            for piece in (POST[:20], POST[20:], "o", "k"):
-                client.send(piece)
-                await asyncio.sleep(0.01)
-            await app.ended.wait()
+def test_a_request_in_pieces_has_its_time_anew(limit: AdaptiveLimit) -> None:
+    async def run(loop: Loop) -> None:
+        app = App()
+        async with talking(app, limit) as client:
+            for _ in range(3):
+                app.begun.clear()
+                app.ended.clear()
+                for piece in (POST[:20], POST[20:], "o"):
+                    client.send(piece)
+                    await asyncio.sleep(0.01)
+                await came(app.begun)
+                # Of the time of one request; of all three together it is more than that.
+                loop.travel(ARRIVE_SECONDS / 2)
+                client.send("k")
+                await came(app.ended)
         assert app.bodies == [b"ok"] * 3
+
+    on_travelling_loop(run)
 
 
 @pytest.mark.parametrize("end", ["", "\r\n"])
@@ -152,20 +176,17 @@ async def test_one_that_comes_too_early_and_is_too_large_takes_no_other_ones_ans
     async with talking(app, limit) as client:
         client.send(POST.replace("POST /", "POST /slow") + "ok")
         client.send(f"GET / HTTP/1.1\r\nx-a: {'y' * HEAD_BYTES}\r\n\r\n")
-        answer = b""
-        with suppress(ConnectionResetError):
-            answer = await client.until_closed()
-        assert answer == b""
+        assert await client.until_closed() == b""
         app.go_on.set()
-        await app.ended.wait()
+        await came(app.ended)
 
 
+@pytest.mark.usefixtures("hurried")
 async def test_who_does_not_read_is_cut_off(limit: AdaptiveLimit) -> None:
     app = App()
     async with talking(app, limit) as client:
         client.send(POST.replace("POST /", "POST /much") + "ok")
-        async with asyncio.timeout(PATIENCE):
-            await app.ended.wait()
+        await came(app.ended)
         assert limit.in_flight == 0
 
 
@@ -180,7 +201,8 @@ async def test_a_connection_without_a_request_is_closed(
 async def test_a_body_after_its_answer_leaves_the_connection_no_longer_open(
     limit: AdaptiveLimit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_server, "KEEP_ALIVE_SECONDS", 1)
+    # A second at least: it is open before it has anything to do.
+    monkeypatch.setattr(http_server, "KEEP_ALIVE_SECONDS", 2)
     async with talking(App(), limit) as client:
         client.send(EARLY)
         async with asyncio.timeout(PATIENCE):

@@ -62,6 +62,7 @@ async def test_a_taken_port_is_named() -> None:
 
 def test_one_turn_of_the_loop_accepts_many() -> None:
     async def turns_for(count: int) -> int:
+        """Those in which any was accepted; what is accepted takes others to be served."""
         app = App()
         server = HttpServer(app.asgi, "127.0.0.1", 0, 1)
         port = await server.start()
@@ -72,10 +73,12 @@ def test_one_turn_of_the_loop_accepts_many() -> None:
             for _ in range(count):
                 one = open_.enter_context(socket.create_connection(("127.0.0.1", port)))
                 one.send(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
-            turns = 0
-            while app.pages <= count:
-                await asyncio.sleep(0)
-                turns += 1
+            turns, connections = 0, server._server.server_state.connections
+            async with asyncio.timeout(PATIENCE):
+                while app.pages <= count:
+                    before = len(connections)
+                    await asyncio.sleep(0)
+                    turns += len(connections) > before
         await server.stop()
         return turns
 
@@ -88,9 +91,9 @@ async def test_an_address_that_is_not_ours_is_told() -> None:
 
 
 async def test_a_request_in_flight_is_answered_and_new_ones_are_not_taken() -> None:
-    app = App()
-    server = HttpServer(app.asgi, "127.0.0.1", 0, 30)
-    port = await server.start()
+    app, port = App(), free_port()
+    server = HttpServer(app.asgi, "127.0.0.1", port, 30)
+    await server.start()
     async with client(port) as http:
         slow = asyncio.ensure_future(http.get("/slow"))
         await app.begun.wait()

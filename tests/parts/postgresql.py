@@ -45,7 +45,7 @@ async def fresh_database() -> AsyncIterator[str]:
     try:
         yield at(name)
     finally:
-        await _drop(name)
+        await drop(name)
 
 
 async def store_url(backend: str, folder: Path, service: str, schemas: Registry[Schema]) -> str:
@@ -62,7 +62,7 @@ async def migrated_database(service: str, schemas: Registry[Schema]) -> str:
     """
     if service not in _kept:
         name = await _create(service)
-        atexit.register(lambda: asyncio.run(_drop(name)))
+        atexit.register(lambda: asyncio.run(drop(name)))
         async with schemas.open(at(name)) as schema:
             await schema.upgrade()
         _kept[service] = at(name)
@@ -97,13 +97,14 @@ async def _empty(database: str) -> None:
         await connection.close()
 
 
-async def _drop(name: str) -> None:
+async def drop(name: str) -> None:
+    """Drops a database, whoever is connected to it; one that is not there is fine."""
     # First without FORCE: it sends autovacuum away, which belongs to another role and which
     # FORCE may not end, and waits 5 s for connections that are being closed.
     try:
-        await _administer(f"DROP DATABASE {name}")
+        await _administer(f"DROP DATABASE IF EXISTS {name}")
     except asyncpg.ObjectInUseError:
-        await _administer(f"DROP DATABASE {name} WITH (FORCE)")
+        await _administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 async def _administer(statement: str) -> None:

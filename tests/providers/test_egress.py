@@ -135,10 +135,10 @@ async def test_retry_after_is_honoured_when_it_fits() -> None:
 
 async def test_retry_after_that_does_not_fit_ends_the_call_at_once() -> None:
     double = Double(says(429, retry_after="60"))
-    async with calling(double) as call:
+    async with calling(double, provider__timeout="50s") as call:
         started = time.monotonic()
         assert await fails(call) == "HTTP status 429"
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 20
     assert len(double.requests) == 1
 
 
@@ -164,23 +164,30 @@ async def test_nobody_listening_is_tried_again_and_then_a_failure() -> None:
         assert "ClientConnectorError" in await fails(call)
 
 
+def given(cause: str) -> float:
+    """The seconds that the last try had."""
+    told = re.fullmatch(r"no answer within ([0-9.]+) s", cause)
+    assert told
+    return float(told[1])
+
+
 async def test_a_hang_ends_within_the_timeout() -> None:
     double = Double(hangs)
-    async with calling(double, provider__timeout="150ms") as call:
+    async with calling(double, provider__timeout="1s") as call:
         started = time.monotonic()
-        assert "no answer within" in await fails(call)
+        assert 0 < given(await fails(call)) <= 1
         took = time.monotonic() - started
-    assert 0.14 <= took < 1.5
+    assert 0.99 <= took < 20
     assert len(double.requests) == 1
 
 
 async def test_the_timeout_covers_tries_and_waits_together() -> None:
     double = Double(says(503), hangs)
-    async with calling(double, provider__timeout="300ms", provider__retry_wait="100ms") as call:
+    async with calling(double, provider__timeout="2s", provider__retry_wait="500ms") as call:
         started = time.monotonic()
-        assert "no answer within" in await fails(call)
+        assert 0 < given(await fails(call)) <= 2 - 0.5
         took = time.monotonic() - started
-    assert took < 1.5
+    assert took < 20
     assert len(double.requests) == 2
 
 
@@ -199,11 +206,9 @@ def deadline_in(seconds: float) -> Iterator[None]:
 
 async def test_the_callers_deadline_is_shorter_and_leaves_time_to_give_back() -> None:
     async with calling(Double(hangs), provider__timeout="30s") as call:
-        with deadline_in(0.4):
+        with deadline_in(2):
             cause = await fails(call)
-    given = re.fullmatch(r"no answer within ([0-9.]+) s", cause)
-    assert given
-    assert 0 < float(given[1]) <= 0.4 - RESERVE_SECONDS
+    assert 0 < given(cause) <= 2 - RESERVE_SECONDS
 
 
 async def test_no_time_left_is_a_failure_without_a_call() -> None:
@@ -298,7 +303,8 @@ async def test_too_many_requests_do_open_it() -> None:
 
 async def test_hangs_open_it() -> None:
     double = Double(hangs)
-    async with calling(double, "openai", Clock(), **BREAKER, provider__timeout="50ms") as call:
+    # A try that comes so late that it has less than half of it does not count.
+    async with calling(double, "openai", Clock(), **BREAKER, provider__timeout="400ms") as call:
         for _ in range(4):
             await fails(call)
         assert await fails(call) == "the breaker is open"
@@ -317,7 +323,7 @@ async def test_callers_that_go_away_do_not() -> None:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not true():  # noqa: ASYNC110 the other side is a real server
             await asyncio.sleep(0.002)
 
@@ -334,10 +340,10 @@ async def test_the_bulkhead_lets_so_many_in_and_the_others_wait() -> None:
 
 async def test_who_waits_for_a_slot_longer_than_there_is_time_fails() -> None:
     slow = Slow()
-    async with calling(Double(slow), provider__bulkhead="1") as call:
+    async with calling(Double(slow), provider__bulkhead="1", provider__timeout="60s") as call:
         first = asyncio.ensure_future(call())
         await until(lambda: slow.inside == 1)
-        with deadline_in(0.2):
+        with deadline_in(2):
             assert await fails(call) == "bulkhead: no slot came free in time"
         slow.door.set()
         assert await first == BODY

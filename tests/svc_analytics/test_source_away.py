@@ -17,9 +17,21 @@ from tests.ports import free_ports
 from tests.wired import wired
 
 pytestmark = pytest.mark.anyio
+SOON, LATER = 30.0, 300.0
+# What is waited for while Kafka is away, or when a client of it is closed.
+WAITS = (
+    "mesh.storage.kafka_publisher.REQUEST_SECONDS",
+    "svc_analytics.stores.source_kafka.REQUEST_SECONDS",
+    "svc_analytics.stores.source_kafka._CLOSE_SECONDS",
+    "svc_analytics.workers.usage_lag.INTERVAL_SECONDS",
+)
 
 
-async def test_reads_do_not_need_the_source(tmp_path: Path) -> None:
+async def test_reads_do_not_need_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for wait in WAITS:
+        monkeypatch.setattr(wait, LATER)
     (port,) = free_ports(1)
     data = {"LEAKY_DATA": str(tmp_path)}
     env = {**data, "LEAKY_ANALYTICS_USAGE_SOURCE": f"kafka://127.0.0.1:{port}"}
@@ -35,7 +47,7 @@ async def test_reads_do_not_need_the_source(tmp_path: Path) -> None:
             answer = await client.get("/api/v1/analytics/usage?provider=openai")
             assert (answer.status_code, answer.json()["count"]) == (200, 0)
             begun = time.monotonic()
-    assert time.monotonic() - begun < 5.0
+    assert time.monotonic() - begun < SOON
 
 
 async def test_how_far_behind_it_is_is_unknown_while_the_source_was_never_there() -> None:
@@ -48,7 +60,7 @@ async def test_how_far_behind_it_is_is_unknown_while_the_source_was_never_there(
 
 @pytest.mark.parametrize("url", ["kafka://", "kafka://somebody:hunter2@one", "pulsar://one"])
 async def test_an_address_that_is_none_keeps_the_service_from_starting(url: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SOON):
         with pytest.raises(ValueError, match="kafka://") as refusal:
             async with SOURCES.open(url, topic="t", group="g"):
                 pass

@@ -57,7 +57,7 @@ async def clients(
         await server.startup([sock])
         servers.append((server, sock))
         url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-        clients[provider] = httpx.AsyncClient(base_url=url, trust_env=False)
+        clients[provider] = httpx.AsyncClient(base_url=url, trust_env=False, timeout=30)
     yield clients
     for client in clients.values():
         await client.aclose()
@@ -143,7 +143,8 @@ async def test_the_egress_and_the_doubles_understand_each_other(
     clients: Clients, provider: str
 ) -> None:
     url = str(clients[provider].base_url)
-    settings = load(Caller, {}, {f"providers.{provider}.base-url": url})
+    told = {f"providers.{provider}.base-url": url, "provider.timeout": "30s"}
+    settings = load(Caller, {}, told)
     egress = Providers(lambda: settings)
     answer = await egress.complete(provider, prompt="péché\n", tokens=9, request_id="r")
     await egress.close()

@@ -152,7 +152,7 @@ async def quota(client: httpx.AsyncClient, user: str = USER) -> tuple[int, int]:
 
 
 async def completed(client: httpx.AsyncClient, saga_id: str, status: str = "COMPLETED") -> Any:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             body = (await client.get(f"/api/v1/tokens/purchase/{saga_id}")).json()
             if body["status"] == status:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 AUTHORIZATION = "authorization"
 # Of one stream; the one that was used longest ago makes room.
 MOST = 4_096
+# Of one, twice what the edge takes in a header.
+MOST_BYTES = 16 * 1024
 
 
 class Numbers:

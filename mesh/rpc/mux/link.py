@@ -21,7 +21,7 @@ log = structlog.get_logger("mux")
 # Who does not serve it is asked again after this: another may be there by then.
 UNSERVED_SECONDS = 30.0
 OPEN_SECONDS = 5.0
-# Calls on a stream that is left have ended by then, by their deadlines.
+# Of a stream that is left, where no call's deadline comes later.
 RETIRE_SECONDS = 30.0
 # One that ends sooner counts as one that could not be opened.
 SHORT_SECONDS = 1.0
@@ -68,7 +68,10 @@ class Link:
         return current.session
 
     def renew(self, retire_seconds: float) -> None:
-        """Moves to a new connection once there is one; the other lasts so long at most."""
+        """Moves to a new connection once there is one; the other lasts for its calls.
+
+        Where those have no deadlines, it is so many seconds at most.
+        """
         self._retire_seconds = max(RETIRE_SECONDS, retire_seconds)
         self._renewing.set()
 

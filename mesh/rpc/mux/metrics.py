@@ -13,9 +13,7 @@ _CALLS = Closed(
     _SIDES,
     buckets=(0, 1, 2, 4, 8, 16, 32, 64, 128, 256),
 )
-_WAITING = Closed(
-    Gauge, "mux_frames_waiting", "Frames that wait behind the one being written.", _SIDES
-)
+_WAITING = Closed(Gauge, "mux_frames_waiting", "Frames that gather or wait for a write.", _SIDES)
 _STREAMS = Closed(Gauge, "mux_streams", "Streams of calls that are open.", _SIDES)
 QUEUED = Gauge("mux_calls_queued", "Calls that wait for a place among those in flight.")
 

@@ -31,13 +31,14 @@ class Outbox:
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
-        self._closed = False
+        self._closed = self._over = False
 
     def frame(self, size: int) -> Frame:
         """Where something of about `size` bytes is to be added, before the loop's next turn."""
         full = self._items >= MOST_ITEMS or self._bytes + size > MOST_BYTES
         if full or not self._frames:
             self._frames.append(Frame())
+            self._tell()
             if len(self._frames) > MOST_WAITING:
                 self._room.clear()
             self._items = self._bytes = 0
@@ -83,19 +84,21 @@ class Outbox:
                 self._wake.clear()
                 await self._write_all(write)
         finally:
-            self._tell(0)
+            self._over = True
+            self._tell()
 
     async def _write_all(self, write: Callable[[bytes], Awaitable[None]]) -> None:
         while self._frames:
             frame = self._frames.popleft()
             self._metrics.sent(frame)
-            self._tell(len(self._frames))
+            self._tell()
             await write(frame.SerializeToString())
             if len(self._frames) <= MOST_WAITING:
                 self._room.set()
 
-    def _tell(self, waiting: int) -> None:
-        # What all streams have is told together.
+    def _tell(self) -> None:
+        # What all streams have is told together; nothing waits where nobody writes any more.
+        waiting = 0 if self._over else len(self._frames)
         self._metrics.waiting.inc(waiting - self._told)
         self._told = waiting
 

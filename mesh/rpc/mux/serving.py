@@ -23,7 +23,7 @@ from mesh.rpc.call import Call
 from mesh.rpc.dispatcher import Dispatcher
 from mesh.rpc.handling import answer, internal
 from mesh.rpc.method import Method
-from mesh.rpc.mux.credentials import AUTHORIZATION, MOST
+from mesh.rpc.mux.credentials import AUTHORIZATION, MOST, MOST_BYTES
 from mesh.rpc.mux.metrics import SERVER
 from mesh.rpc.mux.outbox import Outbox
 from mesh.rpc.mux.window import MOST as MOST_WINDOW
@@ -122,6 +122,8 @@ class Serving:
     def _learn(self, number: int, authorization: str) -> None:
         if not 0 < number <= MOST:
             raise AppError(REASON_INVALID_ARGUMENT, f"no credential has the number {number}")
+        if len(authorization) > MOST_BYTES:
+            raise AppError(REASON_INVALID_ARGUMENT, "the credential is too long")
         self._credentials[number] = authorization
 
     def _begin(self, sent: Sent) -> None:

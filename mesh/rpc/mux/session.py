@@ -15,13 +15,13 @@ from mesh.errors import AppError
 from mesh.rpc.channel import CALLED, CALLING
 from mesh.rpc.deadlines import SLOTS_PER_SECOND
 from mesh.rpc.method import Method, Req, Res
-from mesh.rpc.mux.credentials import AUTHORIZATION, Numbers
+from mesh.rpc.mux.credentials import AUTHORIZATION, MOST_BYTES, Numbers
 from mesh.rpc.mux.lost import LostError, TooLongError
 from mesh.rpc.mux.metrics import CLIENT
 from mesh.rpc.mux.outbox import MOST_PAYLOAD, Outbox
 from mesh.rpc.mux.places import Places
 from mesh.rpc.status import from_status
-from mesh.timing_wheel import TimingWheel
+from mesh.timing_wheel import Slot, TimingWheel
 
 # What a call takes in a frame beside its payload, about.
 _OVERHEAD = 256
@@ -48,6 +48,7 @@ class Session:
         self._numbers = Numbers(self._tell)
         self._wheel = TimingWheel(SLOTS_PER_SECOND)
         self._lost = False
+        self._latest = -math.inf
         self.leaving = asyncio.Event()
         self._ended = asyncio.ensure_future(self._run())
         # Not by itself: it may be ended before it has begun, and while it ends.
@@ -79,7 +80,7 @@ class Session:
                 raise LostError(sent=False)
             CALLING()
             id_, future = self._begin(method, request, deadline, metadata)
-            due = self._wheel.slot(deadline) if deadline < math.inf else {}
+            due = self._due(deadline)
             due[future] = _late
             try:
                 result = await future
@@ -110,6 +111,13 @@ class Session:
         future = self._calls[id_] = loop.create_future()
         return id_, future
 
+    def _due(self, deadline: float) -> Slot:
+        """Where those are noted that end at a deadline; an infinite one is none."""
+        if deadline == math.inf:
+            return {}
+        self._latest = max(self._latest, deadline)
+        return self._wheel.slot(deadline)
+
     def _cancel(self, id_: int) -> None:
         # Nobody waits any more; what is kept for a peer that does not read would only grow.
         if not self._ended.done() and not self._out.withdraw(id_):
@@ -119,10 +127,11 @@ class Session:
         self, id_: int, path: str, request: Any, left: float, metadata: Mapping[str, str]
     ) -> None:
         payload = request.SerializeToString()
-        if len(payload) > MOST_PAYLOAD:
+        authorization = metadata.get(AUTHORIZATION, "")
+        if len(payload) > MOST_PAYLOAD or len(authorization) > MOST_BYTES:
             raise TooLongError
         # Told first, so that it is in no later frame than the call.
-        number = self._numbers.of(metadata.get(AUTHORIZATION))
+        number = self._numbers.of(authorization)
         told: list[str] = []
         for pair in metadata.items():
             if pair[0] != AUTHORIZATION:
@@ -183,10 +192,13 @@ class Session:
                 future.set_exception(LostError(sent=id_ not in unsent))
 
     async def finish(self, seconds: float) -> None:
-        """Ends it once its calls have their results, or after so many seconds."""
+        """Ends it once its calls have their results, or their deadlines have passed.
+
+        Those without one have so many seconds.
+        """
         self.leave()
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout_at(max(self._loop.time() + seconds, self._latest)):
                 await self._places.empty()
         self.end()
         await asyncio.wait({self._ended})

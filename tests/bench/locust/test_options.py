@@ -58,6 +58,17 @@ def test_everything_is_settable_and_reaches_locust() -> None:
     assert after.items() >= expected.items()
 
 
+@pytest.mark.parametrize(
+    ("words", "users"), [("login", "20"), ("login --up", "10"), ("quota --up", "20")]
+)
+def test_a_system_of_its_own_gets_no_more_logins_at_once_than_it_takes(
+    words: str, users: str
+) -> None:
+    options = parse(words.split())
+    given = command(options, options.scenarios[0], Path("figures"), None)
+    assert given[given.index("--users") + 1] == users
+
+
 def test_credentials_are_in_no_command_line_and_in_no_text_of_the_options() -> None:
     for words in (
         ["--api-key", "sesame"],

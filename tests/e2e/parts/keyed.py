@@ -62,5 +62,5 @@ async def _insist(session: aiohttp.ClientSession, one: Keyed) -> None:
         one.answers.append(answer)
         if answer.status == 200:
             return
-        # As it was told to wait; without a word of that it fails.
-        await asyncio.sleep(float(answer.headers["retry-after"]))
+        # As it was told to wait; a 502 or a 504 tells nothing of that.
+        await asyncio.sleep(float(answer.headers.get("retry-after", "1")))

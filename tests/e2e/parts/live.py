@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from tests.e2e.parts.whole import Whole
 from tests.e2e.system import until
 
-READ_SECONDS = 5.0
+# Reached only on failure.
+READ_SECONDS = 60.0
 DELAY = "stubs.openai.faults.delay"
 
 

@@ -24,6 +24,14 @@ ROOMY = {
     "LEAKY_TOKEN_BUCKET_CAPACITY": "1000000",
     "LEAKY_TOKEN_BUCKET_LEAK_RATE_PER_SECOND": "1000",
 }
+# For tests of which no call may fail: a machine that stops for seconds is no fault to be told of.
+PATIENT = {
+    **ROOMY,
+    "LEAKY_PROVIDER_TIMEOUT": "10s",
+    **dict.fromkeys(
+        (f"LEAKY_DEADLINES_{name}" for name in ("EDGE", "MESH", "CONSUME", "PURCHASE")), "20s"
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 import orjson
+from aiokafka.admin import AIOKafkaAdminClient
 
 from svc_analytics.domain.window import Window
 from svc_analytics.ports import UsageSource, UsageStore
@@ -107,6 +108,18 @@ def row(number: int, *, topic: str) -> OutboxRow:
 
 def tokens_of(rows: Sequence[OutboxRow]) -> int:
     return sum(orjson.loads(one.payload)["tokens"] for one in rows)
+
+
+async def members(kafka: Corner) -> int:
+    """How many the group has, as its coordinator knows."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.servers)
+    await admin.start()
+    try:
+        (answer,) = await admin.describe_consumer_groups([kafka.group])
+    finally:
+        await admin.close()
+    (group,) = answer.to_object()["groups"]
+    return len(group["members"])
 
 
 async def stored(store: UsageStore) -> tuple[int, int]:

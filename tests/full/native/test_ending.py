@@ -39,10 +39,11 @@ def say(word):
         said.write(f"{word}\\n")
 @pytest.fixture
 def thing():
-    say("begun")
     yield
     say("ended")
 def test_that_waits(thing):
+    # Not in the fixture: until that has returned, nobody knows yet what would end it.
+    say("begun")
     time.sleep(600)
 """
 PART = """#!/usr/bin/env bash

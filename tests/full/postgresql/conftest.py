@@ -6,12 +6,19 @@ from itertools import cycle
 
 import pytest
 
+from mesh.storage import asyncpg_engine
+from mesh.storage.asyncpg_engine import Patience
 from svc_token.domain.pool import Pool
 from svc_token.stores import SCHEMAS, TOKEN_STORES
 from svc_token.stores.stores import TokenStores
 from tests.parts.postgresql import migrated_database
 from tests.svc_token.conftest import TOPICS
 from tests.svc_token.stores.test_ledger_contract import ORG, WINDOW
+
+# The two share a loop: what stops that for a moment keeps rows locked, and is no outage.
+PATIENT = Patience(
+    connect=60.0, connection=60.0, lock=60.0, statement=60.0, idle=120.0, answer=62.0
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +50,8 @@ class Two:
 
 
 @pytest.fixture
-async def two() -> AsyncIterator[Two]:
+async def two(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Two]:
+    monkeypatch.setattr(asyncpg_engine, "PATIENCE", PATIENT)
     url = await migrated_database("token", SCHEMAS)
     async with (
         TOKEN_STORES.open(url, topics=TOPICS) as one,

@@ -18,7 +18,7 @@ from svc_token.domain.owner import Owner, OwnerKind, PoolKey
 from svc_token.settings import TokenSettings
 from svc_token.usecases.purchases import CreatePurchase
 from svc_token.usecases.quotas import CreateOrgQuota
-from tests.full.postgresql.conftest import Two
+from tests.full.postgresql.conftest import PATIENT, Two
 from tests.parts.urls import POSTGRESQL, url
 from tests.svc_token.conftest import HandClock, House, principal, spend
 from tests.svc_token.shop import ORDER
@@ -43,7 +43,7 @@ class Pair:
     replies: list[set[object]] = field(default_factory=list)
 
     async def row(self, statement: str) -> list[int]:
-        async with open_postgresql(self.url) as database:
+        async with open_postgresql(self.url, patience=PATIENT) as database:
             row = await database.query(lambda c: c.execute(sa.text(statement)).one())
         return list(row)
 

@@ -87,8 +87,7 @@ def _database(stack: ExitStack, name: str, mark: str) -> str:
     database = f"{name}_{mark}"
     server = postgresql.at("postgres")
     asyncio.run(postgresql.execute(server, f"CREATE DATABASE {database}"))
-    drop = f"DROP DATABASE IF EXISTS {database} WITH (FORCE)"
-    stack.callback(lambda: asyncio.run(postgresql.execute(server, drop)))
+    stack.callback(lambda: asyncio.run(postgresql.drop(database)))
     return postgresql.at(database)
 
 

@@ -19,7 +19,8 @@ PORTS = (
     *(f"{name}.http-port" for name in SERVICES),
     *STUBS,
 )
-START_SECONDS = 90.0
+# Longer than `leaky up` waits itself, which then says for whom.
+START_SECONDS = 240.0
 
 
 def system_environment(data: Path) -> dict[str, str]:

@@ -17,6 +17,7 @@ from mesh.cli.forks import Forks
 from mesh.cli.refusal import StartError
 from mesh.cli.supervisor import Supervisor
 from tests.mesh.cli.processes import gone
+from tests.mesh.rpc.serving import Loop, on_travelling_loop
 
 # Says when it is up, and again when it is asked to end.
 GOOD = """
@@ -103,12 +104,13 @@ def test_programs_come_up_together_and_drain_in_order() -> None:
 
 def test_a_program_is_not_asked_to_end_before_the_one_before_it_has_ended() -> None:
     async def run() -> None:
-        watched = Watched({"gateway": STUBBORN, "token": GOOD}, drain_seconds=0.2)
+        # Which is the bound of the other one, too.
+        watched = Watched({"gateway": STUBBORN, "token": GOOD}, drain_seconds=3)
         async with watched.running():
             pass
         told = [line for line in watched.lines if line[1] != "up"]
         assert told == [
-            ("leaky", "gateway did not end within 0.2 s, killing it"),
+            ("leaky", "gateway did not end within 3 s, killing it"),
             ("token", "drained"),
         ]
 
@@ -152,12 +154,19 @@ def test_a_program_that_keeps_crashing_at_the_start_is_given_up() -> None:
 
 
 def test_a_program_that_never_gets_healthy_is_named() -> None:
-    async def run() -> None:
-        watched = Watched({"auth": GOOD, "token": SILENT}, start_seconds=1.5)
-        with pytest.raises(StartError, match=r"not healthy after 1\.5 s: token$"):
-            await watched.supervisor.run(lambda: None)
+    async def run(loop: Loop) -> None:
+        watched = Watched({"auth": GOOD, "token": SILENT})
 
-    asyncio.run(run())
+        def auth_alone() -> bool:
+            return [child.was_healthy for child in watched.supervisor._children] == [True, False]
+
+        running = asyncio.ensure_future(watched.supervisor.run(lambda: pytest.fail("all is up")))
+        await _until(auth_alone)
+        loop.travel(60)
+        with pytest.raises(StartError, match=r"not healthy after 60 s: token$"):
+            await asyncio.wait_for(running, 20)
+
+    on_travelling_loop(run)
 
 
 def test_a_stop_during_the_start_ends_everything() -> None:

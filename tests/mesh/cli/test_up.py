@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from mesh.cli.data import LOCK, holder, service_lock, wait_until_free
 from mesh.cli.services import NAMES
 from tests.mesh.cli.processes import gone
 from tests.mesh.cli.running import Up, system_environment, up
+from tests.ports import free_port
 
 pytestmark = pytest.mark.e2e
 
@@ -193,6 +195,14 @@ def test_a_taken_port_is_named_with_its_setting(tmp_path: Path, taken_port: int)
     assert refused.returncode == 1
     assert f"port {taken_port} (token.grpc-port) is taken" in refused.stderr
     assert refused.stdout == ""
+    # Also one that another system's gateways share, as they would with these.
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", shared := free_port()))
+        other.listen()
+        refused = system.leaky("up", "--workers", "2", "--set", f"gateway.http-port={shared}")
+    assert refused.returncode == 1
+    assert f"port {shared} (gateway.http-port) is taken" in refused.stderr
     refused = system.leaky("serve", "auth", LEAKY_AUTH_HTTP_PORT=str(taken_port))
     assert refused.returncode == 1
     assert f"port {taken_port} (auth.http-port) is taken" in refused.stderr

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from mesh import http_server
 from mesh.edge.sending import send_whole
-from mesh.http_server import HttpServer
+from mesh.http_server import KEEP_ALIVE_SECONDS, HttpServer
 from mesh.resilience.adaptive_limit import AdaptiveLimit
+from tests.mesh.rpc.serving import Loop, on_travelling_loop
 
 pytestmark = pytest.mark.anyio
 PATIENCE = 20.0
@@ -100,18 +100,23 @@ async def test_who_does_not_read_is_waited_for() -> None:
     assert answer.count(b"a" * LARGE) == 10
 
 
-async def test_a_connection_that_is_idle_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server, "KEEP_ALIVE_SECONDS", 2)
-
+def test_a_connection_that_is_idle_is_closed() -> None:
     async def app(_scope: Any, _receive: Any, send: Any) -> None:
         await send_whole(send, 200, [(b"content-length", b"0")], b"")
 
-    server = HttpServer(app, "127.0.0.1", 0, 5, limit=AdaptiveLimit(lambda: 10))
-    reader, writer = await asyncio.open_connection("127.0.0.1", await server.start())
-    async with asyncio.timeout(PATIENCE):
-        for _ in range(2):
+    async def run(loop: Loop) -> None:
+        server = HttpServer(app, "127.0.0.1", 0, 5, limit=AdaptiveLimit(lambda: 10))
+        reader, writer = await asyncio.open_connection("127.0.0.1", await server.start())
+        for _ in range(3):
+            # Together these are more than it may be idle at once.
+            loop.travel(KEEP_ALIVE_SECONDS / 2)
             writer.write(request("GET", "/"))
-            await reader.readuntil(b"\r\n\r\n")
-        assert await reader.read() == b""
-    writer.close()
-    await server.stop()
+            async with asyncio.timeout(PATIENCE):
+                await reader.readuntil(b"\r\n\r\n")
+        loop.travel(KEEP_ALIVE_SECONDS)
+        async with asyncio.timeout(PATIENCE):
+            assert await reader.read() == b""
+        writer.close()
+        await server.stop()
+
+    on_travelling_loop(run)

@@ -17,8 +17,10 @@ from mesh.pki.certificates import Certificates
 from mesh.pki.mutual_tls import MutualTls
 from mesh.rpc import balanced_channel
 from mesh.rpc.balanced_channel import BalancedChannel
+from mesh.rpc.channel import Channel
 from mesh.rpc.dispatcher import Dispatcher
 from mesh.rpc.interceptors.errors import map_errors
+from mesh.rpc.mux.channel import MultiplexedChannel
 from mesh.rpc.server import Server
 from mesh.rpc.streams import closing
 from tests.mesh.discovery.waiting import until
@@ -36,6 +38,7 @@ from tests.mesh.rpc.serving import (
 
 pytestmark = pytest.mark.anyio
 CALLS, CALLERS = 50, 8
+BOTH = pytest.mark.parametrize("multiplexed", [False, True], ids=["plain", "multiplexed"])
 
 
 class Seeing(MutualTls):
@@ -88,8 +91,13 @@ class Pair:
         await until(lambda: self.gateway.current.chain.encode() in self.seeing.seen)
 
     @asynccontextmanager
-    async def channel(self) -> AsyncIterator[BalancedChannel]:
-        channel = BalancedChannel(self.instances, service="auth", transport=self.transport)
+    async def channel(self, *, multiplexed: bool = False) -> AsyncIterator[Channel]:
+        channel: Channel = BalancedChannel(self.instances, service="auth", transport=self.transport)
+        if multiplexed:
+            channel = MultiplexedChannel(
+                channel, self.instances, service="auth", transport=self.transport
+            )
+            await until(lambda: channel.streams == 1)
         try:
             yield channel
         finally:
@@ -121,12 +129,18 @@ async def believes(pair: Pair, trusted: str) -> bool:
     return True
 
 
-async def test_no_call_fails_while_leaves_and_the_root_are_changed(pair: Pair) -> None:
+@BOTH
+async def test_no_call_fails_while_leaves_and_the_root_are_changed(
+    pair: Pair, *, multiplexed: bool
+) -> None:
     office = pair.office
     former = office.authority.signing.pem
     both = office.authority.with_next(new_root(office.domain, now=office.now))
     after = both.switched()
-    async with pair.channel() as channel, under_load(channel, CALLERS) as load:
+    async with (
+        pair.channel(multiplexed=multiplexed) as channel,
+        under_load(channel, CALLERS) as load,
+    ):
         await load.goes_on(CALLS)
         for authority in (office.authority, both, after, after.without_former()):
             office.authority = authority
@@ -200,12 +214,18 @@ async def test_what_is_in_flight_when_a_renewal_comes_late_ends_all_the_same(pai
         assert await call == GET.response()
 
 
-async def test_a_certificate_that_nobody_believes_yet_is_not_used_yet(pair: Pair) -> None:
+@BOTH
+async def test_a_certificate_that_nobody_believes_yet_is_not_used_yet(
+    pair: Pair, *, multiplexed: bool
+) -> None:
     office = pair.office
     stranger = Authority(roots=(new_root(office.domain, now=office.now),))
     trusted = office.authority.trusted + stranger.trusted
     former, office.authority = office.authority, stranger
-    async with pair.channel() as channel, under_load(channel, CALLERS) as load:
+    async with (
+        pair.channel(multiplexed=multiplexed) as channel,
+        under_load(channel, CALLERS) as load,
+    ):
         await load.goes_on(CALLS)
         office.issue("gateway", trusted=trusted)
         pair.gateway.look()

@@ -66,7 +66,7 @@ async def _call(
         begun = now()
         load.in_flight += 1
         try:
-            answer = await channel.unary(method, method.request(), timeout=5.0)
+            answer = await channel.unary(method, method.request(), timeout=PATIENCE_SECONDS)
         except AppError as error:
             load.failed.append((begun, now(), error))
             # A refusal at once is no load, and would keep others from running.

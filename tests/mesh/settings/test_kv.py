@@ -164,7 +164,7 @@ def test_a_start_without_anything_to_begin_with_is_refused(
     monkeypatch.setattr("mesh.settings.kv.SHORT_PATIENCE_SECONDS", 0.3)
     shelf = away()
     with pytest.raises(SourceAwayError, match="nobody answers"):
-        begin(shelf, tmp_path, patience=0.6)
+        begin(shelf, tmp_path, patience=3.0)
     assert shelf.reads > 1
     assert list(tmp_path.iterdir()) == []
 

@@ -17,6 +17,7 @@ from tests.svc_auth.oauth2.conftest import Hands, started
 from tests.svc_auth.oauth2.driver import Browser
 
 pytestmark = pytest.mark.anyio
+PATIENCE = 30.0
 REDIRECT = "https://app.example/callback"
 SCOPE = "openid profile offline_access tokens.read"
 
@@ -47,7 +48,7 @@ async def _registered(base: str, **changes: Any) -> dict[str, Any]:
         "scopes": SCOPE.split(),
         "grantTypes": ["authorization_code", "refresh_token", "client_credentials"],
     }
-    async with httpx.AsyncClient(base_url=base) as http:
+    async with httpx.AsyncClient(base_url=base, timeout=PATIENCE) as http:
         made = await http.post("/api/v1/oauth2/clients", json=body | changes)
     assert made.status_code == 201, made.text
     return dict(made.json())
@@ -55,7 +56,7 @@ async def _registered(base: str, **changes: Any) -> dict[str, Any]:
 
 async def _answered(base: str, url: str) -> str:
     """Where the browser ends up after the user has logged in and agreed."""
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=PATIENCE) as http:
         browser = Browser(http=http, issuer=base)
         response = await browser.agree(await browser.go(url))
     return str(response.headers["location"])
@@ -63,7 +64,7 @@ async def _answered(base: str, url: str) -> str:
 
 async def test_authlib_logs_in_with_pkce_and_refreshes(base: str) -> None:
     made = await _registered(base)
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=PATIENCE) as http:
         found = (await http.get(f"{base}/.well-known/openid-configuration")).json()
     async with AsyncOAuth2Client(
         made["clientId"],
@@ -72,6 +73,7 @@ async def test_authlib_logs_in_with_pkce_and_refreshes(base: str) -> None:
         redirect_uri=REDIRECT,
         code_challenge_method="S256",
         token_endpoint=found["token_endpoint"],
+        timeout=PATIENCE,
     ) as client:
         verifier = "v" * 64
         url, state = client.create_authorization_url(
@@ -101,7 +103,9 @@ async def test_authlib_logs_in_with_pkce_and_refreshes(base: str) -> None:
 
 async def test_authlib_gets_a_clients_own_token(base: str) -> None:
     made = await _registered(base)
-    async with AsyncOAuth2Client(made["clientId"], made["clientSecret"]) as client:
+    async with AsyncOAuth2Client(
+        made["clientId"], made["clientSecret"], timeout=PATIENCE
+    ) as client:
         token = await client.fetch_token(
             f"{base}/oauth2/token", grant_type="client_credentials", scope="tokens.read"
         )

@@ -1,5 +1,6 @@
 """One count in several processes, whatever becomes of one of them."""
 
+import asyncio
 import fcntl
 import signal
 import subprocess
@@ -17,13 +18,16 @@ from svc_gateway.stores.windows_shared import BUCKETS, PLACES, SharedWindows, op
 pytestmark = pytest.mark.anyio
 MINUTE = 60_000_000
 SECRET = "what all gateways share"
-# Counts as often as it is told, and says what it got.
+# Counts as often as it is told, and says what it got. On a machine that is busy it waits for
+# longer than usual: who holds a lock may not run for a while.
 PROGRAM = f"""
 import asyncio, sys
-from svc_gateway.stores.windows_shared import open_windows
+from svc_gateway.stores import windows_shared
+
+windows_shared.PATIENCE_SECONDS = 60.0
 
 async def main():
-    async with open_windows(sys.argv[1], secret={SECRET!r}) as windows:
+    async with windows_shared.open_windows(sys.argv[1], secret={SECRET!r}) as windows:
         print("open", flush=True)
         sys.stdin.readline()
         for _ in range(int(sys.argv[2])):
@@ -62,6 +66,33 @@ def test_hits_of_several_processes_are_all_counted(address: str) -> None:
         for each in processes:
             counts += [int(line) for line in each.communicate()[0].splitlines()]
     assert sorted(counts) == list(range(1, 1_501))
+
+
+def counted_elsewhere(address: str) -> str:
+    """What a process of its own says that counts once."""
+    return subprocess.run(  # noqa: S603 our own program
+        [sys.executable, "-c", PROGRAM, address, "1"],
+        input="\n",
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+
+
+async def test_what_is_counted_is_kept_when_another_process_opens_the_file(address: str) -> None:
+    async with open_windows(address, secret=SECRET) as windows:
+        assert await windows.hit("a", 1, MINUTE) == 1
+        assert await asyncio.to_thread(counted_elsewhere, address) == "open\n2\n"
+        assert await windows.hit("a", 1, MINUTE) == 3
+
+
+async def test_the_file_is_wholly_on_the_disk_before_anything_is_counted(
+    address: str, tmp_path: Path
+) -> None:
+    async with open_windows(address, secret=SECRET):
+        file = (tmp_path / "windows").stat()
+    # st_blocks are of 512 bytes, whatever the file system's own.
+    assert 0 < file.st_size <= file.st_blocks * 512
 
 
 @pytest.fixture

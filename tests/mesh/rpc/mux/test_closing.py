@@ -10,9 +10,11 @@ from leaky.common.v1.reason_pb2 import REASON_UNAVAILABLE
 from leaky.mesh.v1.mux_service_pb2 import Call, Frame
 from mesh.discovery.instances import Instances
 from mesh.errors import AppError
+from mesh.rpc import balanced_channel
 from mesh.rpc.balanced_channel import BalancedChannel
 from mesh.rpc.channel import Channel
 from mesh.rpc.grpc_channel import GrpcChannel
+from mesh.rpc.mux import link
 from mesh.rpc.mux.channel import MultiplexedChannel
 from tests.mesh.discovery.waiting import until
 from tests.mesh.rpc.mux.peer import PATIENCE, Peer
@@ -33,6 +35,11 @@ def multiplexed(instances: Instances) -> MultiplexedChannel:
     return MultiplexedChannel(GrpcChannel(instances.current[0]), instances)
 
 
+async def streaming(channel: Channel) -> None:
+    if isinstance(channel, MultiplexedChannel):
+        await until(lambda: channel.streams == 1)
+
+
 @pytest.mark.parametrize("channel_to", [plain, multiplexed])
 @pytest.mark.parametrize("turns", range(6))
 async def test_calls_at_an_instance_that_has_just_gone_end_with_the_channel(
@@ -48,8 +55,7 @@ async def test_calls_at_an_instance_that_has_just_gone_end_with_the_channel(
         before = streams()
         instances = Instances([f"127.0.0.1:{up.port}"])
         channel: Channel = channel_to(instances)
-        if isinstance(channel, MultiplexedChannel):
-            await until(lambda: channel.streams == 1)
+        await streaming(channel)
         call = asyncio.ensure_future(channel.unary(STATUS, STATUS.request(), timeout=2 * PATIENCE))
         await begun.wait()
         instances.update(())
@@ -61,6 +67,34 @@ async def test_calls_at_an_instance_that_has_just_gone_end_with_the_channel(
                 await call
         assert ended.value.reason == REASON_UNAVAILABLE
         await until(lambda: streams() == before)
+
+
+@pytest.mark.parametrize("channel_to", [plain, multiplexed])
+async def test_a_call_at_an_instance_that_has_gone_has_until_its_own_deadline(
+    channel_to: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (balanced_channel, link):
+        monkeypatch.setattr(module, "RETIRE_SECONDS", 0.0)
+    begun, finish = asyncio.Event(), asyncio.Event()
+
+    async def slow(_request: Any, _call: Any) -> Any:
+        begun.set()
+        await finish.wait()
+        return STATUS.response(version="slow")
+
+    async with served(quotas(get_status=slow)) as up, served(quotas()) as other:
+        instances = Instances([f"127.0.0.1:{up.port}"])
+        channel: Channel = channel_to(instances)
+        await streaming(channel)
+        call = asyncio.ensure_future(channel.unary(STATUS, STATUS.request(), timeout=PATIENCE))
+        await begun.wait()
+        instances.update([f"127.0.0.1:{other.port}"])
+        await streaming(channel)
+        # The former stream, or connection, would have ended by the end of this one's opening.
+        await channel.unary(STATUS, STATUS.request(), timeout=PATIENCE)
+        finish.set()
+        assert (await call).version == "slow"
+        await channel.close()
 
 
 async def test_who_goes_away_without_having_read_leaves_nothing() -> None:

@@ -111,6 +111,9 @@ async def test_frames_that_wait_are_told_of_all_streams_together() -> None:
     await until(lambda: waiting() == before + 4)
     first[1].open.set()
     await until(lambda: waiting() == before + 2)
+    # Also those that come while a write does not end.
+    put(second[0], *range(4, 6), size=MOST_BYTES)
+    assert waiting() == before + 4
     # One whose stream ends has nothing that waits.
     writing[1].cancel()
     await until(lambda: waiting() == before)

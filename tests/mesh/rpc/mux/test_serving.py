@@ -9,7 +9,12 @@ import grpc
 import pytest
 from structlog.testing import capture_logs
 
-from leaky.common.v1.reason_pb2 import REASON_INTERNAL, REASON_INVALID_ARGUMENT, REASON_OVERLOADED
+from leaky.common.v1.reason_pb2 import (
+    REASON_INTERNAL,
+    REASON_INVALID_ARGUMENT,
+    REASON_OVERLOADED,
+    REASON_UNIMPLEMENTED,
+)
 from leaky.mesh.v1.mux_service_pb2 import Call, Credential, Frame, Result
 from mesh.discovery.instances import Instances
 from mesh.errors import AppError
@@ -20,7 +25,7 @@ from mesh.rpc.grpc_channel import GrpcChannel
 from mesh.rpc.interceptors.errors import map_errors
 from mesh.rpc.mux import link
 from mesh.rpc.mux.channel import MultiplexedChannel
-from mesh.rpc.mux.credentials import MOST
+from mesh.rpc.mux.credentials import MOST, MOST_BYTES
 from mesh.rpc.mux.serving import MOST_IN_FLIGHT
 from mesh.rpc.mux.session import Session
 from mesh.rpc.server import CONNECTION_AGE, Server
@@ -29,6 +34,7 @@ from tests.mesh.discovery.waiting import until
 from tests.mesh.rpc.load import under_load
 from tests.mesh.rpc.mux.peer import PATIENCE, Peer
 from tests.mesh.rpc.serving import GET, STATUS, WATCH, Hang, multiplexing, quotas, served
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -67,6 +73,7 @@ async def test_calls_of_one_frame_each_have_a_result() -> None:
         Frame(calls=[Call(id=1, method=GET.path), Call(id=1, method=GET.path)]),
         Frame(credentials=[Credential(number=0, authorization="Bearer x")]),
         Frame(credentials=[Credential(number=MOST + 1, authorization="Bearer x")]),
+        Frame(credentials=[Credential(number=1, authorization="x" * (MOST_BYTES + 1))]),
     ],
 )
 async def test_a_frame_that_nobody_may_send_ends_the_stream(frame: Frame) -> None:
@@ -104,6 +111,26 @@ async def test_a_credential_that_was_never_told_is_none() -> None:
     assert seen == ["", "Bearer t"]
 
 
+async def test_a_credential_that_is_too_long_for_a_stream_goes_another_way() -> None:
+    seen: list[int] = []
+
+    async def note(_request: Any, call: Any) -> Any:
+        seen.append(len(call.metadata.get("authorization", "")))
+        return STATUS.response()
+
+    async with served(quotas(get_status=note), multiplexed=True) as up:
+        for length in (MOST_BYTES, MOST_BYTES + 1):
+            metadata = {"authorization": "x" * length}
+            call = up.channel.unary(STATUS, STATUS.request(), timeout=PATIENCE, metadata=metadata)
+            with suppress(AppError):
+                # gRPC has a limit of its own for it.
+                await call
+        await up.channel.unary(STATUS, STATUS.request(), timeout=PATIENCE)
+        assert isinstance(up.channel, MultiplexedChannel)
+        assert up.channel.streams == 1
+    assert seen[0] == MOST_BYTES
+
+
 async def test_who_goes_away_takes_the_calls_with_it() -> None:
     hang = Hang()
     async with served(quotas(get_status=hang)) as up:
@@ -139,9 +166,12 @@ async def test_who_sends_more_calls_than_may_be_in_flight_is_sent_away() -> None
 
 
 class _Aging(Plaintext):
-    """Connections end after a second, and what is on them a second later."""
+    """Connections end after a second, and what is on them ten seconds later."""
 
-    server_options: Options = ((CONNECTION_AGE, 1_000), ("grpc.max_connection_age_grace_ms", 1_000))
+    server_options: Options = (
+        (CONNECTION_AGE, 1_000),
+        ("grpc.max_connection_age_grace_ms", 10_000),
+    )
 
 
 async def test_a_stream_is_left_before_its_connection_ends_and_loses_no_call() -> None:
@@ -186,6 +216,31 @@ async def test_the_fallback_serves_where_the_peer_has_no_streams_of_calls() -> N
         assert await channel.unary(STATUS, STATUS.request(), timeout=PATIENCE)
         await channel.close()
     await old.stop(0)
+
+
+async def test_who_begins_to_serve_streams_of_calls_is_called_over_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link, "UNSERVED_SECONDS", 0.01)
+    port = free_port()
+    old = grpc.aio.server()
+    old.add_insecure_port(f"127.0.0.1:{port}")
+    await old.start()
+    address = f"127.0.0.1:{port}"
+    channel = MultiplexedChannel(GrpcChannel(address), Instances([address]))
+    with pytest.raises(AppError) as refused:
+        await channel.unary(STATUS, STATUS.request(), timeout=PATIENCE)
+    assert refused.value.reason == REASON_UNIMPLEMENTED
+    assert channel.streams == 0
+    await old.stop(0)
+    dispatcher = Dispatcher([])
+    dispatcher.add(quotas())
+    server = Server(dispatcher)
+    await server.start(f"127.0.0.1:{port}")
+    await until(lambda: channel.least() is not None)
+    assert await channel.unary(STATUS, STATUS.request(), timeout=PATIENCE)
+    await channel.close()
+    await server.stop(0)
 
 
 async def test_what_nobody_expected_of_a_connection_is_tried_again(
