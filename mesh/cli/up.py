@@ -33,6 +33,8 @@ from mesh.settings.source import read_file
 from mesh.telemetry.logs import CONSOLE
 
 LEFTOVER_SECONDS = 20.0
+# For one that hangs, or a busy machine: what fails ends at once.
+START_SECONDS = 180.0
 FIRST_CALL = "/api/v1/tokens/status"
 
 
@@ -125,7 +127,7 @@ class _Up:
             say=self._screen.say,
             tell=self._screen.tell,
             changed=self._changed,
-            start_seconds=180.0,  # of one that hangs, or of a busy machine: what fails ends at once
+            start_seconds=START_SECONDS,
             drain_seconds=settings.mesh.drain_grace + 5.0,
         )
 
