@@ -1,5 +1,7 @@
 """Services call each other over one stream, in either profile, as is shipped."""
 
+from collections.abc import Iterator
+
 import httpx
 import pytest
 
@@ -9,6 +11,12 @@ from tests.exposed import total
 pytestmark = pytest.mark.e2e
 STATUS = "/api/v1/tokens/status"
 CALLS = 20
+
+
+@pytest.fixture
+def http() -> Iterator[httpx.Client]:
+    with httpx.Client(timeout=20) as client:
+        yield client
 
 
 def told(http: httpx.Client, system: System, name: str) -> float:

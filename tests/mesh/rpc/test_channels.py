@@ -44,12 +44,12 @@ async def test_calls_go_over_a_stream_unless_the_settings_say_each_by_itself(
     tmp_path: Path, multiplex: str, more: int
 ) -> None:
     async with served(quotas()) as up:
-        before = shown("mux_streams", "server")
+        before = shown("mux_streams", "client")
         way = {"LEAKY_MESH_MULTIPLEX": multiplex}
         channels = channels_of(settings(tmp_path, way, token=up.port))
         channel = channels.to("token")
         assert await channel.unary(STATUS, STATUS.request()) == STATUS.response()
-        await until(lambda: shown("mux_streams", "server") >= before + more)
+        await until(lambda: shown("mux_streams", "client") >= before + more)
         frames = shown("mux_frames_total", "client")
         assert await channel.unary(STATUS, STATUS.request()) == STATUS.response()
         assert shown("mux_frames_total", "client") == frames + more
