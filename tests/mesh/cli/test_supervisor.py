@@ -155,7 +155,7 @@ def test_a_program_that_keeps_crashing_at_the_start_is_given_up() -> None:
 
 def test_a_program_that_never_gets_healthy_is_named() -> None:
     async def run(loop: Loop) -> None:
-        watched = Watched({"auth": GOOD, "token": SILENT})
+        watched = Watched({"auth": GOOD, "token": SILENT}, start_seconds=60)
 
         def auth_alone() -> bool:
             return [child.was_healthy for child in watched.supervisor._children] == [True, False]

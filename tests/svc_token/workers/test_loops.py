@@ -42,7 +42,7 @@ class Script:
 
 async def play(loop: Loop, script: Script) -> None:
     task = asyncio.ensure_future(loop.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await script.done.wait()
     # What came after the last round has its turn, too.
     for _ in range(5):
@@ -104,7 +104,7 @@ async def test_being_woken_ends_a_pause() -> None:
         await asyncio.sleep(0)
     assert script.began == 1
     loop.wake()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await script.done.wait()
     task.cancel()
     with suppress(asyncio.CancelledError):
