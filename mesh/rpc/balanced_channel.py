@@ -45,7 +45,7 @@ class _Group:
     @contextmanager
     def used(self, seconds: float | None = None) -> Iterator[GrpcChannel]:
         """By one call, for so long at most."""
-        if seconds is not None:
+        if seconds is not None and seconds < math.inf:
             self._latest = max(self._latest, asyncio.get_running_loop().time() + seconds)
         self._calls += 1
         self._idle.clear()

@@ -1,6 +1,7 @@
 """The end of a channel, whatever its streams are about to do."""
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from mesh.rpc.mux import link
 from mesh.rpc.mux.channel import MultiplexedChannel
 from tests.mesh.discovery.waiting import until
 from tests.mesh.rpc.mux.peer import PATIENCE, Peer
-from tests.mesh.rpc.serving import STATUS, quotas, served
+from tests.mesh.rpc.serving import STATUS, Hang, quotas, served
 
 pytestmark = pytest.mark.anyio
 
@@ -67,6 +68,27 @@ async def test_calls_at_an_instance_that_has_just_gone_end_with_the_channel(
                 await call
         assert ended.value.reason == REASON_UNAVAILABLE
         await until(lambda: streams() == before)
+
+
+@pytest.mark.parametrize("channel_to", [plain, multiplexed])
+async def test_a_call_without_a_deadline_at_an_instance_that_has_gone_ends_in_the_end(
+    channel_to: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (balanced_channel, link):
+        monkeypatch.setattr(module, "RETIRE_SECONDS", 0.0)
+    hang = Hang()
+    async with served(quotas(get_status=hang)) as up:
+        instances = Instances([f"127.0.0.1:{up.port}"])
+        channel: Channel = channel_to(instances)
+        await streaming(channel)
+        call = asyncio.ensure_future(channel.unary(STATUS, STATUS.request(), timeout=math.inf))
+        await hang.begun.wait()
+        instances.update(())
+        async with asyncio.timeout(PATIENCE):
+            with pytest.raises(AppError) as ended:
+                await call
+        assert ended.value.reason == REASON_UNAVAILABLE
+        await channel.close()
 
 
 @pytest.mark.parametrize("channel_to", [plain, multiplexed])
