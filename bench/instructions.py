@@ -3,12 +3,13 @@
 They hardly depend on what else the machine does, which CPU time does.
 """
 
+import os
 import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,13 +43,27 @@ def counting(pids: Iterable[int], event: str = EVENT) -> Iterator[Count]:
     with tempfile.NamedTemporaryFile("r", suffix=".csv") as output:
         who = ",".join(map(str, pids))
         command = ("perf", "stat", "--field-separator", ",", "--event", event, "--pid", who)
-        perf = subprocess.Popen((*command, "--output", output.name))  # noqa: S603
+        perf = _counting((*command, "--output", output.name))
         try:
             yield count
         finally:
             perf.send_signal(signal.SIGINT)
             perf.wait(_SECONDS)
         count.total = parse(Path(output.name).read_text())
+
+
+def _counting(command: Sequence[str]) -> "subprocess.Popen[bytes]":
+    """Perf, once it counts or has ended as it cannot. Source: perf-stat(1), `--control`."""
+    (told, tell), (heard, say) = os.pipe(), os.pipe()
+    with os.fdopen(tell, "wb", buffering=0) as asking, os.fdopen(heard, "rb") as answers:
+        control = ("--delay", "-1", "--control", f"fd:{told},{say}")
+        perf = subprocess.Popen((*command, *control), pass_fds=(told, say))  # noqa: S603
+        os.close(told)
+        os.close(say)
+        with suppress(BrokenPipeError):
+            asking.write(b"enable\n")
+            answers.readline()
+    return perf
 
 
 def parse(output: str) -> float:
