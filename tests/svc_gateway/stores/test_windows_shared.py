@@ -151,3 +151,10 @@ async def test_the_file_names_nobody_and_is_its_owners(address: str, tmp_path: P
     assert (tmp_path / "windows").stat().st_mode & 0o777 == 0o600
     with (tmp_path / "windows").open("r+b") as file:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, BUCKETS, 0)
+
+
+async def test_where_the_file_cannot_be_the_start_says_so(tmp_path: Path) -> None:
+    with pytest.raises(AppError, match="cannot be in .*nowhere/windows: No such file") as refused:
+        async with open_windows(f"shared://{tmp_path}/nowhere/windows", secret=SECRET):
+            pass
+    assert refused.value.reason == REASON_UNAVAILABLE
