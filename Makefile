@@ -28,7 +28,7 @@ test: $(VENV)/.dev ## run all tests
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-full: $(VENV)/.dev ## run the tests that want the real parts, which are started for it
-	@$(BIN)/python scripts/test_full.py $(ARGS)
+	@$(BIN)/python -m scripts.test_full $(ARGS)
 
 # Of the simulation: make sim SEEDS=100 ARGS="--first 1000"
 SEEDS ?= 500

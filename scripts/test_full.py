@@ -7,10 +7,8 @@ when it is ended by SIGTERM.
 """
 
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +16,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+
+from tests.parts.native import PORTS
+from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ROOT / "compose" / "native" / "parts.sh"
@@ -31,19 +32,8 @@ AT_ONCE = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
 RUNS = (("--real", *AT_ONCE, f"--ignore={ALONE}", "tests"), (ALONE,))
 # Pytest's exit code where a run's share of what was asked for is nothing.
 NO_TESTS = 5
-PORTS = (
-    "POSTGRESQL_PORT",
-    "REDIS_PORT",
-    *("KAFKA_PORT", "KAFKA_CONTROLLER_PORT"),
-    *("CASSANDRA_PORT", "CASSANDRA_STORAGE_PORT", "CASSANDRA_JMX_PORT"),
-    *("CONSUL_HTTP_PORT", "CONSUL_DNS_PORT", "CONSUL_GRPC_PORT"),
-    *("CONSUL_SERVER_PORT", "CONSUL_SERF_PORT"),
-    *("JAEGER_QUERY_PORT", "JAEGER_OTLP_PORT", "JAEGER_OTLP_HTTP_PORT", "JAEGER_QUERY_GRPC_PORT"),
-)
 # For pytest to end what its tests have started.
 PATIENCE_SECONDS = 60.0
-# Below what the kernel gives outgoing connections: a part that a test stops finds its port free.
-RANGE = range(20_000, 32_000)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -118,18 +108,8 @@ def _parts() -> Iterator[dict[str, str]]:
 
 
 def _ports() -> dict[str, str]:
-    start = random.randrange(0, len(RANGE) - 1_000)  # noqa: S311 so that two runs hardly meet
-    free = (str(number) for number in RANGE[start:] if _free(number))
-    return dict(zip(PORTS, free, strict=False))
-
-
-def _free(number: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", number))
-        except OSError:
-            return False
-    return True
+    names = [name for part in STARTED for name in PORTS[part]]
+    return dict(zip(names, map(str, free_ports(len(names))), strict=True))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ class Supervisor:
 
     `say` gets a program's name and a line it printed, `tell` what happens to
     the programs, `changed` the pids by name. Times are in seconds. A start that fails ends
-    at once; `start_seconds` are for one that hangs.
+    at once; `start_seconds` are for one that hangs, or for a busy machine.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Supervisor:
         tell: Callable[[str], None],
         changed: Callable[[Mapping[str, int | None]], None] = lambda _pids: None,
         backoff: Callable[[], Backoff] = Backoff,
-        start_seconds: float = 60.0,
+        start_seconds: float = 180.0,
         drain_seconds: float = 10.0,
     ) -> None:
         self._programs = programs

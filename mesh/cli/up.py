@@ -33,8 +33,6 @@ from mesh.settings.source import read_file
 from mesh.telemetry.logs import CONSOLE
 
 LEFTOVER_SECONDS = 20.0
-# For one that hangs, or a busy machine: what fails ends at once.
-START_SECONDS = 180.0
 FIRST_CALL = "/api/v1/tokens/status"
 
 
@@ -127,7 +125,6 @@ class _Up:
             say=self._screen.say,
             tell=self._screen.tell,
             changed=self._changed,
-            start_seconds=START_SECONDS,
             drain_seconds=settings.mesh.drain_grace + 5.0,
         )
 

@@ -26,6 +26,7 @@ from tests.e2e.cast import PASSWORD, login, make_admin
 from tests.e2e.shown import DOMAIN, leaf_of
 from tests.e2e.system import System, until
 from tests.ports import free_ports
+from tests.standstill import stopped
 
 pytestmark = pytest.mark.e2e
 LOGIN = rpc(LoginRequest, LoginResponse)
@@ -205,10 +206,10 @@ def test_with_the_stream_cut_nothing_revoked_is_honoured_for_five_seconds(town: 
     gone, key = town.key(user, mine)
     _, unseen = town.key(user, mine)
     other, _, session = town.user()
-    stopped = town.system.pids()["auth"]
+    silent = town.system.pids()["auth"]
     assert [honoured(client, user, key) for client in town.gateways] == [200, 200]
     assert honoured(town.gateways[0], other, session) == 200
-    os.kill(stopped, signal.SIGSTOP)
+    os.kill(silent, signal.SIGSTOP)
     try:
         which = {"userId": user, "apiKeyId": gone}
         at = town.auths[1]
@@ -228,7 +229,7 @@ def test_with_the_stream_cut_nothing_revoked_is_honoured_for_five_seconds(town: 
         # Tokens need nobody to be asked.
         assert honoured(town.gateways[0], user, mine) == 200
     finally:
-        os.kill(stopped, signal.SIGCONT)
+        os.kill(silent, signal.SIGCONT)
 
     def heard() -> bool:
         return [honoured(client, other, session) for client in town.gateways] == [401, 401]
@@ -278,16 +279,6 @@ def test_ten_thousand_wrong_logins_keep_nobody_out_and_slow_nobody_down(town: To
     assert let_in > 3
     assert rss(pid) - size < 64 * MIB
     assert statistics.median(during) <= 2 * statistics.median(without) + 0.002
-
-
-@contextmanager
-def stopped(process: "subprocess.Popen[str]") -> Iterator[None]:
-    """It does nothing meanwhile, and goes on where it was."""
-    process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGCONT)
 
 
 @contextmanager

@@ -18,8 +18,7 @@ To = Callable[[int, int], None]
 RUN = """
 import sys
 from pathlib import Path
-sys.path.insert(0, "scripts")
-import test_full
+from scripts import test_full
 test_full.PARTS = Path(sys.argv[1])
 sys.exit(test_full.main(sys.argv[2:]))
 """

@@ -34,6 +34,7 @@ from tests.mesh.rpc.serving import (
     endless,
     quotas,
     servicing,
+    streaming,
 )
 
 pytestmark = pytest.mark.anyio
@@ -97,7 +98,7 @@ class Pair:
             channel = MultiplexedChannel(
                 channel, self.instances, service="auth", transport=self.transport
             )
-            await until(lambda: channel.streams == 1)
+            await streaming(channel, 1)
         try:
             yield channel
         finally:

@@ -127,8 +127,14 @@ async def multiplexing(plain: Channel, *ports: int) -> MultiplexedChannel:
     """A channel that has its streams to all of these."""
     addresses = Instances(f"127.0.0.1:{port}" for port in ports)
     channel = MultiplexedChannel(plain, addresses)
-    await until(lambda: channel.streams == len(ports))
+    await streaming(channel, len(ports))
     return channel
+
+
+async def streaming(channel: Channel, streams: int) -> None:
+    """Returns when the calls of one that is multiplexed go over so many streams."""
+    if isinstance(channel, MultiplexedChannel):
+        await until(lambda: channel.streams == streams)
 
 
 class Loop(asyncio.SelectorEventLoop):

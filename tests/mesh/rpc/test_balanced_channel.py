@@ -29,6 +29,7 @@ from tests.mesh.rpc.serving import (
     quotas,
     served,
     servicing,
+    streaming,
 )
 from tests.ports import free_port
 
@@ -200,12 +201,6 @@ def multiplexed(ports: list[int]) -> MultiplexedChannel:
     return MultiplexedChannel(plain(ports), Instances(f"127.0.0.1:{port}" for port in ports))
 
 
-async def streaming(channel: Channel) -> None:
-    """Returns when the calls of one that is multiplexed go over its two streams."""
-    if isinstance(channel, MultiplexedChannel):
-        await until(lambda: channel.streams == 2)
-
-
 KINDS = pytest.mark.parametrize("channel_to", [plain, multiplexed])
 To = Callable[[list[int]], Channel]
 
@@ -217,10 +212,12 @@ async def test_only_what_is_in_flight_at_an_instance_that_dies_fails(channel_to:
         stack.enter_context(instance(ports[0]))
         victim = stack.enter_context(instance(ports[1]))
         channel = channel_to(ports)
-        await streaming(channel)
+        await streaming(channel, 2)
         now = asyncio.get_running_loop().time
         async with under_load(channel) as load:
-            await load.answers_of(str(ports[1]), since=now())
+            # Both: gRPC by itself may be connected to one of them only, for up to a second.
+            for port in ports:
+                await load.answers_of(str(port), since=now())
             in_flight = load.in_flight
             victim.kill()
             victim.wait()
@@ -255,12 +252,13 @@ async def test_callers_of_what_may_be_retried_see_nothing_of_an_instance_that_di
     with ExitStack() as stack:
         stack.enter_context(instance(ports[0]))
         victim = stack.enter_context(instance(ports[1]))
-        await streaming(inner)
+        await streaming(inner, 2)
         async with (
             under_load(channel, callers=32) as reads,
             under_load(channel, callers=32, method=CREATE) as writes,
         ):
-            await reads.answers_of(str(ports[1]), since=0)
+            for port in ports:
+                await reads.answers_of(str(port), since=0)
             await writes.goes_on(100)
             in_flight = writes.in_flight
             victim.kill()

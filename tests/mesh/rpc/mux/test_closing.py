@@ -19,7 +19,7 @@ from mesh.rpc.mux import link
 from mesh.rpc.mux.channel import MultiplexedChannel
 from tests.mesh.discovery.waiting import until
 from tests.mesh.rpc.mux.peer import PATIENCE, Peer
-from tests.mesh.rpc.serving import STATUS, Hang, quotas, served
+from tests.mesh.rpc.serving import STATUS, Hang, quotas, served, streaming
 
 pytestmark = pytest.mark.anyio
 
@@ -36,9 +36,15 @@ def multiplexed(instances: Instances) -> MultiplexedChannel:
     return MultiplexedChannel(GrpcChannel(instances.current[0]), instances)
 
 
-async def streaming(channel: Channel) -> None:
-    if isinstance(channel, MultiplexedChannel):
-        await until(lambda: channel.streams == 1)
+async def left(channel_to: Any, port: int, hang: Hang, timeout: float) -> tuple[Channel, Any]:  # noqa: ASYNC109
+    """A channel whose only instance has just gone, and the call that is in flight there."""
+    instances = Instances([f"127.0.0.1:{port}"])
+    channel: Channel = channel_to(instances)
+    await streaming(channel, 1)
+    call = asyncio.ensure_future(channel.unary(STATUS, STATUS.request(), timeout=timeout))
+    await hang.begun.wait()
+    instances.update(())
+    return channel, call
 
 
 @pytest.mark.parametrize("channel_to", [plain, multiplexed])
@@ -46,20 +52,10 @@ async def streaming(channel: Channel) -> None:
 async def test_calls_at_an_instance_that_has_just_gone_end_with_the_channel(
     turns: int, channel_to: Any
 ) -> None:
-    begun = asyncio.Event()
-
-    async def hang(_request: Any, _call: Any) -> Any:
-        begun.set()
-        await asyncio.Event().wait()
-
+    hang = Hang()
     async with served(quotas(get_status=hang)) as up:
         before = streams()
-        instances = Instances([f"127.0.0.1:{up.port}"])
-        channel: Channel = channel_to(instances)
-        await streaming(channel)
-        call = asyncio.ensure_future(channel.unary(STATUS, STATUS.request(), timeout=2 * PATIENCE))
-        await begun.wait()
-        instances.update(())
+        channel, call = await left(channel_to, up.port, hang, 2 * PATIENCE)
         for _ in range(turns):
             await asyncio.sleep(0)
         async with asyncio.timeout(PATIENCE):
@@ -78,12 +74,7 @@ async def test_a_call_without_a_deadline_at_an_instance_that_has_gone_ends_in_th
         monkeypatch.setattr(module, "RETIRE_SECONDS", 0.0)
     hang = Hang()
     async with served(quotas(get_status=hang)) as up:
-        instances = Instances([f"127.0.0.1:{up.port}"])
-        channel: Channel = channel_to(instances)
-        await streaming(channel)
-        call = asyncio.ensure_future(channel.unary(STATUS, STATUS.request(), timeout=math.inf))
-        await hang.begun.wait()
-        instances.update(())
+        channel, call = await left(channel_to, up.port, hang, math.inf)
         async with asyncio.timeout(PATIENCE):
             with pytest.raises(AppError) as ended:
                 await call
@@ -107,11 +98,11 @@ async def test_a_call_at_an_instance_that_has_gone_has_until_its_own_deadline(
     async with served(quotas(get_status=slow)) as up, served(quotas()) as other:
         instances = Instances([f"127.0.0.1:{up.port}"])
         channel: Channel = channel_to(instances)
-        await streaming(channel)
+        await streaming(channel, 1)
         call = asyncio.ensure_future(channel.unary(STATUS, STATUS.request(), timeout=PATIENCE))
         await begun.wait()
         instances.update([f"127.0.0.1:{other.port}"])
-        await streaming(channel)
+        await streaming(channel, 1)
         # The former stream, or connection, would have ended by the end of this one's opening.
         await channel.unary(STATUS, STATUS.request(), timeout=PATIENCE)
         finish.set()

@@ -1,10 +1,8 @@
 """Who stands still or is cut off with connections open: keepalive tells of it."""
 
 import asyncio
-import signal
-import subprocess
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from typing import Any
 
 import grpc
@@ -27,6 +25,7 @@ from tests.mesh.rpc.load import under_load
 from tests.mesh.rpc.mux.peer import Peer
 from tests.mesh.rpc.serving import STATUS, Hang, failure, quotas
 from tests.ports import free_port
+from tests.standstill import stopped
 
 pytestmark = pytest.mark.anyio
 # In place of 20 and 5 seconds, where these are set.
@@ -59,15 +58,6 @@ def channel_to(*ports: int, times: Mapping[str, int] = QUICK) -> MultiplexedChan
     addresses = [f"127.0.0.1:{port}" for port in ports]
     plain = BalancedChannel(Instances(addresses), transport=Quick(times))
     return MultiplexedChannel(plain, Instances(addresses), transport=Quick(times))
-
-
-@contextmanager
-def stopped(process: "subprocess.Popen[str]") -> Iterator[None]:
-    process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGCONT)
 
 
 async def ask(channel: MultiplexedChannel, timeout: float) -> Any:  # noqa: ASYNC109
